@@ -1,0 +1,70 @@
+/** A validated project: plain values that the modes work from. Nothing here has read a file or a clock. */
+import type { Expression } from '../arrow/expression.ts';
+import type { Table } from '../arrow/arrow.ts';
+import type { OutputColumn } from '../engine/plan.ts';
+
+export const modeNames = ['materialized', 'virtualized', 'hybrid'] as const;
+export type Mode = (typeof modeNames)[number];
+
+export const storageFormats = ['parquet', 'delta', 'orc'] as const;
+export type StorageFormat = (typeof storageFormats)[number];
+
+export const layerNames = ['silver', 'gold'] as const;
+export type Layer = (typeof layerNames)[number];
+
+/** A declared window: `text` as written (it becomes the column's ending), and its length. */
+export interface Window {
+  readonly text: string;
+  readonly lengthUs: bigint;
+}
+
+/** What a feature set is. */
+export interface FeatureSetDefinition {
+  readonly name: string;
+  readonly entityKeys: readonly string[];
+  /** `layer` undefined: the configured `source_schema`, or a table registered in code by that name. */
+  readonly source: { readonly layer?: Layer; readonly table: string };
+  readonly timestamp?: string;
+  /** `aggregated`: the plan below says all. `opaque`: `compute` makes the rows. `written`: rows come by `store.write`. */
+  readonly kind: 'aggregated' | 'opaque' | 'written';
+  readonly outputs: readonly OutputColumn[];
+  readonly filter?: Expression;
+  readonly compute?: (source: Table) => Table | Promise<Table>;
+  /** The grain of stored partial results. */
+  readonly tileUs: bigint;
+  readonly windows: readonly Window[];
+  readonly description?: string;
+  readonly owner?: string;
+  readonly tags: Readonly<Record<string, string>>;
+  /** `file:line:column`, or `code`. For messages. */
+  readonly where: string;
+}
+
+/** An entry of `inputs:`. */
+export type InputDefinition =
+  | { readonly kind: 'feature_set'; readonly name: string; readonly featureSet: string; readonly timeRange?: string; readonly where: string }
+  | { readonly kind: 'source'; readonly name: string; readonly source: string; readonly where: string };
+
+/** An entry of `nodes:`: a function of the project, `path/to/module.js#exportedName`, on inputs, stored as a feature set. */
+export interface NodeDefinition {
+  readonly name: string;
+  readonly function: string;
+  readonly inputs: readonly string[];
+  readonly output: { readonly featureSet: string };
+  readonly where: string;
+}
+
+export interface ProjectConfig {
+  /** The parent of `config/`: relative paths start here. */
+  readonly folder: string;
+  readonly mode: Mode;
+  /** Absolute, or a URL. */
+  readonly storagePath: string;
+  readonly storageFormat: StorageFormat;
+  readonly sourceSchema: Layer;
+  /** Absolute, or URLs. */
+  readonly layers: Readonly<Record<Layer, string>>;
+  readonly featureSets: readonly FeatureSetDefinition[];
+  readonly inputs: readonly InputDefinition[];
+  readonly nodes: readonly NodeDefinition[];
+}

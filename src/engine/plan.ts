@@ -1,0 +1,36 @@
+/**
+ * What a group-by is asked to do, as plain values. A plan can be printed, compared and tested without a row in sight;
+ * `bindPlan` checks it against a schema once, before any work.
+ */
+import type { Expression } from '../arrow/expression.ts';
+import type { TimeRange } from '../base/time.ts';
+
+export const aggregationNames = ['sum', 'mean', 'count', 'min', 'max'] as const;
+export type Agg = (typeof aggregationNames)[number];
+
+/** What callers write: column → one aggregation or several. */
+export type AggSpec = Readonly<Record<string, Agg | readonly Agg[]>>;
+
+/** One column of the answer, `name` being `<column>_<aggregation>` unless a window or a caller says otherwise. */
+export interface OutputColumn {
+  readonly column: string;
+  readonly aggregation: Agg;
+  readonly name: string;
+}
+
+export interface GroupByPlan {
+  /** At least one; the order is the order of the result's columns and of its sort. */
+  readonly keys: readonly string[];
+  readonly outputs: readonly OutputColumn[];
+  /** Event time. Needed by `range` and `tile`. */
+  readonly timestamp?: string;
+  /** Only rows with an event time inside count; null event times are in no range. Absent: all rows count. */
+  readonly range?: TimeRange;
+  /** Only rows for which this is true count. */
+  readonly filter?: Expression;
+  /**
+   * Groups also by the tile that the event time lies in: a last key column `name` of type Timestamp(µs, UTC) with the
+   * tile's start, ⌊t / width⌋ · width from the epoch. Rows with a null event time stand in a tile of their own, null.
+   */
+  readonly tile?: { readonly widthUs: bigint; readonly name: string };
+}

@@ -1,0 +1,104 @@
+/**
+ * The one contract of every table, whatever its format: snapshot → plan → scan; stage → commit.
+ *
+ *   snapshot   which files, with which statistics, at which version: fixed for as long as the caller holds it
+ *   plan       what of it must be read for these columns and this stretch of time; pure, can be printed
+ *   scan       the rows, a batch at a time; pruning may only be wrong on the safe side, so the caller filters again
+ *   stage      new files, written where no reader looks
+ *   commit     one put-if-absent that makes them the table's, or finds that another writer was faster
+ */
+import type { RecordBatch, Schema } from '../arrow/arrow.ts';
+import type { TimeRange } from '../base/time.ts';
+
+export interface ScanOptions {
+  /** Top-level columns to read, in this order; absent: all that are not nested. */
+  readonly columns?: readonly string[];
+  /** Rows outside may be left out (by file, row group and page), but need not be. */
+  readonly timeRange?: { readonly column: string; readonly range: TimeRange };
+  readonly signal?: AbortSignal;
+}
+
+/** What a scan would read. `unit`s are row groups; the counts are before and after pruning. */
+export interface ScanPlan {
+  readonly columns: readonly string[];
+  readonly files: number;
+  readonly filesTotal: number;
+  readonly units: number;
+  readonly unitsTotal: number;
+  readonly rows: number;
+  readonly rowsTotal: number;
+  readonly bytes: number;
+}
+
+/** One version of a table. */
+export interface Snapshot {
+  /** For messages: the path, or the registered name. */
+  readonly name: string;
+  readonly format: 'parquet' | 'delta' | 'orc' | 'memory';
+  /**
+   * The version: the same string if and only if a read gives the same rows. For tables with a log its number; for
+   * folders and files a digest of the list of files with size and modification time.
+   */
+  readonly version: string;
+  readonly schema: Schema;
+  plan(options?: ScanOptions): Promise<ScanPlan>;
+  /** Rows in file order; a batch may be empty. Stops early without harm when the caller stops. */
+  scan(options?: ScanOptions): AsyncGenerator<RecordBatch, void, void>;
+}
+
+/** Anything that can be read: a source layer's table, a registered Arrow table, a table of our own. */
+export interface ReadableTable {
+  readonly name: string;
+  /** The newest version. Throws NotFoundError when there is no table. */
+  snapshot(options?: { readonly signal?: AbortSignal }): Promise<Snapshot>;
+}
+
+/** A data file that was written but belongs to no version yet. */
+export interface StagedFile {
+  readonly path: string;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly checksum: string;
+  /** Delta's statistics of the file (numRecords, minValues, maxValues, nullCount), as JSON. */
+  readonly stats: string;
+}
+
+export interface CommitRequest {
+  /** What the writer has read, -1 for "no table yet": a later version is a conflict, unless the commit only appends. */
+  readonly readVersion: number;
+  readonly kind: 'append' | 'overwrite';
+  readonly schema: Schema;
+  readonly add: readonly StagedFile[];
+  /** Facts to keep with the version, such as the source fingerprint it covers; JSON values only. */
+  readonly info: Readonly<Record<string, unknown>>;
+}
+
+export type CommitResult =
+  | { readonly kind: 'committed'; readonly version: number }
+  | { readonly kind: 'conflict'; readonly winner: number };
+
+/** A snapshot of a table of ours: also knows the facts that were committed with it. */
+export interface OwnSnapshot extends Snapshot {
+  readonly versionNumber: number;
+  readonly info: Readonly<Record<string, unknown>>;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly committedAtMs: number;
+}
+
+/** A table of our own, with a commit log. */
+export interface OwnTable extends ReadableTable {
+  /** Undefined when nothing was ever committed. */
+  trySnapshot(options?: { readonly version?: number; readonly signal?: AbortSignal }): Promise<OwnSnapshot | undefined>;
+  snapshot(options?: { readonly version?: number; readonly signal?: AbortSignal }): Promise<OwnSnapshot>;
+  stage(
+    schema: Schema,
+    batches: AsyncIterable<RecordBatch> | Iterable<RecordBatch>,
+    options?: { readonly signal?: AbortSignal; readonly onProgress?: (rows: number) => void },
+  ): Promise<StagedFile[]>;
+  commit(request: CommitRequest): Promise<CommitResult>;
+  /** Removes what a failed or cancelled writer staged. */
+  discard(staged: readonly StagedFile[]): Promise<void>;
+  /** Deletes files that no version within the retention refers to; says how many and how large they were. */
+  vacuum(options?: { readonly retentionMs?: number; readonly nowMs: number }): Promise<{ files: number; bytes: number }>;
+}
