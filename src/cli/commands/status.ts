@@ -1,0 +1,54 @@
+/** `status [set]`: what is stored, and how it stands to the sources. */
+import { formatInstant } from '../../base/time.ts';
+import type { FeatureSetStatus } from '../../index.ts';
+import { type Context, layoutOf, sendLines, withStore } from '../context.ts';
+import { plainJson } from '../formats.ts';
+import { formatOption } from '../options.ts';
+import { formatBytes, tableLines } from '../text-table.ts';
+import { escapeControls } from '../text-width.ts';
+
+export async function status(context: Context): Promise<void> {
+  const format = formatOption(context.values, ['table', 'json']);
+  const found = await withStore(context, (store) => store.status(context.words[0]));
+  await sendLines(context, format === 'json' ? [plainJson(found.map(withReadableTimes))] : statusLines(context, found));
+}
+
+function statusLines(context: Context, found: readonly FeatureSetStatus[]): string[] {
+  if (found.length === 0) return ['no feature set is defined; config/feature_sets.yaml is the place'];
+  const lines = tableLines(
+    [
+      { name: 'feature set', align: 'left' },
+      { name: 'state', align: 'left' },
+      { name: 'version', align: 'right' },
+      { name: 'rows', align: 'right' },
+      { name: 'size', align: 'right' },
+      { name: 'materialized', align: 'left' },
+      { name: 'newest event', align: 'left' },
+    ],
+    found.map((each) => [
+      each.featureSet,
+      each.state,
+      textOf(each.version),
+      textOf(each.rows),
+      each.bytes === undefined ? '' : formatBytes(each.bytes),
+      each.materializedAt?.toISOString().replace(/\.\d+Z$/, 'Z') ?? '',
+      each.newestEvent === undefined ? '' : formatInstant(each.newestEvent),
+    ]),
+    layoutOf(context),
+  );
+  const details = found.flatMap((each) => each.detail.map((line) => `${each.featureSet}: ${line}`));
+  return details.length === 0 ? lines : [...lines, '', ...details.map(escapeControls)];
+}
+
+function textOf(count: number | undefined): string {
+  return count === undefined ? '' : String(count);
+}
+
+/** The library counts microseconds; a script would rather read a time. */
+function withReadableTimes(each: FeatureSetStatus): object {
+  return {
+    ...each,
+    asOf: each.asOf === undefined ? undefined : formatInstant(each.asOf),
+    newestEvent: each.newestEvent === undefined ? undefined : formatInstant(each.newestEvent),
+  };
+}

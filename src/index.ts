@@ -1,0 +1,24 @@
+/** The public surface. Re-exports, and the one place where the engine's group-by meets a clock. */
+export { FeatureStore, type MaterializeCallOptions, type MaterializeResult, type OpenOptions } from './modes/feature-store.ts';
+export type { FeatureAnswer } from './modes/read.ts';
+export type { FeatureOptions } from './modes/request.ts';
+export type { Explanation } from './modes/explain.ts';
+export type { FeatureSetStatus } from './modes/status.ts';
+export type { Progress } from './modes/compute.ts';
+export type { WriteMode } from './modes/write.ts';
+export { NotMaterializedError, StaleError } from './modes/errors.ts';
+export { filterTimeRange, groupBy } from './modes/engine-surface.ts';
+export type { Agg, AggSpec } from './engine/plan.ts';
+export type { GroupByOptions } from './engine/group-by.ts';
+export { featureSet, type FeatureSetInput } from './config/feature-set.ts';
+export { AggregatedFrame, Frame } from './config/frame.ts';
+export type { FeatureSetDefinition, InputDefinition, Mode, NodeDefinition, ProjectConfig, StorageFormat } from './config/definition.ts';
+export { configurationJsonSchema } from './config/schema.ts';
+export { loadProject } from './config/load.ts';
+export { openTable, writeTable } from './store/open-table.ts';
+export type { ScanPlan } from './store/table.ts';
+export { col, type Expression, formatExpression } from './arrow/expression.ts';
+export { tablesEqual } from './arrow/canonical.ts';
+export { toRows } from './arrow/to-rows.ts';
+export type { Instant, TimeRange, TimeRangeInput } from './base/time.ts';
+export * from './base/errors.ts';

@@ -1,0 +1,257 @@
+/**
+ * The store as users meet it: opens a project, knows its feature sets, and hands each call to the floor it belongs to.
+ *
+ * The outermost caller: the only place that asks for the time, and the one where options become requests.
+ */
+import type { Table } from '../arrow/arrow.ts';
+import { canonicalTable } from '../arrow/canonical.ts';
+import { ArgumentError, NotFoundError } from '../base/errors.ts';
+import { checkName, didYouMean } from '../base/names.ts';
+import { type Instant, parseInstant } from '../base/time.ts';
+import type { FeatureSetDefinition, InputDefinition, NodeDefinition, ProjectConfig } from '../config/definition.ts';
+import { loadProject, projectFromObject } from '../config/load.ts';
+import { openOwnTableAt } from '../store/own-table.ts';
+import type { Progress, RunOptions } from './compute.ts';
+import { type Explanation, explanationOf } from './explain.ts';
+import { materialize, type MaterializeOutcome } from './materialize.ts';
+import { type FeatureAnswer, gatherFacts, read, type ReadContext } from './read.ts';
+import { type FeatureOptions, planRead } from './request.ts';
+import { runNode } from './pipeline.ts';
+import { Sources } from './sources.ts';
+import { type FeatureSetStatus, statusOf } from './status.ts';
+import type { FeatureTables } from './storage.ts';
+import { type WriteMode, writeRows } from './write.ts';
+
+export interface OpenOptions {
+  /** The clock; by default the system's. */
+  readonly now?: () => Date;
+  /** How many threads compute; by default as many as there are processors, at most four. */
+  readonly threads?: number;
+  /** Bytes that one computation may hold in its tables of groups. */
+  readonly memoryLimit?: number;
+  /** Stops whatever the store is doing. */
+  readonly signal?: AbortSignal;
+  /** Hears a line about what is done that nobody asked for. */
+  readonly logger?: (line: string) => void;
+  /** What `${NAME}` in the configuration reads; by default the process's environment. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Where relative paths start when the configuration is an object; by default the working directory. */
+  readonly folder?: string;
+}
+
+export interface MaterializeResult extends MaterializeOutcome {
+  readonly featureSet: string;
+  readonly elapsedMs: number;
+}
+
+export interface MaterializeCallOptions {
+  /** Computes even when nothing has changed. */
+  readonly full?: boolean;
+  /** Only events before this instant, and windows that end at it. */
+  readonly asOf?: Instant;
+  readonly onProgress?: (progress: Progress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** An embedded feature store over one project. */
+export class FeatureStore {
+  private readonly definitions = new Map<string, FeatureSetDefinition>();
+  private readonly tables = new Map<string, FeatureTables>();
+  private readonly sources: Sources;
+
+  private constructor(
+    readonly config: ProjectConfig,
+    private readonly options: OpenOptions,
+  ) {
+    this.sources = new Sources(config);
+    for (const definition of config.featureSets) this.definitions.set(definition.name, definition);
+  }
+
+  /**
+   * Opens a project: its folder (the parent of `config/`), its `global.yaml`, or an object of the same shape.
+   * Throws ConfigurationError with file, line and column. Reads no data.
+   */
+  static async open(project: string | object, options: OpenOptions = {}): Promise<FeatureStore> {
+    const env = options.env ?? process.env;
+    const config = typeof project === 'string'
+      ? await loadProject(project, { env })
+      : projectFromObject(project, { folder: options.folder ?? process.cwd(), env });
+    if (config.storageFormat !== 'parquet') {
+      // Said when the store is opened, not at the first write: nothing is half-done by then.
+      const { UnsupportedError } = await import('../base/errors.ts');
+      throw new UnsupportedError('feature_store.storage_format', config.storageFormat, `${config.storageFormat} tables are not written yet; use parquet`);
+    }
+    return new FeatureStore(config, options);
+  }
+
+  /** The names of the feature sets, in the order they were defined. */
+  get featureSets(): readonly string[] {
+    return [...this.definitions.keys()];
+  }
+
+  /** Makes an Arrow table a source under this name. Registering again replaces it. */
+  registerSource(name: string, table: Table): void {
+    this.sources.register(checkName(name, 'source'), table);
+  }
+
+  /** Adds a feature set, or replaces the one of that name. See `featureSet()`. */
+  define(definition: FeatureSetDefinition): void {
+    this.definitions.set(checkName(definition.name, 'feature set'), definition);
+  }
+
+  /** The definition of a set. Throws NotFoundError with the nearest name. */
+  definition(name: string): FeatureSetDefinition {
+    const definition = this.definitions.get(name);
+    if (definition !== undefined) return definition;
+    const names = this.featureSets;
+    const known = names.length === 0 ? 'none is defined' : `there is ${names.join(', ')}`;
+    throw new NotFoundError('feature set', name, `${known}${didYouMean(name, names)}`);
+  }
+
+  /** Computes a set from its source and stores it. Does nothing, and says so, when the source has not changed. */
+  async materialize(name: string, options: MaterializeCallOptions = {}): Promise<MaterializeResult> {
+    const definition = this.definition(name);
+    if (definition.kind === 'written') {
+      throw new ArgumentError('name', `feature set ${name} has no aggregations and no compute function; store its rows with store.write`);
+    }
+    if (options.asOf !== undefined && definition.timestamp === undefined) {
+      throw new ArgumentError('asOf', `feature set ${name} names no event time`);
+    }
+    const run = this.run(options.signal);
+    const started = performance.now();
+    const source = await this.sources.of(definition.source).snapshot(run.signal === undefined ? {} : { signal: run.signal });
+    const outcome = await materialize(definition, source, this.tablesOf(name), run, {
+      full: options.full,
+      asOfUs: options.asOf === undefined ? undefined : parseInstant(options.asOf, 'asOf'),
+      nowUs: this.nowUs(),
+      onProgress: options.onProgress,
+    });
+    return { featureSet: name, ...outcome, elapsedMs: performance.now() - started };
+  }
+
+  /** Features as an Arrow table, with what they are an answer to. */
+  async getFeatures(name: string, options: FeatureOptions = {}): Promise<FeatureAnswer> {
+    const { request, context } = this.prepare(name, options);
+    return read(request, context);
+  }
+
+  /** What `getFeatures` with the same options would do, and why, in words and as data. Reads no rows. */
+  async explain(name: string, options: FeatureOptions = {}): Promise<Explanation> {
+    const { request, context } = this.prepare(name, options);
+    return explanationOf(request, await gatherFacts(request, context), context);
+  }
+
+  /** The Arrow table of one of the project's `inputs:`. */
+  async loadInput(name: string): Promise<Table> {
+    const input = this.config.inputs.find((candidate) => candidate.name === name);
+    if (input !== undefined) return this.loadDefinedInput(input);
+    const names = this.config.inputs.map((candidate) => candidate.name);
+    throw new NotFoundError('input', name, `there is ${names.join(', ') || 'none'}${didYouMean(name, names)}`);
+  }
+
+  /** Every input of the project, by name. */
+  async loadInputs(): Promise<Record<string, Table>> {
+    const tables: Record<string, Table> = {};
+    for (const input of this.config.inputs) tables[input.name] = await this.loadDefinedInput(input);
+    return tables;
+  }
+
+  private async loadDefinedInput(input: InputDefinition): Promise<Table> {
+    if (input.kind === 'feature_set') {
+      const timeRange = input.timeRange === undefined ? {} : { timeRange: input.timeRange };
+      return (await this.getFeatures(input.featureSet, timeRange)).table;
+    }
+    return this.readSource(input.source);
+  }
+
+  /** All rows of a source, by `name`, `silver.name` or `gold.name`. */
+  private async readSource(text: string): Promise<Table> {
+    const [layer, table] = text.includes('.') ? (text.split('.', 2) as ['silver' | 'gold', string]) : [undefined, text];
+    const snapshot = await this.sources.of({ table, ...(layer !== undefined && { layer }) }).snapshot();
+    const batches = [];
+    for await (const batch of snapshot.scan()) batches.push(batch);
+    return canonicalTable(snapshot.schema, batches);
+  }
+
+  /** Runs one of the project's `nodes:`: loads its inputs, calls its function, stores what it returns. */
+  async runNode(name: string): Promise<{ readonly featureSet: string; readonly rows: number; readonly version: number }> {
+    const nodes: readonly NodeDefinition[] = this.config.nodes;
+    const node = nodes.find((candidate) => candidate.name === name);
+    if (node === undefined) {
+      const names = nodes.map((candidate) => candidate.name);
+      throw new NotFoundError('node', name, `there is ${names.join(', ') || 'none'}${didYouMean(name, names)}`);
+    }
+    const inputs: Record<string, Table> = {};
+    for (const input of node.inputs) inputs[input] = await this.loadInput(input);
+    const table = await runNode(node, this.definition(node.output.featureSet), inputs, this.config.folder, this.run(undefined));
+    const { rows, version } = await this.write(node.output.featureSet, table, { mode: 'overwrite' });
+    return { featureSet: node.output.featureSet, rows, version };
+  }
+
+  /** Stores rows that something else computed. `merge` replaces the rows of the entities that come again. */
+  async write(name: string, table: Table, options: { readonly mode: WriteMode }): Promise<{ readonly rows: number; readonly version: number }> {
+    return writeRows(this.definition(name), table, options.mode, this.tablesOf(name).features);
+  }
+
+  /** What is stored of a set, or of all of them, and how it stands to the source. */
+  async status(name?: string): Promise<FeatureSetStatus[]> {
+    const names = name === undefined ? this.featureSets : [name];
+    const found: FeatureSetStatus[] = [];
+    for (const each of names) found.push(await statusOf(this.definition(each), this.context(each, undefined)));
+    return found;
+  }
+
+  /** Deletes the files of versions that nobody reads any more, and what writers that died left behind. */
+  async vacuum(name: string, options: { readonly retentionMs?: number } = {}): Promise<{ readonly files: number; readonly bytes: number }> {
+    this.definition(name);
+    const { features, tiles } = this.tablesOf(name);
+    const nowMs = this.now().getTime();
+    const [a, b] = [await features.vacuum({ ...options, nowMs }), await tiles.vacuum({ ...options, nowMs })];
+    return { files: a.files + b.files, bytes: a.bytes + b.bytes };
+  }
+
+  /** Lets go of what the store holds. Stored tables stay; the store cannot be used any more. */
+  async close(): Promise<void> {
+    this.definitions.clear();
+    this.tables.clear();
+  }
+
+  private prepare(name: string, options: FeatureOptions): { request: ReturnType<typeof planRead>; context: ReadContext } {
+    const definition = this.definition(name);
+    const defaults = { mode: this.config.mode, nowUs: this.nowUs(), maxStalenessUs: this.config.maxStalenessUs };
+    return { request: planRead(definition, options, defaults), context: this.context(name, options.signal) };
+  }
+
+  private context(name: string, signal: AbortSignal | undefined): ReadContext {
+    const definition = this.definition(name);
+    const source = definition.kind === 'written' ? undefined : this.sources.of(definition.source);
+    return { source, tables: this.tablesOf(name), run: this.run(signal), now: () => this.now() };
+  }
+
+  private tablesOf(name: string): FeatureTables {
+    let tables = this.tables.get(name);
+    if (tables === undefined) {
+      const folder = `${this.config.storagePath}/${checkName(name, 'feature set')}`;
+      tables = { features: openOwnTableAt(`${folder}/features`), tiles: openOwnTableAt(`${folder}/tiles`) };
+      this.tables.set(name, tables);
+    }
+    return tables;
+  }
+
+  private run(signal: AbortSignal | undefined): RunOptions {
+    const signals = [signal, this.options.signal].filter((each) => each !== undefined);
+    return {
+      threads: this.options.threads,
+      memoryLimit: this.options.memoryLimit,
+      signal: signals.length > 1 ? AbortSignal.any(signals) : signals[0],
+    };
+  }
+
+  private now(): Date {
+    return this.options.now?.() ?? new Date();
+  }
+
+  private nowUs(): bigint {
+    return BigInt(this.now().getTime()) * 1_000n;
+  }
+}

@@ -1,0 +1,301 @@
+/**
+ * The three modes. Each finds its road in a pure function (stored-road.ts, decide.ts) and walks it here; all roads end
+ * in the same two functions of compute.ts.
+ */
+import type { RecordBatch, Schema, Table } from '../arrow/arrow.ts';
+import { canonicalTable } from '../arrow/canonical.ts';
+import { pickColumns, pickRows } from '../arrow/rows.ts';
+import { ArgumentError, NotFoundError, reasonOf } from '../base/errors.ts';
+import { formatInstant, type TimeRange } from '../base/time.ts';
+import { didYouMean } from '../base/names.ts';
+import type { Mode } from '../config/definition.ts';
+import { filterBatch } from '../engine/filter.ts';
+import { filterTimeRange } from '../engine/group-by.ts';
+import type { ReadableTable, Snapshot } from '../store/table.ts';
+import { type AnswerPlan, answerFromSource, answerFromTiles, type RunOptions } from './compute.ts';
+import { type Decision, decide } from './decide.ts';
+import { entityRows } from './entities.ts';
+import { NotMaterializedError, StaleError } from './errors.ts';
+import { newestEventOf } from './newest-event.ts';
+import { opaqueRows } from './opaque.ts';
+import { type ReadRequest, requestedEntities } from './request.ts';
+import { definitionDigest, type FeatureTables, readStored, type Stored } from './storage.ts';
+import { partsOf, planStoredRoad, rangeText, type StoredRoad } from './stored-road.ts';
+
+/** An Arrow table, and what it is an answer to. */
+export interface FeatureAnswer {
+  readonly table: Table;
+  readonly mode: Mode;
+  /** The instant, in microseconds since 1970 UTC, that windows end at and that a length of time ends at. */
+  readonly asOf: bigint;
+  /** Undefined: every row counted. */
+  readonly range: TimeRange | undefined;
+  /** The version of the source that this is an answer to. */
+  readonly sourceVersion: string;
+  readonly computedAt: Date;
+  /** Whether the source is known to have changed since, or could not be asked. */
+  readonly stale: boolean;
+  /** One line each, for a person. */
+  readonly reasons: readonly string[];
+  /** Rows left out because an entity key was null; undefined where it is not known (an answer from tiles). */
+  readonly rowsWithNullKey: number | undefined;
+}
+
+export interface ReadContext {
+  readonly source: ReadableTable | undefined;
+  readonly tables: FeatureTables;
+  readonly run: RunOptions;
+  readonly now: () => Date;
+}
+
+/** What a read found out before doing anything: for `explain`, and for the read itself. */
+export interface ReadFacts {
+  readonly stored: Stored | undefined;
+  readonly road: StoredRoad | undefined;
+  readonly source: Snapshot | { readonly error: unknown };
+  readonly decision: Decision;
+}
+
+/** Answers a request in its mode. */
+export async function read(request: ReadRequest, context: ReadContext): Promise<FeatureAnswer> {
+  if (request.definition.kind === 'written') return readWritten(request, context);
+  if (request.mode === 'virtualized') {
+    const source = await sourceOf(context).snapshot(signalOf(request));
+    return fromSource(request, context, source, []);
+  }
+  const facts = await gatherFacts(request, context);
+  return request.mode === 'materialized' ? readMaterialized(request, context, facts) : readHybrid(request, context, facts);
+}
+
+/** Looks at what is stored and at the source's version, reads no rows, and decides. */
+export async function gatherFacts(request: ReadRequest, context: ReadContext): Promise<ReadFacts> {
+  const stored = await readStored(context.tables, request.signal);
+  const road = stored && roadOf(request, stored);
+  let source: ReadFacts['source'];
+  try {
+    source = await sourceOf(context).snapshot(signalOf(request));
+  } catch (error) {
+    source = { error };
+  }
+  const nowUs = BigInt(context.now().getTime()) * 1_000n;
+  const ageUs = stored && nowUs - BigInt(stored.computedAtMs) * 1_000n;
+  const decision = decide({
+    stored: road,
+    sameDefinition: stored !== undefined && stored.facts.definition === definitionDigest(request.definition),
+    source: 'error' in source ? { unreachable: reasonOf(source.error) } : { version: source.version },
+    storedSourceVersion: stored?.facts.sourceVersion,
+    storedAgeUs: ageUs !== undefined && ageUs < 0n ? 0n : ageUs,
+    maxStalenessUs: request.maxStalenessUs,
+  });
+  return { stored, road, source, decision };
+}
+
+function roadOf(request: ReadRequest, stored: Stored): StoredRoad {
+  if (request.definition.kind === 'aggregated') return planStoredRoad(request, stored.facts);
+  const reasons = ['the rows that its function made are stored'];
+  return { kind: 'features', parts: [], range: request.range, asOfUs: request.asOfUs, exact: true, reasons };
+}
+
+async function readMaterialized(request: ReadRequest, context: ReadContext, facts: ReadFacts): Promise<FeatureAnswer> {
+  const { name } = request.definition;
+  const { stored, road } = facts;
+  if (stored === undefined || road === undefined) {
+    throw new NotMaterializedError(name, `nothing is stored; run 'tauro-features materialize ${name}', or read it in mode hybrid`);
+  }
+  if (stored.facts.definition !== definitionDigest(request.definition)) {
+    throw new NotMaterializedError(name, `what is stored was computed by another definition; run 'tauro-features materialize ${name}'`);
+  }
+  if (road.kind === 'none') throw new NotMaterializedError(name, `${road.reasons.join('; ')}; read it in mode hybrid`);
+  const changed = 'error' in facts.source || facts.source.version !== stored.facts.sourceVersion;
+  if (changed && request.maxStalenessUs !== undefined) {
+    const ageUs = BigInt(context.now().getTime() - stored.computedAtMs) * 1_000n;
+    if (ageUs > request.maxStalenessUs) {
+      throw new StaleError(name, `what is stored was computed at ${formatInstant(BigInt(stored.computedAtMs) * 1_000n)}, longer ago than maxStaleness allows; materialize it, or read it in mode hybrid`);
+    }
+  }
+  const news = 'error' in facts.source
+    ? `the source could not be asked: ${reasonOf(facts.source.error)}`
+    : changed ? 'the source has changed since' : undefined;
+  return fromStored(request, context, facts, road, changed, news === undefined ? road.reasons : [...road.reasons, news]);
+}
+
+async function readHybrid(request: ReadRequest, context: ReadContext, facts: ReadFacts): Promise<FeatureAnswer> {
+  const { decision, road, source } = facts;
+  if (decision.road === 'stored') {
+    return fromStored(request, context, facts, road!, decision.stale, decision.reasons);
+  }
+  if (decision.road === 'source' && !('error' in source)) return fromSource(request, context, source, decision.reasons);
+  const error = (source as { readonly error: unknown }).error;
+  if (facts.stored === undefined) throw error;
+  throw new StaleError(request.definition.name, decision.reasons.join('; '), error);
+}
+
+async function fromStored(
+  request: ReadRequest,
+  context: ReadContext,
+  facts: ReadFacts,
+  road: StoredRoad,
+  stale: boolean,
+  reasons: readonly string[],
+): Promise<FeatureAnswer> {
+  const stored = facts.stored!;
+  if (road.kind === 'none') throw new NotMaterializedError(request.definition.name, road.reasons.join('; '));
+  const table = road.kind === 'features'
+    ? await readFeatureRows(request, stored.features)
+    : await readTiles(request, context, stored, road);
+  const empty = table.numRows === 0 ? emptyReason(road.range, stored.facts.newestEventUs) : undefined;
+  return {
+    table,
+    mode: request.mode,
+    asOf: road.asOfUs,
+    range: road.range,
+    sourceVersion: stored.facts.sourceVersion,
+    computedAt: new Date(stored.computedAtMs),
+    stale,
+    reasons: empty === undefined ? reasons : [...reasons, empty],
+    rowsWithNullKey: road.kind === 'features' ? stored.facts.rowsWithNullKey : undefined,
+  };
+}
+
+/** Rows of the features table, as they are. */
+async function readFeatureRows(request: ReadRequest, features: Snapshot): Promise<Table> {
+  const wanted = wantedColumns(request, features.schema);
+  const entities = requestedEntities(request, features.schema);
+  const timed = request.definition.kind !== 'aggregated' && request.range !== undefined;
+  const extra = timed ? [timestampOf(request, features.schema)] : [];
+  const columns = features.schema.fields.map((field) => field.name).filter((name) => wanted.includes(name) || extra.includes(name));
+  const batches: RecordBatch[] = [];
+  for await (const batch of features.scan({ columns, ...signalOf(request) })) {
+    batches.push(entities === undefined ? batch : filterBatch(batch, entities.expression));
+  }
+  let table = canonicalTable(pickSchema(features.schema, columns), batches);
+  if (timed) table = canonicalOf(await filterTimeRange(table, extra[0]!, request.range!));
+  return keepEntities(request, pickColumns(table, wanted));
+}
+
+async function readTiles(
+  request: ReadRequest,
+  context: ReadContext,
+  stored: Stored,
+  road: Exclude<StoredRoad, { kind: 'none' }>,
+): Promise<Table> {
+  const tiles = await context.tables.tiles.snapshot({ version: stored.facts.tilesVersion!, ...signalOf(request) });
+  const { sourceSchema } = stored.facts;
+  const plan = answerPlan(request, sourceSchema, road.range, road.asOfUs);
+  const table = await answerFromTiles(tiles, sourceSchema, plan, { ...context.run, signal: request.signal });
+  return keepEntities(request, table);
+}
+
+async function fromSource(
+  request: ReadRequest,
+  context: ReadContext,
+  source: Snapshot,
+  reasons: readonly string[],
+): Promise<FeatureAnswer> {
+  const run = { ...context.run, signal: request.signal };
+  const computed = request.definition.kind === 'opaque'
+    ? { table: await opaqueAnswer(request, source, run), rowsWithNullKey: 0 }
+    : await answerFromSource(source, answerPlan(request, source.schema, request.range, request.asOfUs), run);
+  const table = keepEntities(request, computed.table);
+  const why = [...reasons, `computed from ${source.name}, version ${source.version}`];
+  if (computed.table.numRows === 0 && request.range !== undefined && request.definition.timestamp !== undefined) {
+    const newestUs = await newestEventOf(source, request.definition.timestamp, request.signal);
+    const empty = emptyReason(request.range, newestUs);
+    if (empty !== undefined) why.push(empty);
+  }
+  return {
+    table,
+    mode: request.mode,
+    asOf: request.asOfUs,
+    range: request.range,
+    sourceVersion: source.version,
+    computedAt: context.now(),
+    stale: false,
+    reasons: why,
+    rowsWithNullKey: computed.rowsWithNullKey,
+  };
+}
+
+async function opaqueAnswer(request: ReadRequest, source: Snapshot, run: RunOptions): Promise<Table> {
+  const { table } = await opaqueRows(request.definition, source, run);
+  const entities = requestedEntities(request, table.schema);
+  const kept = entities === undefined ? table : canonicalTable(table.schema, table.batches.map((batch) => filterBatch(batch, entities.expression)));
+  const timed = request.range === undefined ? kept : canonicalOf(await filterTimeRange(kept, timestampOf(request, kept.schema), request.range));
+  return pickColumns(timed, wantedColumns(request, timed.schema));
+}
+
+/** Rows that `store.write` was given: the same in every mode. */
+async function readWritten(request: ReadRequest, context: ReadContext): Promise<FeatureAnswer> {
+  const { name } = request.definition;
+  const features = await context.tables.features.trySnapshot(signalOf(request));
+  if (features === undefined) throw new NotMaterializedError(name, `nothing was written yet; use store.write('${name}', table)`);
+  return {
+    table: await readFeatureRows(request, features),
+    mode: request.mode,
+    asOf: request.asOfUs,
+    range: request.range,
+    sourceVersion: `${features.versionNumber}`,
+    computedAt: new Date(features.committedAtMs),
+    stale: false,
+    reasons: ['these rows were written, not computed'],
+    rowsWithNullKey: undefined,
+  };
+}
+
+function answerPlan(request: ReadRequest, schema: Schema, range: TimeRange | undefined, asOfUs: bigint): AnswerPlan {
+  return {
+    definition: request.definition,
+    parts: partsOf(request, range, asOfUs),
+    columns: request.columns!,
+    entities: requestedEntities(request, schema)?.expression,
+  };
+}
+
+function keepEntities(request: ReadRequest, table: Table): Table {
+  const filter = requestedEntities(request, table.schema);
+  const keep = filter && entityRows(filter, table);
+  if (keep === undefined || table.numRows === 0) return table;
+  const batch = table.batches[0]!;
+  const positions: number[] = [];
+  for (let row = 0; row < table.numRows; row++) if (keep(batch, row)) positions.push(row);
+  return pickRows(table, Int32Array.from(positions));
+}
+
+function wantedColumns(request: ReadRequest, schema: Schema): string[] {
+  const names = schema.fields.map((field) => field.name);
+  if (request.columns === undefined) return names;
+  for (const name of request.columns) {
+    if (names.includes(name)) continue;
+    throw new NotFoundError(`feature set ${request.definition.name}: feature`, name, `there is ${names.join(', ')}${didYouMean(name, names)}`);
+  }
+  return [...new Set([...request.definition.entityKeys, ...request.columns])];
+}
+
+function timestampOf(request: ReadRequest, schema: Schema): string {
+  const { timestamp, name } = request.definition;
+  if (timestamp !== undefined && schema.fields.some((field) => field.name === timestamp)) return timestamp;
+  throw new ArgumentError('timeRange', `feature set ${name} has no event time column${timestamp === undefined ? '' : ` '${timestamp}' in its rows`}, so no range of time can be asked of it`);
+}
+
+function emptyReason(range: TimeRange | undefined, newestUs: bigint | undefined): string | undefined {
+  if (range === undefined || newestUs === undefined) return undefined;
+  return `no event lies in ${rangeText(range)}; the newest is at ${formatInstant(newestUs)}`;
+}
+
+function pickSchema(schema: Schema, columns: readonly string[]): Schema {
+  return schema.select(columns as never) as Schema;
+}
+
+function canonicalOf(table: Table): Table {
+  return canonicalTable(table.schema, table.batches);
+}
+
+function sourceOf(context: ReadContext): ReadableTable {
+  if (context.source === undefined) throw new NotFoundError('source', '', 'this feature set has none');
+  return context.source;
+}
+
+function signalOf(request: ReadRequest): { signal?: AbortSignal } {
+  return request.signal === undefined ? {} : { signal: request.signal };
+}
+

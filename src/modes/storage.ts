@@ -1,0 +1,121 @@
+/**
+ * What is stored of a feature set: two tables in a folder of its own.
+ *
+ *   <storage_path>/<set>/tiles      one row per (entity, tile) with partial states      not for sets without event time
+ *   <storage_path>/<set>/features   one row per entity with the final columns           any engine can query it
+ *
+ * The features commit is the only one that counts: it names the version of the tiles that belongs to it, so a
+ * materialization that dies between the two commits has changed nothing that a reader sees.
+ */
+import { createHash } from 'node:crypto';
+import { Schema, Table, tableFromIPC, tableToIPC } from '../arrow/arrow.ts';
+import { plainSchema } from '../arrow/canonical.ts';
+import type { TimeRange } from '../base/time.ts';
+import { formatExpression } from '../arrow/expression.ts';
+import type { FeatureSetDefinition } from '../config/definition.ts';
+import type { OwnSnapshot, OwnTable } from '../store/table.ts';
+
+/** The facts that are committed with a features table. */
+export interface StoredFacts {
+  readonly sourceVersion: string;
+  /** Digest of the definition that the rows were computed by. */
+  readonly definition: string;
+  /** The instant that windows end at. */
+  readonly asOfUs: bigint;
+  /** Undefined: every row of the source counted, null event times too. */
+  readonly range: TimeRange | undefined;
+  readonly tilesVersion: number | undefined;
+  /** The newest event time that counted; undefined when there was none. */
+  readonly newestEventUs: bigint | undefined;
+  readonly sourceRows: number;
+  readonly rowsWithNullKey: number;
+  /** The columns of the source that the definition uses: tiles can be merged when the source is gone. */
+  readonly sourceSchema: Schema;
+}
+
+export interface FeatureTables {
+  readonly features: OwnTable;
+  readonly tiles: OwnTable;
+}
+
+/** A stored state of a feature set, as one version of its features table tells it. */
+export interface Stored {
+  readonly facts: StoredFacts;
+  readonly features: OwnSnapshot;
+  readonly computedAtMs: number;
+}
+
+/** The newest stored state, or undefined when the set was never materialized. */
+export async function readStored(tables: FeatureTables, signal?: AbortSignal): Promise<Stored | undefined> {
+  const features = await tables.features.trySnapshot(signal === undefined ? {} : { signal });
+  if (features === undefined) return undefined;
+  return { features, facts: factsFromInfo(features.info), computedAtMs: features.committedAtMs };
+}
+
+/** Changes whenever the same source would give another answer. Descriptions and tags do not count. */
+export function definitionDigest(definition: FeatureSetDefinition): string {
+  const meaning = {
+    keys: definition.entityKeys,
+    source: definition.source,
+    timestamp: definition.timestamp ?? null,
+    kind: definition.kind,
+    outputs: definition.outputs.map(({ column, aggregation, name }) => [column, aggregation, name]),
+    filter: definition.filter === undefined ? null : formatExpression(definition.filter),
+    compute: definition.compute === undefined ? null : String(definition.compute),
+    tileUs: String(definition.tileUs),
+    windows: definition.windows.map((window) => window.text),
+  };
+  return createHash('sha256').update(JSON.stringify(meaning)).digest('hex').slice(0, 32);
+}
+
+export function infoFromFacts(facts: StoredFacts): Record<string, unknown> {
+  return {
+    sourceVersion: facts.sourceVersion,
+    definition: facts.definition,
+    asOfUs: String(facts.asOfUs),
+    range: facts.range === undefined ? null : { startUs: textOf(facts.range.startUs), endUs: textOf(facts.range.endUs) },
+    tilesVersion: facts.tilesVersion ?? null,
+    newestEventUs: textOf(facts.newestEventUs),
+    sourceRows: facts.sourceRows,
+    rowsWithNullKey: facts.rowsWithNullKey,
+    sourceSchema: Buffer.from(tableToIPC(new Table(facts.sourceSchema), 'stream')).toString('base64'),
+  };
+}
+
+function factsFromInfo(info: Readonly<Record<string, unknown>>): StoredFacts {
+  const range = info.range as { startUs: unknown; endUs: unknown } | null;
+  return {
+    sourceVersion: String(info.sourceVersion),
+    definition: String(info.definition),
+    asOfUs: bigintOf(info.asOfUs) ?? 0n,
+    range: range === null || range === undefined ? undefined : rangeOf(bigintOf(range.startUs), bigintOf(range.endUs)),
+    tilesVersion: typeof info.tilesVersion === 'number' ? info.tilesVersion : undefined,
+    newestEventUs: bigintOf(info.newestEventUs),
+    sourceRows: Number(info.sourceRows ?? 0),
+    rowsWithNullKey: Number(info.rowsWithNullKey ?? 0),
+    sourceSchema: tableFromIPC(Buffer.from(String(info.sourceSchema), 'base64')).schema,
+  };
+}
+
+/** The columns of a schema that a definition uses. */
+export function usedSchema(definition: FeatureSetDefinition, schema: Schema): Schema {
+  const used = new Set([
+    ...definition.entityKeys,
+    ...definition.outputs.map((output) => output.column),
+    ...(definition.timestamp === undefined ? [] : [definition.timestamp]),
+  ]);
+  return plainSchema(new Schema(schema.fields.filter((field) => used.has(field.name))));
+}
+
+/** A range with only the bounds that there are. */
+export function rangeOf(startUs: bigint | undefined, endUs: bigint | undefined): TimeRange {
+  return { ...(startUs !== undefined && { startUs }), ...(endUs !== undefined && { endUs }) };
+}
+
+function textOf(value: bigint | undefined): string | null {
+  return value === undefined ? null : String(value);
+}
+
+function bigintOf(value: unknown): bigint | undefined {
+  return typeof value === 'string' && /^-?\d+$/.test(value) ? BigInt(value) : undefined;
+}

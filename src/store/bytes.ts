@@ -1,0 +1,106 @@
+/**
+ * The one contract for all input and output: local files, memory, object stores.
+ *
+ *   paths     relative to a root, parts joined by '/', the root itself is ''; no '..', so no call leaves its root
+ *   durable   what `writeNew` and `putIfAbsent` have returned for survives a crash of the machine
+ *   atomic    `putIfAbsent` and `move` happen whole or not at all, whoever looks
+ *
+ * Failures of the world are StorageErrors; that a file is not there is a value. See local-bytes.ts, memory-bytes.ts.
+ */
+import { ArgumentError, DamagedFileError } from '../base/errors.ts';
+
+/** What identifies the content of a file without reading it. */
+export interface FileStat {
+  readonly path: string;
+  readonly size: number;
+  readonly modifiedNs: bigint;
+}
+
+/** A file held open: goes on reading the same bytes when the file is moved or deleted meanwhile. */
+export interface OpenFile {
+  /** For messages. */
+  readonly name: string;
+  readonly size: number;
+  readonly modifiedNs: bigint;
+  /** The bytes [start, end), all of them; the caller owns the array. */
+  read(start: number, end: number): Promise<Uint8Array>;
+  /** Size and time of modification as they are now. */
+  stat(): Promise<{ readonly size: number; readonly modifiedNs: bigint }>;
+  close(): Promise<void>;
+}
+
+export interface Bytes {
+  /** Where a path stands, for messages. */
+  locate(path: string): string;
+  kind(path: string): Promise<'file' | 'folder' | undefined>;
+  stat(path: string): Promise<FileStat | undefined>;
+  /** Undefined when there is no such file. */
+  open(path: string): Promise<OpenFile | undefined>;
+  /** The names in a folder, sorted by code point; undefined when there is no such folder. */
+  names(folder: string): Promise<string[] | undefined>;
+  /** All files under a folder, sorted by path; none when it is not there. Names for which `skip` is true are left out. */
+  list(folder: string, skip?: (name: string) => boolean): Promise<FileStat[]>;
+  /** Writes a file that must not exist yet, and the folders above it. */
+  writeNew(path: string, content: Uint8Array): Promise<void>;
+  /** Writes a file if there is none: the file appears whole, for one caller only. True if it is ours. */
+  putIfAbsent(path: string, content: Uint8Array): Promise<boolean>;
+  /** Moves a file within the root, making the folders above `to`. False when `from` is not there. */
+  move(from: string, to: string): Promise<boolean>;
+  /** False when it was not there. */
+  delete(path: string): Promise<boolean>;
+}
+
+/** The whole content of a file, or undefined when it is not there. */
+export async function readWhole(bytes: Bytes, path: string): Promise<Uint8Array | undefined> {
+  const file = await bytes.open(path);
+  if (file === undefined) return undefined;
+  try {
+    return await file.read(0, file.size);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Joins parts of a path; empty ones vanish. */
+export function joinPath(...parts: readonly string[]): string {
+  return parts.filter((part) => part !== '').join('/');
+}
+
+/** Returns the path if it stays within its root. */
+export function checkPath(path: string): string {
+  if (path === '') return path;
+  const wrong = path.includes('\0') || path.split('/').some((part) => part === '' || part === '.' || part === '..');
+  if (wrong) throw new ArgumentError('path', `${JSON.stringify(path)} does not stay within its folder`);
+  return path;
+}
+
+/** Asserts that a range lies within a file. A footer that points elsewhere is damage, not a mistake of ours. */
+export function checkRange(name: string, size: number, start: number, end: number): void {
+  const sound = Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && start <= end && end <= size;
+  if (!sound) {
+    throw new DamagedFileError(name, `bytes ${start} to ${end} are asked for, but it has ${size}; the file is truncated or damaged`);
+  }
+}
+
+/** The order of paths and names: by code unit, the same on every machine. */
+export function compareNames(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Runs `work` on every item, at most `width` at a time; results in the order of the items. */
+export async function mapConcurrently<Item, Result>(
+  items: readonly Item[],
+  width: number,
+  work: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = new Array(items.length);
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < items.length) {
+      const index = next++;
+      results[index] = await work(items[index]!);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(width, items.length) }, lane));
+  return results;
+}

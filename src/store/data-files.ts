@@ -1,0 +1,168 @@
+/**
+ * Plans and scans a list of Parquet data files as one table: what folders, single files and tables of our own share.
+ *
+ *   whole files    left out by what is known without opening them (log statistics, folder names)
+ *   row groups     left out by the footer
+ *   columns        conformed to the table's schema
+ *
+ * Rows come in the order of the files. One batch is read ahead while the caller works on the last.
+ */
+import { DataType, makeData, RecordBatch, Schema, Struct } from '../arrow/arrow.ts';
+import { DamagedFileError, FeatureStoreError, reasonOf, SchemaMismatchError, throwIfCancelled } from '../base/errors.ts';
+import { didYouMean } from '../base/names.ts';
+import { type OpenFile } from './bytes.ts';
+import { type Constant, conformBatch } from './conform.ts';
+import { openParquet, type ParquetFile, planParquet, type ParquetPlan, scanParquet } from './parquet/file.ts';
+import type { ScanOptions, ScanPlan } from './table.ts';
+
+export interface DataFile {
+  /** For messages. */
+  readonly name: string;
+  readonly rows: number;
+  readonly rowGroups: number;
+  /** Columns whose values the file's path tells; they go before columns of the same name in the file. */
+  readonly constants: readonly Constant[];
+  /** False only when no row of the file has its event time in the range. */
+  mightContain(timeRange: NonNullable<ScanOptions['timeRange']>): boolean;
+  open(): Promise<OpenFile>;
+  footer(): Promise<ParquetFile>;
+  /** Throws if the file is no longer what the snapshot saw. Called after its last byte was read. */
+  verifyUnchanged(file: OpenFile): Promise<void>;
+}
+
+export interface DataFiles {
+  /** The table's name, for messages. */
+  readonly name: string;
+  readonly schema: Schema;
+  readonly files: readonly DataFile[];
+  /** Columns that are in the files but cannot be read, and why. */
+  readonly passedOver: readonly { readonly column: string; readonly why: string }[];
+}
+
+export async function planDataFiles(table: DataFiles, options: ScanOptions = {}): Promise<ScanPlan> {
+  const columns = requestedSchema(table, options).fields.map((field) => field.name);
+  let [files, units, rows, bytes] = [0, 0, 0, 0];
+  for (const file of table.files) {
+    throwIfCancelled(options.signal, `planning a read of ${table.name}`);
+    const plan = await planFile(file, columns, options);
+    if (plan === undefined || plan.units === 0) continue;
+    files++;
+    units += plan.units;
+    rows += plan.rows;
+    bytes += plan.bytes;
+  }
+  const total = (count: (file: DataFile) => number): number => table.files.reduce((sum, file) => sum + count(file), 0);
+  return {
+    columns, files, filesTotal: table.files.length, units, unitsTotal: total((file) => file.rowGroups), rows, rowsTotal: total((file) => file.rows), bytes,
+  };
+}
+
+export function scanDataFiles(table: DataFiles, options: ScanOptions = {}): AsyncGenerator<RecordBatch, void, void> {
+  return readAhead(scanInOrder(table, options));
+}
+
+async function* scanInOrder(table: DataFiles, options: ScanOptions): AsyncGenerator<RecordBatch, void, void> {
+  const schema = requestedSchema(table, options);
+  const columns = schema.fields.map((field) => field.name);
+  for (const file of table.files) {
+    throwIfCancelled(options.signal, `reading ${table.name}`);
+    const plan = await planFile(file, columns, options);
+    if (plan === undefined || plan.units === 0) continue;
+    if (plan.parquet === undefined) {
+      yield conformBatch(emptyColumns(plan.rows), schema, file.constants);
+      continue;
+    }
+    yield* scanFile(file, plan.parquet, schema, options);
+  }
+}
+
+async function* scanFile(file: DataFile, plan: ParquetPlan, schema: Schema, options: ScanOptions): AsyncGenerator<RecordBatch, void, void> {
+  const opened = await file.open();
+  try {
+    const signal = options.signal === undefined ? {} : { signal: options.signal };
+    for await (const batch of scanParquet(opened, await file.footer(), plan, signal)) {
+      yield conformBatch(batch, schema, file.constants);
+    }
+    await file.verifyUnchanged(opened);
+  } finally {
+    await opened.close();
+  }
+}
+
+interface FilePlan {
+  readonly units: number;
+  readonly rows: number;
+  readonly bytes: number;
+  /** Undefined when no column has to be read from the file: all are told by its path, or missing. */
+  readonly parquet: ParquetPlan | undefined;
+}
+
+async function planFile(file: DataFile, columns: readonly string[], { timeRange }: ScanOptions): Promise<FilePlan | undefined> {
+  if (timeRange !== undefined && !file.mightContain(timeRange)) return undefined;
+  const footer = await file.footer();
+  const isConstant = (column: string): boolean => file.constants.some(({ field }) => field.name === column);
+  const inFile = (column: string): boolean => !isConstant(column) && footer.schema.fields.some((field) => field.name === column);
+  // A file that lacks the event time has it null in every row, and null is in no range.
+  if (timeRange !== undefined && !isConstant(timeRange.column) && !inFile(timeRange.column)) return undefined;
+  const read = columns.filter(inFile);
+  if (read.length === 0) return { units: footer.rowGroups.length, rows: footer.rows, bytes: 0, parquet: undefined };
+  const pruned = timeRange !== undefined && inFile(timeRange.column);
+  const parquet = planParquet(footer, { columns: read, ...(pruned && { timeRange }) });
+  return { units: parquet.rowGroups.length, rows: parquet.rows, bytes: parquet.bytes, parquet };
+}
+
+/** The schema of the columns asked for. Throws when one of them, or the event time, is not there. */
+export function requestedSchema(table: Pick<DataFiles, 'name' | 'schema' | 'passedOver'>, options: ScanOptions): Schema {
+  const fieldOf = (column: string) => {
+    const field = table.schema.fields.find(({ name }) => name === column);
+    if (field !== undefined) return field;
+    const passedOver = table.passedOver.find((candidate) => candidate.column === column);
+    if (passedOver !== undefined) throw new SchemaMismatchError(table.name, column, `it cannot be read: ${passedOver.why}`);
+    const names = table.schema.fields.map(({ name }) => name);
+    throw new SchemaMismatchError(table.name, column, `there is no such column; there are ${names.join(', ')}${didYouMean(column, names)}`);
+  };
+  if (options.timeRange !== undefined) {
+    const { name, type } = fieldOf(options.timeRange.column);
+    const type_ = DataType.isDictionary(type) ? type.dictionary : type;
+    if (!DataType.isTimestamp(type_) && !DataType.isDate(type_)) {
+      throw new SchemaMismatchError(table.name, name, `it is ${type}, but event time is a timestamp or a date`);
+    }
+  }
+  if (options.columns === undefined) return new Schema(table.schema.fields.filter(({ type }) => !DataType.isNested(type)));
+  return new Schema(options.columns.map(fieldOf));
+}
+
+/** Opens a footer; the file is closed again. */
+export async function readFooter(open: () => Promise<OpenFile>): Promise<ParquetFile> {
+  const file = await open();
+  try {
+    return await openParquet(file);
+  } catch (thrown) {
+    if (thrown instanceof FeatureStoreError) throw thrown;
+    throw new DamagedFileError(file.name, `cannot be read as Parquet: ${reasonOf(thrown)}`, thrown);
+  } finally {
+    await file.close();
+  }
+}
+
+function emptyColumns(rows: number): RecordBatch {
+  return new RecordBatch(new Schema([]), makeData({ type: new Struct([]), length: rows, nullCount: 0, children: [] }));
+}
+
+/** Asks for the next batch before the last is handed out, so that its bytes arrive while the caller works. */
+async function* readAhead<Item>(source: AsyncGenerator<Item, void, void>): AsyncGenerator<Item, void, void> {
+  let pending = source.next();
+  try {
+    for (;;) {
+      const { done, value } = await pending;
+      if (done) return;
+      pending = source.next();
+      // If it fails while the caller works, the failure is met at the next step, or not at all when the caller stops.
+      pending.catch(() => undefined);
+      yield value as Item;
+    }
+  } finally {
+    await pending.catch(() => undefined);
+    await source.return();
+  }
+}

@@ -1,0 +1,223 @@
+/**
+ * Bytes in local files; the one place that knows the file system.
+ *
+ * Put-if-absent writes a hidden temporary file beside the target, makes it durable, and gives it its name by a hard link:
+ * linking fails when the name is taken, where a rename would overwrite. What a crash leaves behind is a hidden
+ * `.<name>.<id>.tmp`, which readers pass over and vacuum removes.
+ */
+import { randomUUID } from 'node:crypto';
+import { type FileHandle, link, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { DamagedFileError, FeatureStoreError, reasonOf, StorageError } from '../base/errors.ts';
+import {
+  type Bytes, checkPath, checkRange, compareNames, type FileStat, joinPath, mapConcurrently, type OpenFile,
+} from './bytes.ts';
+
+/** More folders within folders than any table has; links that lead back into themselves end here. */
+const depthMax = 32;
+
+/** The files under `root`, which need not exist yet. */
+export function localBytes(root: string): Bytes {
+  const base = resolve(root);
+  const locate = (path: string): string => join(base, checkPath(path));
+
+  const walk = async (folder: string, skip: (name: string) => boolean, depth: number, found: FileStat[]): Promise<void> => {
+    const where = locate(folder);
+    if (depth > depthMax) throw new StorageError(where, `folders lie more than ${depthMax} deep here; is there a link that leads back to a folder above it?`);
+    const entries = (await absentAsValue(where, 'list the folder', () => readdir(where, { withFileTypes: true }))) ?? [];
+    const kept = entries.filter((entry) => !skip(entry.name));
+    await mapConcurrently(kept, 16, async (entry) => {
+      const path = joinPath(folder, entry.name);
+      if (entry.isDirectory()) return walk(path, skip, depth + 1, found);
+      const status = await absentAsValue(locate(path), 'look at', () => stat(locate(path), { bigint: true }));
+      // A link may lead to a folder; a file may be gone since the folder was listed.
+      if (status?.isDirectory()) return walk(path, skip, depth + 1, found);
+      if (status?.isFile()) found.push({ path, size: Number(status.size), modifiedNs: status.mtimeNs });
+      return undefined;
+    });
+  };
+
+  return {
+    locate,
+    async kind(path) {
+      const status = await absentAsValue(locate(path), 'look at', () => stat(locate(path)));
+      return status?.isFile() ? 'file' : status?.isDirectory() ? 'folder' : undefined;
+    },
+    async stat(path) {
+      const status = await absentAsValue(locate(path), 'look at', () => stat(locate(path), { bigint: true }));
+      return status?.isFile() ? { path, size: Number(status.size), modifiedNs: status.mtimeNs } : undefined;
+    },
+    async open(path) {
+      const where = locate(path);
+      const handle = await absentAsValue(where, 'open', () => open(where, 'r'));
+      return handle && openFile(where, handle);
+    },
+    async names(folder) {
+      const where = locate(folder);
+      return (await absentAsValue(where, 'list the folder', () => readdir(where)))?.sort(compareNames);
+    },
+    async list(folder, skip = () => false) {
+      const found: FileStat[] = [];
+      await walk(folder, skip, 0, found);
+      return found.sort((a, b) => compareNames(a.path, b.path));
+    },
+    async writeNew(path, content) {
+      const where = locate(path);
+      await makeFolder(dirname(where));
+      await translated(where, 'write a new file', async () => {
+        await writeDurably(where, content);
+        await syncFolder(dirname(where));
+      });
+    },
+    async putIfAbsent(path, content) {
+      const where = locate(path);
+      const folder = dirname(where);
+      const temporary = join(folder, `.${where.slice(folder.length + 1)}.${randomUUID()}.tmp`);
+      await makeFolder(folder);
+      return await translated(where, 'commit a file', async () => {
+        await writeDurably(temporary, content);
+        try {
+          await link(temporary, where);
+        } catch (thrown) {
+          if (codeOf(thrown) === 'EEXIST') return false;
+          throw thrown;
+        } finally {
+          await unlink(temporary);
+        }
+        await syncFolder(folder);
+        return true;
+      });
+    },
+    async move(from, to) {
+      const [source, target] = [locate(from), locate(to)];
+      await makeFolder(dirname(target));
+      const moved = await absentAsValue(source, `move to ${target}`, () => rename(source, target).then(() => true));
+      return moved ?? false;
+    },
+    async delete(path) {
+      return (await absentAsValue(locate(path), 'delete', () => unlink(locate(path)).then(() => true))) ?? false;
+    },
+  };
+}
+
+/** Takes over the handle: it is closed here if the file cannot be looked at. */
+async function openFile(where: string, handle: FileHandle): Promise<OpenFile> {
+  const look = async (): Promise<{ size: number; modifiedNs: bigint }> => {
+    const status = await translated(where, 'look at', () => handle.stat({ bigint: true }));
+    if (!status.isFile()) throw new StorageError(where, 'cannot be read: it is not a file');
+    return { size: Number(status.size), modifiedNs: status.mtimeNs };
+  };
+  try {
+    const { size, modifiedNs } = await look();
+    return {
+      name: where,
+      size,
+      modifiedNs,
+      read: (start, end) => {
+        checkRange(where, size, start, end);
+        return translated(where, 'read', () => readRange(where, handle, start, end));
+      },
+      stat: look,
+      close: () => handle.close(),
+    };
+  } catch (thrown) {
+    await handle.close();
+    throw thrown;
+  }
+}
+
+async function readRange(where: string, handle: FileHandle, start: number, end: number): Promise<Uint8Array> {
+  const content = new Uint8Array(end - start);
+  let filled = 0;
+  while (filled < content.length) {
+    const { bytesRead } = await handle.read(content, filled, content.length - filled, start + filled);
+    if (bytesRead === 0) throw new DamagedFileError(where, `ended at byte ${start + filled}, before ${end}: it was cut short while it was read`);
+    filled += bytesRead;
+  }
+  return content;
+}
+
+/** Leaves nothing behind when it fails. */
+async function writeDurably(where: string, content: Uint8Array): Promise<void> {
+  const handle = await open(where, 'wx');
+  try {
+    try {
+      await handle.writeFile(content);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch (thrown) {
+    await unlink(where).catch(() => undefined);
+    throw thrown;
+  }
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  await translated(folder, 'make the folder', async () => {
+    const first = await mkdir(folder, { recursive: true });
+    if (first === undefined) return;
+    // Each new folder is an entry of the one above it, up to the first that was made.
+    for (let made = folder; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made));
+  });
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  // Windows has no such call, and keeps its folders itself.
+  if (process.platform === 'win32') return;
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Turns "there is no such file" into undefined, and every other refusal into a StorageError. */
+async function absentAsValue<Result>(where: string, doing: string, work: () => Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await work();
+  } catch (thrown) {
+    if (codeOf(thrown) === 'ENOENT') return undefined;
+    throw storageError(where, doing, thrown);
+  }
+}
+
+async function translated<Result>(where: string, doing: string, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (thrown) {
+    throw storageError(where, doing, thrown);
+  }
+}
+
+const remedies: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full; make room, or choose another storage path',
+  EDQUOT: 'the disk quota is used up; make room, or choose another storage path',
+  EACCES: 'permission was refused; grant this user access to it',
+  EPERM: 'the file system does not permit it; it needs hard links, and a user who may write',
+  ENOTSUP: 'the file system cannot do it; it needs hard links',
+  EROFS: 'the file system is read-only; choose another storage path',
+  ENOENT: 'it is not there; check the path',
+  ENOTDIR: 'a part of the path is a file where a folder should be; check the path',
+  EISDIR: 'it is a folder where a file should be; check the path',
+  EEXIST: 'something stands there already; check the path',
+  EMFILE: 'this process has too many files open; raise the limit (ulimit -n)',
+  ENFILE: 'the system has too many files open',
+  ENAMETOOLONG: 'the path is too long; choose a shorter one',
+  ELOOP: 'its links lead in a circle',
+  EIO: 'the device failed; check the disk',
+  EXDEV: 'a part of the table lies on another file system; keep a table on one',
+};
+
+function storageError(where: string, doing: string, thrown: unknown): FeatureStoreError {
+  if (thrown instanceof FeatureStoreError) return thrown;
+  const code = codeOf(thrown);
+  const remedy = code === undefined ? undefined : remedies[code];
+  return new StorageError(where, `cannot ${doing}: ${remedy === undefined ? reasonOf(thrown) : `${remedy} (${code})`}`, thrown);
+}
+
+function codeOf(thrown: unknown): string | undefined {
+  const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
+  return typeof code === 'string' ? code : undefined;
+}

@@ -1,0 +1,179 @@
+/**
+ * The entries of a commit log. One numbered file per version, one JSON action per line, named and shaped as in Delta's:
+ *
+ *   _log/00000000000000000007.json
+ *     {"commitInfo":{"commitId":…,"timestamp":…,"operation":"append","readVersion":6,"info":{…}}}
+ *     {"protocol":{…}}  {"metaData":{…}}          in version 0 and every overwrite: such an entry needs none before it
+ *     {"remove":{"path":…}}  {"add":{"path":…,"size":…,"stats":…,"tags":{"checksum":…}}}
+ *     {"checksum":{"crc32":…}}                    of all the lines above; the last line, so a truncated entry has none
+ *
+ * It is not called `_delta_log`, and does not claim to be one: files may stand in `_staged` or `_superseded`, and the
+ * Arrow schema is kept beside Delta's. Pure; own-table.ts reads and writes the files.
+ */
+import { crc32 } from 'node:zlib';
+import { DataType, Schema, Table, tableFromIPC, tableToIPC, Type } from '../arrow/arrow.ts';
+import { plainType } from '../arrow/canonical.ts';
+import { DamagedFileError, FeatureStoreError, UnsupportedError } from '../base/errors.ts';
+import { checkPath } from './bytes.ts';
+
+export interface LoggedFile {
+  readonly path: string;
+  readonly size: number;
+  readonly rows: number;
+  readonly rowGroups: number;
+  readonly checksum: string;
+  readonly stats: string;
+  readonly modificationTime: number;
+}
+
+/** One version of a table, as its entry in the log tells it. */
+export interface LogEntry {
+  readonly version: number;
+  /** Unique to the commit, so that a writer who got no answer can recognise its own entry. */
+  readonly commitId: string;
+  readonly kind: 'append' | 'overwrite';
+  readonly readVersion: number;
+  readonly committedAtMs: number;
+  readonly info: Readonly<Record<string, unknown>>;
+  /** In version 0 and every overwrite. */
+  readonly table: { readonly id: string; readonly schema: Schema } | undefined;
+  readonly remove: readonly string[];
+  readonly add: readonly LoggedFile[];
+}
+
+export function entryName(version: number): string {
+  return `${String(version).padStart(20, '0')}.json`;
+}
+
+/** The version that a file of the log holds, or undefined when it is no entry. */
+export function versionOf(name: string): number | undefined {
+  return /^\d{20}\.json$/.test(name) ? Number(name.slice(0, 20)) : undefined;
+}
+
+export function encodeEntry(entry: LogEntry): Uint8Array {
+  const { commitId, committedAtMs, kind, readVersion, info, table } = entry;
+  const actions: object[] = [{ commitInfo: { commitId, timestamp: committedAtMs, operation: kind, readVersion, info } }];
+  if (table !== undefined) {
+    actions.push({ protocol: { minReaderVersion: 1, minWriterVersion: 1 } });
+    actions.push({
+      metaData: {
+        id: table.id,
+        format: { provider: 'parquet', options: {} },
+        schemaString: deltaSchema(table.schema),
+        partitionColumns: [],
+        configuration: { arrowSchema: encodeSchema(table.schema) },
+        createdTime: committedAtMs,
+      },
+    });
+  }
+  for (const path of entry.remove) actions.push({ remove: { path, deletionTimestamp: committedAtMs, dataChange: true } });
+  for (const { path, size, modificationTime, stats, checksum, rows, rowGroups } of entry.add) {
+    actions.push({
+      add: { path, partitionValues: {}, size, modificationTime, dataChange: true, stats, tags: { checksum, rows: String(rows), rowGroups: String(rowGroups) } },
+    });
+  }
+  const body = Buffer.from(actions.map((action) => `${JSON.stringify(action)}\n`).join(''));
+  return Buffer.concat([body, Buffer.from(`${JSON.stringify({ checksum: { crc32: crc32(body) } })}\n`)]);
+}
+
+/** `name` is the entry's place, for messages. */
+export function decodeEntry(name: string, version: number, content: Uint8Array): LogEntry {
+  try {
+    return readActions(name, version, verifiedLines(name, content));
+  } catch (thrown) {
+    if (thrown instanceof FeatureStoreError) throw thrown;
+    throw new DamagedFileError(name, 'is not an entry of a commit log', thrown);
+  }
+}
+
+function verifiedLines(name: string, content: Uint8Array): string[] {
+  const text = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
+  const lastLine = text.lastIndexOf('\n', -2) + 1;
+  const closing = /^\{"checksum":\{"crc32":(\d+)\}\}\n$/.exec(text.toString('utf8', lastLine));
+  if (closing === null) throw new DamagedFileError(name, 'the entry of the commit log is truncated or damaged: it does not end with its checksum');
+  const body = text.subarray(0, lastLine);
+  if (crc32(body) !== Number(closing[1])) {
+    throw new DamagedFileError(name, 'the entry of the commit log is damaged: its checksum differs. Restore the file, or write the table again');
+  }
+  return body.toString('utf8').split('\n').filter((line) => line !== '');
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the checksum has vouched for the shape
+type Action = Readonly<Record<string, any>>;
+
+function readActions(name: string, version: number, lines: readonly string[]): LogEntry {
+  const actions = lines.map((line): Action => JSON.parse(line));
+  const first = <Kind extends string>(kind: Kind): Action | undefined => actions.find((action) => kind in action)?.[kind];
+  const [commit, protocol, metaData] = [first('commitInfo'), first('protocol'), first('metaData')];
+  if (commit === undefined) throw new DamagedFileError(name, 'is not an entry of a commit log of this library: it has no commitInfo');
+  if (protocol !== undefined && protocol.minReaderVersion !== 1) {
+    throw new UnsupportedError(name, `reader version ${protocol.minReaderVersion}`, 'was written by a newer version of this library; update it');
+  }
+  return {
+    version,
+    commitId: String(commit.commitId),
+    kind: commit.operation === 'append' ? 'append' : 'overwrite',
+    readVersion: Number(commit.readVersion),
+    committedAtMs: Number(commit.timestamp),
+    info: commit.info ?? {},
+    table: metaData && { id: String(metaData.id), schema: decodeSchema(metaData.configuration.arrowSchema) },
+    remove: actions.flatMap((action) => (action.remove === undefined ? [] : [fileName(action.remove.path)])),
+    add: actions.flatMap(({ add }) =>
+      add === undefined ? [] : [{
+        path: fileName(add.path),
+        size: Number(add.size),
+        rows: Number(add.tags.rows),
+        rowGroups: Number(add.tags.rowGroups),
+        checksum: String(add.tags.checksum),
+        stats: String(add.stats),
+        modificationTime: Number(add.modificationTime),
+      }],
+    ),
+  };
+}
+
+/** Data files have no folder of their own: where they stand is told by their life, not by the log. */
+function fileName(path: unknown): string {
+  const name = checkPath(String(path));
+  if (name === '' || name.includes('/')) throw new TypeError(`${JSON.stringify(path)} is not the name of a data file`);
+  return name;
+}
+
+function encodeSchema(schema: Schema): string {
+  return Buffer.from(tableToIPC(new Table(schema), 'stream')).toString('base64');
+}
+
+function decodeSchema(text: string): Schema {
+  return tableFromIPC(Buffer.from(text, 'base64')).schema;
+}
+
+/** The schema as Delta writes it: what people and other tools read. */
+function deltaSchema(schema: Schema): string {
+  const fields = schema.fields.map((field) => ({ name: field.name, type: deltaType(plainType(field.type)), nullable: field.nullable, metadata: {} }));
+  return JSON.stringify({ type: 'struct', fields });
+}
+
+function deltaType(type: DataType): string {
+  switch (type.typeId) {
+    case Type.Bool:
+      return 'boolean';
+    case Type.Int: {
+      const { bitWidth, isSigned } = type as DataType & { bitWidth: number; isSigned: boolean };
+      const bits = isSigned ? bitWidth : Math.min(64, bitWidth * 2);
+      return { 8: 'byte', 16: 'short', 32: 'integer', 64: 'long' }[bits]!;
+    }
+    case Type.Float:
+      return DataType.isFloat(type) && type.precision === 2 ? 'double' : 'float';
+    case Type.Decimal:
+      return DataType.isDecimal(type) ? `decimal(${type.precision},${type.scale})` : 'decimal';
+    case Type.Date:
+      return DataType.isDate(type) && type.unit === 0 ? 'date' : 'timestamp_ntz';
+    case Type.Timestamp:
+      return DataType.isTimestamp(type) && type.timezone ? 'timestamp' : 'timestamp_ntz';
+    case Type.Utf8:
+    case Type.LargeUtf8:
+      return 'string';
+    default:
+      return 'binary';
+  }
+}
