@@ -27,7 +27,7 @@ export function canonicalTable(schema: Schema, batches: readonly RecordBatch[]):
   const rows = batches.reduce((sum, batch) => sum + batch.numRows, 0);
   const columns = plain.fields.map((field) => {
     const parts = batches.filter((batch) => batch.numRows > 0).map((batch) => columnData(batch, field.name));
-    return concatData(field.type, parts, rows);
+    return concatColumn(field.type, parts, rows);
   });
   return tableOfColumns(plain, columns, rows);
 }
@@ -68,7 +68,8 @@ function bytesOf(view: ArrayBufferView | undefined | null): Buffer {
   return view ? Buffer.from(view.buffer, view.byteOffset, view.byteLength) : Buffer.alloc(0);
 }
 
-function concatData(type: DataType, parts: readonly Data[], rows: number): Data {
+/** One column from its parts, `rows` in all, in the canonical layout and of this (plain) type. */
+export function concatColumn(type: DataType, parts: readonly Data[], rows: number): Data {
   const validity = concatValidity(parts, rows);
   const bitmap = validity === undefined ? {} : { nullBitmap: validity.bitmap };
   const common = { length: rows, nullCount: validity?.nullCount ?? 0, ...bitmap };

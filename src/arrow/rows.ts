@@ -2,8 +2,8 @@
  * Rows of canonical tables (see canonical.ts): picked by position, and matched by key between two sorted tables.
  */
 import { invariant } from '../base/errors.ts';
-import { tableOfColumns } from './canonical.ts';
-import { type Data, DataType, makeData, Schema, type Table, Type } from './arrow.ts';
+import { canonicalTable, tableOfColumns } from './canonical.ts';
+import { type Data, DataType, makeData, type RecordBatch, Schema, type Table, Type } from './arrow.ts';
 
 /**
  * For each row of `base` the position of the row of `other` with the same key, or −1. Both are canonical and ascend by
@@ -160,4 +160,10 @@ export function lastOfEachKey(table: Table, keys: readonly string[]): Table {
   };
   const sorted = Int32Array.from({ length: table.numRows }, (_, row) => row).sort((a, b) => compare(a, b) || a - b);
   return pickRows(table, sorted.filter((row, i) => i + 1 === sorted.length || compare(row, sorted[i + 1]!) !== 0));
+}
+
+/** The rows of a batch at these positions, in that order, in the canonical layout. Copies. */
+export function takeRows(batch: RecordBatch, rows: Uint32Array): RecordBatch {
+  const table = canonicalTable(batch.schema, [batch]);
+  return pickRows(table, Int32Array.from(rows)).batches[0]!;
 }

@@ -1,0 +1,242 @@
+/**
+ * A mergeable aggregation in progress: batches of rows or of partial states go in, partial states or the answer come out.
+ *
+ *   batch ─▶ stretches of rows ─▶ selection ─▶ group ids (grouper.ts) ─▶ states (accumulator.ts)
+ *
+ * Laws: how rows are split into batches, their order, and whether they came as rows or as partial states changes no bit of
+ * the answer. Sync and single-threaded; no clock, no I/O. See kernel/ for the loops.
+ */
+import { type Data, DataType, Field, type RecordBatch, Schema, type Table, Timestamp } from '../arrow/arrow.ts';
+import { tableOfColumns } from '../arrow/canonical.ts';
+import { columnsOf } from '../arrow/expression.ts';
+import { ArgumentError } from '../base/errors.ts';
+import { formatInstant, type TimeRange } from '../base/time.ts';
+import { Accumulators, stateFields } from './accumulator.ts';
+import { selectRows } from './filter.ts';
+import { columnGrouper, type ColumnGrouper, Grouper, TileGrouper, type Window } from './grouper.ts';
+import { borrowInstance, type Instance } from './instance.ts';
+import type { GroupByPlan } from './plan.ts';
+import { Buffer64, columnData, ColumnStage } from './staging.ts';
+import { bindPlan, type BoundPlan, fieldOf, rangeInUnits, resultSchema, type TimeColumn, tileType } from './types.ts';
+
+export interface AggregationOptions {
+  /** Rows that are worked on at a time; they should stay in the processor's cache. */
+  readonly batchSize?: number;
+  /** Bytes that the groups and their states may take, at most 4 GiB. */
+  readonly memoryLimit?: number;
+  /** For tests, that want the rare to be common. */
+  readonly rare?: { readonly noDirectAddressing?: boolean; readonly allHashesEqual?: boolean };
+}
+
+export interface StateOptions {
+  /** The column of the states table that holds the tile's start. */
+  readonly tileColumn: string;
+  /** Only tiles that start inside; the tile of null event times is in no range. */
+  readonly tileRange?: TimeRange;
+}
+
+const batchSizeDefault = 16_384;
+
+/** The columns of the partial states of a plan, keys first. */
+export function statesSchema(plan: GroupByPlan, schema: Schema): Schema {
+  return statesSchemaOf(bindPlan(plan, schema));
+}
+
+function statesSchemaOf(bound: BoundPlan): Schema {
+  return new Schema([
+    ...bound.keys.map((key) => new Field(key.name, key.type, false)),
+    ...(bound.tile === undefined ? [] : [new Field(bound.tile.name, tileType, true)]),
+    ...bound.values.flatMap(stateFields),
+  ]);
+}
+
+export class Aggregation {
+  private readonly stages = new Map<string, ColumnStage>();
+  private readonly rows: Buffer64;
+  private readonly grouper: Grouper;
+  private readonly accumulators: Accumulators;
+  private readonly batchSize: number;
+  private open = true;
+  /** Rows that came in, that had a null entity key, and that counted. */
+  rowsSeen = 0;
+  rowsDroppedNullKey = 0;
+  rowsInRange = 0;
+
+  private constructor(
+    private readonly instance: Instance,
+    private readonly bound: BoundPlan,
+    options: AggregationOptions,
+  ) {
+    this.batchSize = Math.max(1, options.batchSize ?? batchSizeDefault);
+    const { noDirectAddressing = false, allHashesEqual = false } = options.rare ?? {};
+    instance.kernels.forceHash(noDirectAddressing ? 0 : 1, allHashesEqual ? 1 : 0);
+    this.rows = new Buffer64(instance);
+    const groupers: ColumnGrouper[] = bound.keys.map((key) => columnGrouper(instance, key, this.stage(key.name)));
+    if (bound.tile !== undefined) groupers.push(new TileGrouper(instance, bound.tile, bound.time!.bytes, this.stage(bound.time!.name)));
+    this.grouper = new Grouper(instance, groupers);
+    this.accumulators = new Accumulators(instance, bound.values);
+  }
+
+  /**
+   * Begins an aggregation over batches of this schema. Throws SchemaMismatchError for a column that is missing or whose type
+   * has no such aggregation. Call `close` when done.
+   */
+  static create(plan: GroupByPlan, schema: Schema, options: AggregationOptions = {}): Aggregation {
+    const bound = bindPlan(plan, schema);
+    for (const column of plan.filter === undefined ? [] : columnsOf(plan.filter)) fieldOf(schema, column);
+    const instance = borrowInstance(options.memoryLimit);
+    return instance.guard(() => new Aggregation(instance, bound, options));
+  }
+
+  /** The groups so far. */
+  get groupCount(): number {
+    return this.grouper.count;
+  }
+
+  /** Adds the rows of a batch. Copies what it needs; the batch is not kept. */
+  add(batch: RecordBatch): void {
+    const { bound } = this;
+    this.rowsSeen += batch.numRows;
+    if (batch.numRows === 0) return;
+    const range = bound.plan.range && rangeInUnits(bound.plan.range, bound.time!.type);
+    if (bound.plan.range !== undefined && range === undefined) return;
+    const keys = bound.keys.map((key) => columnData(batch, key.name, key.type));
+    const values = bound.values.map((value) => columnData(batch, value.name, value.type));
+    const time = bound.time && (range !== undefined || bound.tile) ? columnData(batch, bound.time.name, bound.time.type) : undefined;
+    const grouped = bound.tile === undefined ? keys : [...keys, time!];
+    this.each(batch, (window) => {
+      const inRange = range === undefined ? window : this.selectTime(window, time!, bound.time!, range);
+      const keyed = this.selectKeys(inRange, bound.keys.map((key) => key.name), keys);
+      this.rowsDroppedNullKey += inRange.count - keyed.count;
+      this.rowsInRange += keyed.count;
+      if (keyed.count === 0) return;
+      const ids = this.grouper.group(grouped, keyed);
+      this.accumulators.grow(this.grouper.count);
+      bound.values.forEach((value, i) => this.accumulators.add(i, values[i]!, this.stage(value.name), keyed, ids));
+    });
+  }
+
+  /**
+   * Merges partial states: rows of a table that `states()` of a plan with the same keys and outputs made, with or without
+   * tiles. Columns are found by name. The plan's filter applies to these rows, so it may only name keys; its range does not.
+   */
+  addStates(batch: RecordBatch, options?: StateOptions): void {
+    const { bound } = this;
+    if (bound.tile !== undefined) throw new ArgumentError('tile', 'partial states are merged across tiles, not into tiles');
+    if (batch.numRows === 0) return;
+    const { tileRange, tileColumn } = options ?? {};
+    const range = tileRange && rangeInUnits(tileRange, tileType);
+    if (tileRange !== undefined && range === undefined) return;
+    const keys = bound.keys.map((key) => columnData(batch, key.name, key.type));
+    const states = bound.values.map((value) => stateFields(value).map((field) => ({ field, data: columnData(batch, field.name, field.type) })));
+    const tiles = range === undefined ? undefined : columnData(batch, tileColumn!, tileType);
+    this.each(batch, (window) => {
+      const time = { name: tileColumn!, type: tileType as Timestamp, bytes: 8 } as const;
+      const inRange = tiles === undefined ? window : this.selectTime(window, tiles, time, range!);
+      const keyed = this.selectKeys(inRange, bound.keys.map((key) => key.name), keys);
+      if (keyed.count === 0) return;
+      const ids = this.grouper.group(keys, keyed);
+      this.accumulators.grow(this.grouper.count);
+      states.forEach((columns, i) => {
+        const stages = columns.map(({ field }) => this.stage(field.name));
+        this.accumulators.merge(i, columns.map(({ data }) => data), stages, keyed, ids);
+      });
+    });
+  }
+
+  /** The partial states so far, in ascending order of the keys, the tile last. */
+  states(): Table {
+    return this.instance.guard(() => {
+      const groups = this.grouper.sorted();
+      const columns = [...this.grouper.keyColumns(groups), ...this.accumulators.stateColumns(groups).map(({ data }) => data)];
+      return tableOfColumns(statesSchemaOf(this.bound), columns, groups.length);
+    });
+  }
+
+  /** The answer so far, in ascending order of the keys. */
+  finish(): Table {
+    return this.instance.guard(() => {
+      const groups = this.grouper.sorted();
+      const keys = this.grouper.keyColumns(groups).slice(0, this.bound.keys.length);
+      const keyText = (position: number): string => keys.map((key) => textAt(key, position)).join(', ');
+      const outputs = this.bound.plan.outputs.map(({ column, aggregation }) =>
+        this.accumulators.output(column, aggregation, groups, keyText),
+      );
+      return tableOfColumns(resultSchema(this.bound), [...keys, ...outputs], groups.length);
+    });
+  }
+
+  /** Gives the memory back. The aggregation cannot be used any more. */
+  close(): void {
+    if (this.open) this.instance.giveBack();
+    this.open = false;
+  }
+
+  /** Calls `work` for each stretch of rows that the filter leaves something of. */
+  private each(batch: RecordBatch, work: (window: Window) => void): void {
+    const { filter } = this.bound.plan;
+    const selected = filter === undefined ? undefined : selectRows(batch, filter);
+    this.instance.guard(() => {
+      this.grouper.expect(batch.numRows);
+      let next = 0;
+      for (let start = 0; start < batch.numRows; start += this.batchSize) {
+        const length = Math.min(this.batchSize, batch.numRows - start);
+        if (selected === undefined) {
+          work({ start, length, rows: 0, count: length });
+          continue;
+        }
+        const first = next;
+        while (next < selected.length && selected[next]! < start + length) next++;
+        if (next === first) continue;
+        const rows = this.rows.ensure(this.batchSize * 4);
+        const target = this.instance.view32(rows, next - first);
+        for (let i = first; i < next; i++) target[i - first] = selected[i]! - start;
+        work({ start, length, rows, count: next - first });
+      }
+    });
+  }
+
+  private selectTime(
+    window: Window,
+    data: Data,
+    time: TimeColumn,
+    range: { readonly start: bigint; readonly end: bigint },
+  ): Window {
+    const { kernels } = this.instance;
+    const stage = this.stage(time.name);
+    const values = stage.stageFixed(data, window.start, window.length);
+    const out = this.rows.ensure(this.batchSize * 4);
+    const select = time.bytes === 8 ? kernels.selectRange64 : kernels.selectRange32;
+    const count = select(values, window.rows, window.count, range.start, range.end, out);
+    return this.selectValid(count === window.count ? window : { ...window, rows: out, count }, stage, data);
+  }
+
+  private selectKeys(window: Window, names: readonly string[], keys: readonly Data[]): Window {
+    return keys.reduce((kept, data, i) => this.selectValid(kept, this.stage(names[i]!), data), window);
+  }
+
+  /** Leaves out the rows that are null in a column. */
+  private selectValid(window: Window, stage: ColumnStage, data: Data): Window {
+    const bitmap = window.count === 0 ? undefined : stage.stageBitmap(data, window.start, window.length);
+    if (bitmap === undefined) return window;
+    const out = this.rows.ensure(this.batchSize * 4);
+    const count = this.instance.kernels.selectValid(bitmap.pointer, bitmap.bitOffset, window.rows, window.count, out);
+    return count === window.count ? window : { ...window, rows: out, count };
+  }
+
+  private stage(name: string): ColumnStage {
+    let stage = this.stages.get(name);
+    if (stage === undefined) this.stages.set(name, (stage = new ColumnStage(this.instance)));
+    return stage;
+  }
+}
+
+/** A key of the answer, for messages. */
+function textAt(data: Data, row: number): string {
+  if (DataType.isUtf8(data.type) || DataType.isLargeUtf8(data.type)) {
+    const offsets = data.valueOffsets as unknown as ArrayLike<number | bigint>;
+    return new TextDecoder().decode((data.values as Uint8Array).subarray(Number(offsets[row]!), Number(offsets[row + 1]!)));
+  }
+  const value = (data.values as ArrayLike<number | bigint>)[row]!;
+  return data.type instanceof Timestamp && data.type.unit === 2 ? formatInstant(BigInt(value)) : String(value);
+}

@@ -1,0 +1,100 @@
+/** The engine on its own: an Arrow table in, an Arrow table out. */
+import { type RecordBatch, Table } from '../arrow/arrow.ts';
+import { canonicalTable } from '../arrow/canonical.ts';
+import type { Expression } from '../arrow/expression.ts';
+import { takeRows } from '../arrow/rows.ts';
+import { ArgumentError } from '../base/errors.ts';
+import { type Instant, parseInstant, resolveTimeRange, type TimeRange, type TimeRangeInput } from '../base/time.ts';
+import type { AggSpec, GroupByPlan, OutputColumn } from './plan.ts';
+import { type AggregationRun, createAggregation, type RunOptions } from './run.ts';
+import { bindTime, fieldOf, rangeInUnits } from './types.ts';
+
+export interface GroupByOptions {
+  /** The event time column; needed by `timeRange`. */
+  readonly timestamp?: string;
+  /** `'30d'` (which ends at `asOf`), or `{ start?, end? }`. */
+  readonly timeRange?: TimeRangeInput;
+  readonly asOf?: Instant;
+  /** Only rows for which this is true. */
+  readonly filter?: Expression;
+  /** Rows that are worked on at a time. Changes no answer. */
+  readonly batchSize?: number;
+  /** Bytes that the groups may take. */
+  readonly memoryLimit?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Column → aggregations, as the columns of the answer: `<column>_<aggregation>`, in the order written. */
+export function outputsOf(spec: AggSpec): OutputColumn[] {
+  return Object.entries(spec).flatMap(([column, wanted]) =>
+    (Array.isArray(wanted) ? wanted : [wanted]).map((aggregation) => ({ column, aggregation, name: `${column}_${aggregation}` })),
+  );
+}
+
+/**
+ * Groups the rows of a table by one key column or several. The answer has the keys, then the aggregations; rows ascend by
+ * key. Rows with a null key are in no group.
+ */
+export function groupBy(
+  input: Table,
+  keys: string | readonly string[],
+): { agg(spec: AggSpec, options?: GroupByOptions): Promise<Table> } {
+  return {
+    async agg(spec, options = {}) {
+      const run: AggregationRun = createAggregation(planOf(keys, spec, options), input.schema, runOptions(options));
+      try {
+        for (const batch of input.batches) await run.add(batch);
+        return await run.finish();
+      } finally {
+        await run.close();
+      }
+    },
+  };
+}
+
+function planOf(keys: string | readonly string[], spec: AggSpec, options: GroupByOptions): GroupByPlan {
+  return {
+    keys: typeof keys === 'string' ? [keys] : keys,
+    outputs: outputsOf(spec),
+    ...(options.timestamp !== undefined && { timestamp: options.timestamp }),
+    ...(options.timeRange !== undefined && { range: rangeOf(options.timeRange, options.asOf) }),
+    ...(options.filter !== undefined && { filter: options.filter }),
+  };
+}
+
+function rangeOf(timeRange: TimeRangeInput, asOf: Instant | undefined): TimeRange {
+  if (typeof timeRange !== 'string') return resolveTimeRange(timeRange, 0n);
+  if (asOf === undefined) throw new ArgumentError('asOf', `timeRange '${timeRange}' ends at asOf, which was not given`);
+  return resolveTimeRange(timeRange, parseInstant(asOf, 'asOf'));
+}
+
+function runOptions({ batchSize, memoryLimit, signal }: GroupByOptions): RunOptions {
+  return {
+    ...(batchSize !== undefined && { batchSize }),
+    ...(memoryLimit !== undefined && { memoryLimit }),
+    ...(signal !== undefined && { signal }),
+  };
+}
+
+/** The rows whose event time lies in a range, with all their columns. Null event times are in no range. */
+export async function filterTimeRange(input: Table, column: string, range: TimeRange): Promise<Table> {
+  const { type } = bindTime(fieldOf(input.schema, column));
+  const bounds = rangeInUnits(range, type);
+  const batches: RecordBatch[] = bounds === undefined ? [] : input.batches.map((batch) => takeRows(batch, rowsInside(batch, column, bounds)));
+  return canonicalTable(input.schema, batches);
+}
+
+function rowsInside(batch: RecordBatch, column: string, { start, end }: { readonly start: bigint; readonly end: bigint }): Uint32Array {
+  const data = batch.data.children[batch.schema.fields.findIndex((field) => field.name === column)]!;
+  const times = data.values as BigInt64Array | Int32Array;
+  const bitmap = data.nullBitmap && data.nullBitmap.length > 0 ? data.nullBitmap : undefined;
+  const rows = new Uint32Array(batch.numRows);
+  let count = 0;
+  for (let row = 0; row < batch.numRows; row++) {
+    const time = times[row]!;
+    if (time < start || time >= end) continue;
+    const bit = data.offset + row;
+    if (bitmap === undefined || (bitmap[bit >> 3]! >> (bit & 7)) & 1) rows[count++] = row;
+  }
+  return rows.subarray(0, count);
+}

@@ -1,0 +1,361 @@
+/**
+ * Groupers: key columns → dense group ids, in order of first appearance, and back.
+ *
+ * Every key column has a grouper of its own. Several keys are chained: the ids of the first two make a pair, whose grouper
+ * gives an id, which makes a pair with the third, and so on:
+ *
+ *   country ─▶ id ─┐
+ *   city    ─▶ id ─┴▶ (id, id) ─▶ id ─┐
+ *   day     ─▶ id ────────────────────┴▶ (id, id) ─▶ group id
+ */
+import { type Data, DataType, makeData, Type } from '../arrow/arrow.ts';
+import { OverflowError } from '../base/errors.ts';
+import type { Instance } from './instance.ts';
+import { type Bitmap, Buffer64, ColumnStage, gatherWide } from './staging.ts';
+import { type KeyColumn, type TileKey, tileType } from './types.ts';
+
+/** A stretch of a batch: rows [start, start + length), of which `count` are selected (`rows` 0: all). */
+export interface Window {
+  readonly start: number;
+  readonly length: number;
+  readonly rows: number;
+  readonly count: number;
+}
+
+/** The grouper of one key. */
+export interface ColumnGrouper {
+  readonly name: string;
+  /** Announces rows that are to come. */
+  expect(rows: number): void;
+  /** Writes the id of each selected row to `ids`. */
+  group(data: Data, window: Window, ids: number): void;
+  readonly count: number;
+  /** Fills `positions` with ids in ascending order of their keys. */
+  sort(positions: number): void;
+  /** The keys of these ids, as a column. */
+  column(ids: Uint32Array): Data;
+}
+
+export function columnGrouper(instance: Instance, key: KeyColumn, stage: ColumnStage): ColumnGrouper {
+  return key.layout.kind === 'string' ? new StringGrouper(instance, key, stage) : new IntGrouper(instance, key, stage);
+}
+
+class IntGrouper implements ColumnGrouper {
+  readonly name: string;
+  private readonly grouper: number;
+  private readonly wide: Buffer64;
+
+  constructor(
+    private readonly instance: Instance,
+    private readonly key: KeyColumn,
+    private readonly stage: ColumnStage,
+  ) {
+    this.name = key.name;
+    this.grouper = instance.kernels.newIntGrouper() >>> 0;
+    this.wide = new Buffer64(instance);
+  }
+
+  expect(rows: number): void {
+    this.instance.kernels.expectKeys(this.grouper, rows);
+  }
+
+  group(data: Data, window: Window, ids: number): void {
+    const keys = gatherWide(this.instance, this.stage, data, this.key.layout, window, this.wide);
+    this.instance.kernels.groupInts(this.grouper, keys, window.count, ids);
+  }
+
+  get count(): number {
+    return this.instance.kernels.groupCount(this.grouper);
+  }
+
+  sort(positions: number): void {
+    const signed = this.key.layout.kind === 'int' && this.key.layout.signed;
+    sortWords(this.instance, this.instance.kernels.intKeys(this.grouper) >>> 0, this.count, signed, positions);
+  }
+
+  column(ids: Uint32Array): Data {
+    const keys = this.instance.view64(this.instance.kernels.intKeys(this.grouper) >>> 0, this.count);
+    return intColumn(this.key.type, keys, ids);
+  }
+}
+
+/** The grouper of tiles: event times become tile numbers, and those the starts of tiles. */
+export class TileGrouper implements ColumnGrouper {
+  readonly name: string;
+  private readonly grouper: number;
+  private readonly wide: Buffer64;
+
+  constructor(
+    private readonly instance: Instance,
+    private readonly tile: TileKey,
+    private readonly timeBytes: 4 | 8,
+    private readonly stage: ColumnStage,
+  ) {
+    this.name = tile.name;
+    this.grouper = instance.kernels.newIntGrouper() >>> 0;
+    this.wide = new Buffer64(instance);
+  }
+
+  expect(rows: number): void {
+    this.instance.kernels.expectKeys(this.grouper, rows);
+  }
+
+  group(data: Data, window: Window, ids: number): void {
+    const { kernels } = this.instance;
+    const layout = { kind: 'int', bytes: this.timeBytes, signed: true } as const;
+    const staged = gatherWide(this.instance, this.stage, data, layout, window, this.wide);
+    const times = this.wide.ensure(window.count * 8);
+    if (staged !== times) kernels.gather64(staged, 0, window.count, times);
+    const bitmap: Bitmap = this.stage.stageBitmap(data, window.start, window.length) ?? { pointer: 0, bitOffset: 0 };
+    kernels.tileOf(times, bitmap.pointer, bitmap.bitOffset, window.rows, window.count, this.tile.numerator, this.tile.denominator);
+    kernels.groupInts(this.grouper, times, window.count, ids);
+  }
+
+  get count(): number {
+    return this.instance.kernels.groupCount(this.grouper);
+  }
+
+  sort(positions: number): void {
+    sortWords(this.instance, this.instance.kernels.intKeys(this.grouper) >>> 0, this.count, true, positions);
+  }
+
+  column(ids: Uint32Array): Data {
+    const tiles = this.instance.view64(this.instance.kernels.intKeys(this.grouper) >>> 0, this.count);
+    const starts = BigInt64Array.from(tiles, (tile) => {
+      if (tile === noTile) return 0n;
+      const start = tile * this.tile.widthUs;
+      if (BigInt.asIntN(64, start) !== start) {
+        throw new OverflowError(this.tile.name, `${tile}`, 'the start of this tile does not fit a timestamp in microseconds; check the event times of the source');
+      }
+      return start;
+    });
+    const values = new BigInt64Array(ids.length);
+    const nullBitmap = new Uint8Array((ids.length + 7) >> 3);
+    let nullCount = 0;
+    for (let i = 0; i < ids.length; i++) {
+      const id = ids[i]!;
+      values[i] = starts[id]!;
+      if (tiles[id] === noTile) nullCount++;
+      else nullBitmap[i >> 3]! |= 1 << (i & 7);
+    }
+    return makeData({ type: tileType, length: ids.length, nullCount, data: values, ...(nullCount > 0 && { nullBitmap }) });
+  }
+}
+
+/** What `tileOf` writes for a null event time. */
+const noTile = -(1n << 63n);
+
+class StringGrouper implements ColumnGrouper {
+  readonly name: string;
+  private readonly grouper: number;
+  private readonly dictionaryStage: ColumnStage;
+  private readonly memo: Buffer64;
+  private dictionary: { readonly data: Data; readonly offsets: number; readonly bytes: number } | undefined;
+
+  constructor(
+    private readonly instance: Instance,
+    private readonly key: KeyColumn,
+    private readonly stage: ColumnStage,
+  ) {
+    this.name = key.name;
+    this.grouper = instance.kernels.newStringGrouper() >>> 0;
+    this.dictionaryStage = new ColumnStage(instance);
+    this.memo = new Buffer64(instance);
+  }
+
+  expect(): void {
+    // A string grouper grows as it goes.
+  }
+
+  group(data: Data, { start, length, rows, count }: Window, ids: number): void {
+    const { kernels } = this.instance;
+    if (!DataType.isDictionary(data.type)) {
+      const { offsets, bytes } = this.stage.stageStrings(data, start, length);
+      kernels.groupStrings(this.grouper, offsets, bytes, rows, count, ids);
+      return;
+    }
+    const dictionary = this.stageDictionary(data.dictionary!.data[0]!);
+    const codes = this.stage.stageCodes(data, start, length);
+    kernels.groupCodes(this.grouper, codes, rows, count, this.memo.pointer, dictionary.offsets, dictionary.bytes, ids);
+  }
+
+  /** Brings a dictionary into memory once, with a memo of which of its entries have an id. */
+  private stageDictionary(data: Data): { readonly offsets: number; readonly bytes: number } {
+    if (this.dictionary?.data !== data) {
+      const memo = this.memo.ensure(data.length * 4);
+      this.instance.bytes.fill(0, memo, memo + data.length * 4);
+      this.dictionary = { data, ...this.dictionaryStage.stageStrings(data, 0, data.length) };
+    }
+    return this.dictionary;
+  }
+
+  get count(): number {
+    return this.instance.kernels.groupCount(this.grouper);
+  }
+
+  sort(positions: number): void {
+    const { kernels } = this.instance;
+    kernels.argsortStrings(kernels.stringPointers(this.grouper), kernels.stringLengths(this.grouper), this.count, positions);
+  }
+
+  column(ids: Uint32Array): Data {
+    const { kernels, bytes } = this.instance;
+    const pointers = this.instance.view32(kernels.stringPointers(this.grouper) >>> 0, this.count);
+    const lengths = this.instance.view32(kernels.stringLengths(this.grouper) >>> 0, this.count);
+    let total = 0;
+    for (let i = 0; i < ids.length; i++) total += lengths[ids[i]!]!;
+    const large = this.key.type.typeId === Type.LargeUtf8;
+    if (!large && total > 0x7fffffff) {
+      throw new OverflowError(this.name, '(all)', `the keys are ${total} bytes long together, more than a Utf8 column holds; use LargeUtf8`);
+    }
+    const values = new Uint8Array(total);
+    const starts = new Float64Array(ids.length + 1);
+    let at = 0;
+    for (let i = 0; i < ids.length; i++) {
+      const [pointer, length] = [pointers[ids[i]!]!, lengths[ids[i]!]!];
+      for (let k = 0; k < length; k++) values[at + k] = bytes[pointer + k]!;
+      at += length;
+      starts[i + 1] = at;
+    }
+    const valueOffsets = large ? BigInt64Array.from(starts, BigInt) : Int32Array.from(starts);
+    return makeData({ type: this.key.type, length: ids.length, nullCount: 0, valueOffsets, data: values } as never);
+  }
+}
+
+/** All keys together. */
+export class Grouper {
+  private readonly pairs: number[];
+  private readonly keyIds: Buffer64[];
+  private readonly chainIds: Buffer64;
+  private readonly words: Buffer64;
+
+  constructor(
+    private readonly instance: Instance,
+    readonly columns: readonly ColumnGrouper[],
+  ) {
+    this.pairs = columns.slice(1).map(() => instance.kernels.newIntGrouper() >>> 0);
+    this.keyIds = columns.map(() => new Buffer64(instance));
+    this.chainIds = new Buffer64(instance);
+    this.words = new Buffer64(instance);
+  }
+
+  expect(rows: number): void {
+    for (const column of this.columns) column.expect(rows);
+    for (const pair of this.pairs) this.instance.kernels.expectKeys(pair, rows);
+  }
+
+  /** Returns where the group ids of the selected rows are; they stay there until the next call. */
+  group(data: readonly Data[], window: Window): number {
+    const { kernels } = this.instance;
+    const { count } = window;
+    let ids = this.keyIds[0]!.ensure(count * 4);
+    this.columns[0]!.group(data[0]!, window, ids);
+    for (let i = 1; i < this.columns.length; i++) {
+      const other = this.keyIds[i]!.ensure(count * 4);
+      this.columns[i]!.group(data[i]!, window, other);
+      const words = this.words.ensure(count * 8);
+      kernels.pairIds(ids, other, count, words);
+      ids = this.chainIds.ensure(count * 4);
+      kernels.groupInts(this.pairs[i - 1]!, words, count, ids);
+    }
+    return ids;
+  }
+
+  get count(): number {
+    const last = this.pairs.at(-1);
+    return last === undefined ? this.columns[0]!.count : this.instance.kernels.groupCount(last);
+  }
+
+  /** Group ids in ascending order of their keys. */
+  sorted(): Uint32Array {
+    const { instance } = this;
+    const { kernels } = instance;
+    let ranks = this.ranksOf(0);
+    let positions = this.positionsOf(this.columns[0]!);
+    for (let i = 1; i < this.columns.length; i++) {
+      const other = this.ranksOf(i);
+      const pair = this.pairs[i - 1]!;
+      const count = kernels.groupCount(pair);
+      const keys = instance.view32(kernels.intKeys(pair) >>> 0, count * 2);
+      const words = new Uint32Array(count * 2);
+      for (let group = 0; group < count; group++) {
+        words[group * 2] = other[keys[group * 2]!]!;
+        words[group * 2 + 1] = ranks[keys[group * 2 + 1]!]!;
+      }
+      const block = instance.alloc(words.byteLength);
+      const out = instance.alloc(count * 4);
+      instance.put(words, block);
+      kernels.argsort64(block, count, out);
+      positions = instance.view32(out, count).slice();
+      ranks = rank(positions);
+      instance.free(block, words.byteLength);
+      instance.free(out, count * 4);
+    }
+    return positions;
+  }
+
+  private positionsOf(column: ColumnGrouper): Uint32Array {
+    const count = column.count;
+    const out = this.instance.alloc(count * 4);
+    column.sort(out);
+    const positions = this.instance.view32(out, count).slice();
+    this.instance.free(out, count * 4);
+    return positions;
+  }
+
+  private ranksOf(index: number): Uint32Array {
+    return this.columns.length === 1 ? new Uint32Array(0) : rank(this.positionsOf(this.columns[index]!));
+  }
+
+  /** The key columns of these groups, in order. */
+  keyColumns(groups: Uint32Array): Data[] {
+    const { kernels } = this.instance;
+    const columns: Data[] = [];
+    let ids = groups;
+    for (let i = this.columns.length - 1; i > 0; i--) {
+      const pair = this.pairs[i - 1]!;
+      const keys = this.instance.view32(kernels.intKeys(pair) >>> 0, kernels.groupCount(pair) * 2);
+      const [own, rest] = [new Uint32Array(ids.length), new Uint32Array(ids.length)];
+      for (let row = 0; row < ids.length; row++) {
+        own[row] = keys[ids[row]! * 2]!;
+        rest[row] = keys[ids[row]! * 2 + 1]!;
+      }
+      columns.unshift(this.columns[i]!.column(own));
+      ids = rest;
+    }
+    columns.unshift(this.columns[0]!.column(ids));
+    return columns;
+  }
+}
+
+function rank(positions: Uint32Array): Uint32Array {
+  const ranks = new Uint32Array(positions.length);
+  for (let i = 0; i < positions.length; i++) ranks[positions[i]!] = i;
+  return ranks;
+}
+
+function sortWords(instance: Instance, words: number, count: number, signed: boolean, positions: number): void {
+  const { kernels } = instance;
+  if (signed) kernels.flipSigns(words, count);
+  kernels.argsort64(words, count, positions);
+  if (signed) kernels.flipSigns(words, count);
+}
+
+/** A column of an integer, date, timestamp or boolean type from 64-bit words. */
+export function intColumn(type: DataType, words: BigInt64Array, ids: Uint32Array): Data {
+  const rows = ids.length;
+  if (type.typeId === Type.Bool) {
+    const bits = new Uint8Array((rows + 7) >> 3);
+    for (let i = 0; i < rows; i++) if (words[ids[i]!] !== 0n) bits[i >> 3]! |= 1 << (i & 7);
+    return makeData({ type, length: rows, nullCount: 0, data: bits } as never);
+  }
+  const values = new (type.ArrayType as new (length: number) => Int32Array)(rows);
+  if (values.BYTES_PER_ELEMENT === 8) {
+    const wide = new BigInt64Array(values.buffer);
+    for (let i = 0; i < rows; i++) wide[i] = words[ids[i]!]!;
+  } else {
+    const low = new Int32Array(words.buffer, words.byteOffset, words.length * 2);
+    for (let i = 0; i < rows; i++) values[i] = low[ids[i]! * 2]!;
+  }
+  return makeData({ type, length: rows, nullCount: 0, data: values } as never);
+}

@@ -1,0 +1,359 @@
+/**
+ * Groupers: keys → group ids, dense and in order of first appearance.
+ *
+ * Integers start with direct addressing, a table from key − base to id, for as long as the keys lie close together:
+ *
+ *   direct   table[key − base] = id + 1                       4 bytes a slot, 0 = empty
+ *   hash     slot: | key 8 bytes | id + 1, 4 bytes | –– |     linear probing, at most half full
+ *   keys     keys[id]                                         the way back
+ *
+ * Ids stay what they are when the table grows, moves its base or turns into a hash table.
+ *
+ * Strings: slot | hash, 4 bytes | id + 1, 4 bytes |, the bytes of each distinct string once in an arena, zero-padded to whole
+ * words, so that comparing goes by words.
+ */
+import { alloc, allocZeroed, enlarge, free } from './memory';
+
+/** Makes every key collide: for tests that want the rare to be common. */
+let collide: u64 = u64.MAX_VALUE;
+let direct: bool = true;
+
+export function forceHash(useDirect: i32, allHashesEqual: i32): void {
+  direct = useDirect != 0;
+  collide = allHashesEqual != 0 ? 0 : u64.MAX_VALUE;
+}
+
+const slotsDirectMax: u64 = 1 << 24;
+
+// An integer grouper's fields.
+const iCount: usize = 0; // ids given out
+const iCapacity: usize = 4; // room in keys
+const iKeys: usize = 8;
+const iTable: usize = 12;
+const iMode: usize = 16; // 0 empty, 1 direct, 2 hash
+const iSlots: usize = 24; // u64: slots of the table
+const iBase: usize = 32; // i64: the key of slot 0
+const iExpected: usize = 40; // u64: keys that were announced
+const intGrouperBytes: usize = 48;
+
+export function newIntGrouper(): usize {
+  const grouper = allocZeroed(intGrouperBytes);
+  store<u32>(grouper + iCapacity, 1024);
+  store<u32>(grouper + iKeys, <u32>alloc(1024 << 3));
+  return grouper;
+}
+
+export function groupCount(grouper: usize): i32 {
+  return load<i32>(grouper + iCount);
+}
+
+/** The key of each id, 64 bits each. */
+export function intKeys(grouper: usize): usize {
+  return load<u32>(grouper + iKeys);
+}
+
+@inline function hashOf(key: u64): u64 {
+  // The multiplier is 2^64 / φ; the shift brings the well-mixed half down.
+  const mixed = (key ^ (key >> 32)) * 0x9e3779b97f4a7c15;
+  return (mixed ^ (mixed >> 29)) & collide;
+}
+
+function newId(grouper: usize, key: i64): u32 {
+  const id = load<u32>(grouper + iCount);
+  const capacity = load<u32>(grouper + iCapacity);
+  if (id == capacity) {
+    const keys = enlarge(load<u32>(grouper + iKeys), <usize>capacity << 3, <usize>capacity << 3, <usize>capacity << 4);
+    store<u32>(grouper + iKeys, <u32>keys);
+    store<u32>(grouper + iCapacity, capacity << 1);
+  }
+  store<i64>(<usize>load<u32>(grouper + iKeys) + (<usize>id << 3), key);
+  store<u32>(grouper + iCount, id + 1);
+  return id;
+}
+
+/** Announces keys that are to come: how wide a direct table may be depends on how many there are. */
+export function expectKeys(grouper: usize, count: i32): void {
+  store<u64>(grouper + iExpected, load<u64>(grouper + iExpected) + count);
+}
+
+/** Gives each key its id. */
+export function groupInts(grouper: usize, keys: usize, count: i32, ids: usize): void {
+  if (count == 0) return;
+  if (load<u32>(grouper + iMode) != 2) makeRoom(grouper, keys, count);
+  if (load<u32>(grouper + iMode) == 1) groupDirect(grouper, keys, count, ids);
+  else groupHashed(grouper, keys, count, ids);
+}
+
+/** Sees to it that the direct table spans all of these keys, or turns it into a hash table. */
+function makeRoom(grouper: usize, keys: usize, count: i32): void {
+  let first = load<i64>(keys);
+  let last = first;
+  for (let i = 1; i < count; i++) {
+    const key = load<i64>(keys + (<usize>i << 3));
+    first = min<i64>(first, key);
+    last = max<i64>(last, key);
+  }
+  const mode = load<u32>(grouper + iMode);
+  const base = load<i64>(grouper + iBase);
+  const slots = load<u64>(grouper + iSlots);
+  if (mode == 1) {
+    const lastSlot = base + <i64>(slots - 1);
+    if (first >= base && last <= lastSlot) return;
+    first = min<i64>(first, base);
+    last = max<i64>(last, lastSlot);
+  }
+  const span = <u64>(last - first);
+  const affordable = min<u64>(slotsDirectMax, max<u64>(1 << 16, load<u64>(grouper + iExpected) << 2));
+  if (!direct || span >= affordable) {
+    becomeHashed(grouper);
+    return;
+  }
+  // Room on both sides, so that keys that creep in one direction do not move the table each time.
+  const spare = min<u64>(span >> 2, slotsDirectMax - span) >> 1;
+  const newBase = first - <i64>spare < first ? first - <i64>spare : first;
+  const newSlots = min<u64>(<u64>(last - newBase) + 1 + spare, slotsDirectMax << 1);
+  const table = allocZeroed(<usize>newSlots << 2);
+  if (mode == 1) {
+    memory.copy(table + (<usize>(base - newBase) << 2), load<u32>(grouper + iTable), <usize>slots << 2);
+    free(load<u32>(grouper + iTable), <usize>slots << 2);
+  }
+  store<u32>(grouper + iTable, <u32>table);
+  store<u64>(grouper + iSlots, newSlots);
+  store<i64>(grouper + iBase, newBase);
+  store<u32>(grouper + iMode, 1);
+}
+
+function groupDirect(grouper: usize, keys: usize, count: i32, ids: usize): void {
+  const table: usize = load<u32>(grouper + iTable);
+  const base = load<i64>(grouper + iBase);
+  for (let i = 0; i < count; i++) {
+    const key = load<i64>(keys + (<usize>i << 3));
+    const slot = table + (<usize>(key - base) << 2);
+    let id1 = load<u32>(slot);
+    if (id1 == 0) {
+      id1 = newId(grouper, key) + 1;
+      store<u32>(slot, id1);
+    }
+    store<u32>(ids + (<usize>i << 2), id1 - 1);
+  }
+}
+
+function becomeHashed(grouper: usize): void {
+  if (load<u32>(grouper + iMode) == 1) free(load<u32>(grouper + iTable), <usize>load<u64>(grouper + iSlots) << 2);
+  store<u32>(grouper + iMode, 2);
+  let slots: u64 = 1024;
+  while (slots < <u64>load<u32>(grouper + iCount) << 2) slots <<= 1;
+  rehash(grouper, slots);
+}
+
+function rehash(grouper: usize, slots: u64): void {
+  const table = allocZeroed(<usize>slots << 4);
+  const mask = slots - 1;
+  const count = load<i32>(grouper + iCount);
+  const keys: usize = load<u32>(grouper + iKeys);
+  for (let id = 0; id < count; id++) {
+    const key = load<i64>(keys + (<usize>id << 3));
+    let slot = hashOf(key) & mask;
+    while (load<u32>(table + (<usize>slot << 4), 8) != 0) slot = (slot + 1) & mask;
+    store<i64>(table + (<usize>slot << 4), key);
+    store<u32>(table + (<usize>slot << 4), id + 1, 8);
+  }
+  store<u32>(grouper + iTable, <u32>table);
+  store<u64>(grouper + iSlots, slots);
+}
+
+function groupHashed(grouper: usize, keys: usize, count: i32, ids: usize): void {
+  let slots = load<u64>(grouper + iSlots);
+  let table: usize = load<u32>(grouper + iTable);
+  for (let i = 0; i < count; i++) {
+    const key = load<i64>(keys + (<usize>i << 3));
+    let slot = hashOf(key) & (slots - 1);
+    let place = table + (<usize>slot << 4);
+    let id1 = load<u32>(place, 8);
+    while (id1 != 0 && load<i64>(place) != key) {
+      slot = (slot + 1) & (slots - 1);
+      place = table + (<usize>slot << 4);
+      id1 = load<u32>(place, 8);
+    }
+    if (id1 == 0) {
+      id1 = newId(grouper, key) + 1;
+      store<i64>(place, key);
+      store<u32>(place, id1, 8);
+      if (<u64>id1 << 1 > slots) {
+        free(table, <usize>slots << 4);
+        rehash(grouper, slots << 1);
+        slots = load<u64>(grouper + iSlots);
+        table = load<u32>(grouper + iTable);
+      }
+    }
+    store<u32>(ids + (<usize>i << 2), id1 - 1);
+  }
+}
+
+// A string grouper's fields.
+const sCount: usize = 0;
+const sCapacity: usize = 4; // room in pointers, lengths and hashes
+const sPointers: usize = 8; // u32 a string: where its bytes stand
+const sLengths: usize = 12;
+const sHashes: usize = 16;
+const sTable: usize = 20;
+const sSlots: usize = 24; // u32
+const sBlock: usize = 28; // the arena block that is being filled
+const sBlockLeft: usize = 32;
+const stringGrouperBytes: usize = 40;
+const blockBytes: usize = 1 << 16;
+
+export function newStringGrouper(): usize {
+  const grouper = allocZeroed(stringGrouperBytes);
+  store<u32>(grouper + sCapacity, 1024);
+  store<u32>(grouper + sPointers, <u32>alloc(4096));
+  store<u32>(grouper + sLengths, <u32>alloc(4096));
+  store<u32>(grouper + sHashes, <u32>alloc(4096));
+  store<u32>(grouper + sSlots, 4096);
+  store<u32>(grouper + sTable, <u32>allocZeroed(4096 << 3));
+  return grouper;
+}
+
+export function stringPointers(grouper: usize): usize {
+  return load<u32>(grouper + sPointers);
+}
+
+export function stringLengths(grouper: usize): usize {
+  return load<u32>(grouper + sLengths);
+}
+
+/** The last 1 to 7 bytes of a string as a word, zeros above. Reads whole words: every block has room behind it. */
+@inline function tailOf(bytes: usize, length: usize): u64 {
+  return load<u64>(bytes) & (((<u64>1) << (length << 3)) - 1);
+}
+
+@inline function hashBytes(bytes: usize, length: usize): u32 {
+  let hash: u64 = <u64>length * 0x9e3779b97f4a7c15;
+  let i: usize = 0;
+  for (; i + 8 <= length; i += 8) {
+    hash = (hash ^ load<u64>(bytes + i)) * 0xff51afd7ed558ccd;
+    hash ^= hash >> 32;
+  }
+  if (i < length) {
+    hash = (hash ^ tailOf(bytes + i, length - i)) * 0xff51afd7ed558ccd;
+    hash ^= hash >> 32;
+  }
+  hash *= 0xc4ceb9fe1a85ec53;
+  return <u32>((hash ^ (hash >> 33)) & collide);
+}
+
+/** `kept` is zero-padded to whole words; `bytes` is not. */
+@inline function sameBytes(kept: usize, bytes: usize, length: usize): bool {
+  let i: usize = 0;
+  for (; i + 8 <= length; i += 8) if (load<u64>(kept + i) != load<u64>(bytes + i)) return false;
+  return i == length || load<u64>(kept + i) == tailOf(bytes + i, length - i);
+}
+
+function keep(grouper: usize, bytes: usize, length: usize): usize {
+  const padded = (length + 7) & ~7;
+  if (padded > <usize>load<u32>(grouper + sBlockLeft)) {
+    if (padded > blockBytes >> 2) {
+      const own = alloc(max<usize>(padded, 8));
+      if (padded > 0) store<u64>(own + padded - 8, 0);
+      memory.copy(own, bytes, length);
+      return own;
+    }
+    store<u32>(grouper + sBlock, <u32>allocZeroed(blockBytes));
+    store<u32>(grouper + sBlockLeft, <u32>blockBytes);
+  }
+  const place: usize = load<u32>(grouper + sBlock);
+  memory.copy(place, bytes, length);
+  store<u32>(grouper + sBlock, <u32>(place + padded));
+  store<u32>(grouper + sBlockLeft, load<u32>(grouper + sBlockLeft) - <u32>padded);
+  return place;
+}
+
+function idOfString(grouper: usize, bytes: usize, length: usize): u32 {
+  const hash = hashBytes(bytes, length);
+  const mask = load<u32>(grouper + sSlots) - 1;
+  const table: usize = load<u32>(grouper + sTable);
+  const pointers: usize = load<u32>(grouper + sPointers);
+  const lengths: usize = load<u32>(grouper + sLengths);
+  let slot = hash & mask;
+  while (true) {
+    const place = table + (<usize>slot << 3);
+    const id1 = load<u32>(place, 4);
+    if (id1 == 0) return newString(grouper, hash, place, bytes, length);
+    if (load<u32>(place) == hash) {
+      const id: usize = id1 - 1;
+      const same = load<u32>(lengths + (id << 2)) == <u32>length;
+      if (same && sameBytes(load<u32>(pointers + (id << 2)), bytes, length)) return id1 - 1;
+    }
+    slot = (slot + 1) & mask;
+  }
+}
+
+function newString(grouper: usize, hash: u32, place: usize, bytes: usize, length: usize): u32 {
+  const id = load<u32>(grouper + sCount);
+  const capacity: usize = load<u32>(grouper + sCapacity);
+  if (id == <u32>capacity) {
+    const bytesNow = capacity << 2;
+    for (let field = sPointers; field <= sHashes; field += 4) {
+      store<u32>(grouper + field, <u32>enlarge(load<u32>(grouper + field), bytesNow, bytesNow, bytesNow << 1));
+    }
+    store<u32>(grouper + sCapacity, <u32>(capacity << 1));
+  }
+  const at = <usize>id << 2;
+  store<u32>(<usize>load<u32>(grouper + sPointers) + at, <u32>keep(grouper, bytes, length));
+  store<u32>(<usize>load<u32>(grouper + sLengths) + at, <u32>length);
+  store<u32>(<usize>load<u32>(grouper + sHashes) + at, hash);
+  store<u32>(place, hash);
+  store<u32>(place, id + 1, 4);
+  store<u32>(grouper + sCount, id + 1);
+  if ((id + 1) << 1 > load<u32>(grouper + sSlots)) growStrings(grouper);
+  return id;
+}
+
+function growStrings(grouper: usize): void {
+  const slots = load<u32>(grouper + sSlots);
+  const wider = slots << 1;
+  free(load<u32>(grouper + sTable), <usize>slots << 3);
+  const table = allocZeroed(<usize>wider << 3);
+  const hashes: usize = load<u32>(grouper + sHashes);
+  const count = load<u32>(grouper + sCount);
+  for (let id: u32 = 0; id < count; id++) {
+    const hash = load<u32>(hashes + (<usize>id << 2));
+    let slot = hash & (wider - 1);
+    while (load<u32>(table + (<usize>slot << 3), 4) != 0) slot = (slot + 1) & (wider - 1);
+    store<u32>(table + (<usize>slot << 3), hash);
+    store<u32>(table + (<usize>slot << 3), id + 1, 4);
+  }
+  store<u32>(grouper + sTable, <u32>table);
+  store<u32>(grouper + sSlots, wider);
+}
+
+/** Gives each selected string its id. `offsets` are u32 and count from `bytes`. */
+export function groupStrings(grouper: usize, offsets: usize, bytes: usize, rows: usize, count: i32, ids: usize): void {
+  for (let i = 0; i < count; i++) {
+    const row: usize = rows == 0 ? i : load<u32>(rows + (<usize>i << 2));
+    const start: usize = load<u32>(offsets + (row << 2));
+    const end: usize = load<u32>(offsets + (row << 2), 4);
+    store<u32>(ids + (<usize>i << 2), idOfString(grouper, bytes + start, end - start));
+  }
+}
+
+/**
+ * Gives each selected dictionary code the id of its string. `memo` holds id + 1 of the codes met before, 0 for the others:
+ * an entry of the dictionary that no row names gets no id.
+ */
+export function groupCodes(
+  grouper: usize, codes: usize, rows: usize, count: i32, memo: usize, offsets: usize, bytes: usize, ids: usize,
+): void {
+  for (let i = 0; i < count; i++) {
+    const row: usize = rows == 0 ? i : load<u32>(rows + (<usize>i << 2));
+    const code: usize = load<u32>(codes + (row << 2));
+    let id1 = load<u32>(memo + (code << 2));
+    if (id1 == 0) {
+      const start: usize = load<u32>(offsets + (code << 2));
+      const end: usize = load<u32>(offsets + (code << 2), 4);
+      id1 = idOfString(grouper, bytes + start, end - start) + 1;
+      store<u32>(memo + (code << 2), id1);
+    }
+    store<u32>(ids + (<usize>i << 2), id1 - 1);
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * Which rows count. A selection is an ascending list of row numbers (u32); 0 in place of its pointer means all rows.
+ * Each function writes the rows that pass to `out` and returns how many; `out` may be `rows` itself.
+ */
+
+/** Rows whose 64-bit time lies in [start, end); one unsigned comparison does for both bounds. */
+export function selectRange64(times: usize, rows: usize, count: i32, start: i64, end: i64, out: usize): i32 {
+  const length = <u64>(end - start);
+  let selected = 0;
+  if (rows == 0) {
+    for (let i = 0; i < count; i++) {
+      store<u32>(out + (<usize>selected << 2), i);
+      selected += <i32>(<u64>(load<i64>(times + (<usize>i << 3)) - start) < length);
+    }
+    return selected;
+  }
+  for (let i = 0; i < count; i++) {
+    const row = load<u32>(rows + (<usize>i << 2));
+    store<u32>(out + (<usize>selected << 2), row);
+    selected += <i32>(<u64>(load<i64>(times + (<usize>row << 3)) - start) < length);
+  }
+  return selected;
+}
+
+/** The same for 32-bit dates. */
+export function selectRange32(times: usize, rows: usize, count: i32, start: i64, end: i64, out: usize): i32 {
+  const length = <u64>(end - start);
+  let selected = 0;
+  for (let i = 0; i < count; i++) {
+    const row = rows == 0 ? <u32>i : load<u32>(rows + (<usize>i << 2));
+    store<u32>(out + (<usize>selected << 2), row);
+    selected += <i32>(<u64>(<i64>load<i32>(times + (<usize>row << 2)) - start) < length);
+  }
+  return selected;
+}
+
+/** Rows whose bit is set; row 0 is bit `bitOffset` of the bitmap. */
+export function selectValid(bitmap: usize, bitOffset: i32, rows: usize, count: i32, out: usize): i32 {
+  let selected = 0;
+  for (let i = 0; i < count; i++) {
+    const row = rows == 0 ? <u32>i : load<u32>(rows + (<usize>i << 2));
+    store<u32>(out + (<usize>selected << 2), row);
+    selected += validBit(bitmap, bitOffset, row);
+  }
+  return selected;
+}
+
+@inline export function validBit(bitmap: usize, bitOffset: i32, row: u32): i32 {
+  const bit = <u32>bitOffset + row;
+  return (load<u8>(bitmap + (bit >> 3)) >> (bit & 7)) & 1;
+}

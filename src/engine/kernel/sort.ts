@@ -1,0 +1,120 @@
+/** Positions in ascending order: of 64-bit words by radix, of strings by their bytes. Equal elements keep their order. */
+import { alloc, free } from './memory';
+
+/** Turns signed words into unsigned ones that order alike, or back. */
+export function flipSigns(words: usize, count: i32): void {
+  for (let i = 0; i < count; i++) store<u64>(words + (<usize>i << 3), load<u64>(words + (<usize>i << 3)) ^ 0x8000000000000000);
+}
+
+/** The rank of each element, from the positions in ascending order. */
+export function ranksOf(positions: usize, count: i32, ranks: usize): void {
+  for (let rank = 0; rank < count; rank++) store<u32>(ranks + (<usize>load<u32>(positions + (<usize>rank << 2)) << 2), rank);
+}
+
+/** Fills `positions` so that words[positions[i]] ascends, unsigned. Radix sort by bytes; bytes that are all equal are skipped. */
+export function argsort64(words: usize, count: i32, positions: usize): void {
+  const counts = alloc(8 * 256 * 4);
+  memory.fill(counts, 0, 8 * 256 * 4);
+  for (let i = 0; i < count; i++) {
+    const word = load<u64>(words + (<usize>i << 3));
+    for (let digit: usize = 0; digit < 8; digit++) {
+      const place = counts + (digit << 10) + (<usize>((word >> (digit << 3)) & 255) << 2);
+      store<u32>(place, load<u32>(place) + 1);
+    }
+    store<u32>(positions + (<usize>i << 2), i);
+  }
+  const bytes = max<usize>(<usize>count << 2, 16);
+  const spare = alloc(bytes);
+  let from = positions;
+  let to = spare;
+  for (let digit: usize = 0; digit < 8; digit++) {
+    const starts = counts + (digit << 10);
+    if (!startsOf(starts, count)) continue;
+    for (let i = 0; i < count; i++) {
+      const position = load<u32>(from + (<usize>i << 2));
+      const word = load<u64>(words + (<usize>position << 3));
+      const place = starts + (<usize>((word >> (digit << 3)) & 255) << 2);
+      const start = load<u32>(place);
+      store<u32>(to + (<usize>start << 2), position);
+      store<u32>(place, start + 1);
+    }
+    const swap = from;
+    from = to;
+    to = swap;
+  }
+  if (from != positions) memory.copy(positions, from, <usize>count << 2);
+  free(spare, bytes);
+  free(counts, 8 * 256 * 4);
+}
+
+/** Turns counts of a digit into where each begins; false when one digit has them all. */
+function startsOf(counts: usize, count: i32): bool {
+  let start: u32 = 0;
+  for (let value: usize = 0; value < 256; value++) {
+    const here = load<u32>(counts + (value << 2));
+    if (here == <u32>count) return false;
+    store<u32>(counts + (value << 2), start);
+    start += here;
+  }
+  return true;
+}
+
+/**
+ * Positions of strings in ascending order of their bytes. Strings stand zero-padded to whole words (see group.ts). Sorted by
+ * their first eight bytes as one word; runs that agree in it are sorted by comparing.
+ */
+export function argsortStrings(pointers: usize, lengths: usize, count: i32, positions: usize): void {
+  const bytes = max<usize>(<usize>count << 3, 16);
+  const words = alloc(bytes);
+  for (let i = 0; i < count; i++) {
+    const length = load<u32>(lengths + (<usize>i << 2));
+    const word = length == 0 ? 0 : bswap<u64>(load<u64>(load<u32>(pointers + (<usize>i << 2))));
+    store<u64>(words + (<usize>i << 3), word);
+  }
+  argsort64(words, count, positions);
+  const spare = alloc(max<usize>(<usize>count << 2, 16));
+  let start = 0;
+  while (start < count) {
+    const word = load<u64>(words + (<usize>load<u32>(positions + (<usize>start << 2)) << 3));
+    let end = start + 1;
+    while (end < count && load<u64>(words + (<usize>load<u32>(positions + (<usize>end << 2)) << 3)) == word) end++;
+    if (end - start > 1) mergeSort(pointers, lengths, positions + (<usize>start << 2), end - start, spare);
+    start = end;
+  }
+  free(spare, max<usize>(<usize>count << 2, 16));
+  free(words, bytes);
+}
+
+/** Whether string `b` comes before string `a`. */
+function comesBefore(pointers: usize, lengths: usize, b: u32, a: u32): bool {
+  const lengthA = load<u32>(lengths + (<usize>a << 2));
+  const lengthB = load<u32>(lengths + (<usize>b << 2));
+  const bytesA: usize = load<u32>(pointers + (<usize>a << 2));
+  const bytesB: usize = load<u32>(pointers + (<usize>b << 2));
+  const shared: usize = min<u32>(lengthA, lengthB);
+  for (let i: usize = 0; i < shared; i += 8) {
+    const wordA = bswap<u64>(load<u64>(bytesA + i));
+    const wordB = bswap<u64>(load<u64>(bytesB + i));
+    if (wordA != wordB) return wordB < wordA;
+  }
+  return lengthB < lengthA;
+}
+
+/** Bottom-up, stable. */
+function mergeSort(pointers: usize, lengths: usize, positions: usize, count: i32, spare: usize): void {
+  for (let width = 1; width < count; width <<= 1) {
+    for (let start = 0; start < count; start += width << 1) {
+      const middle = min(start + width, count);
+      const end = min(start + (width << 1), count);
+      let left = start;
+      let right = middle;
+      for (let out = start; out < end; out++) {
+        const takeRight = left == middle ||
+          (right < end && comesBefore(pointers, lengths, load<u32>(positions + (<usize>right << 2)), load<u32>(positions + (<usize>left << 2))));
+        const from = takeRight ? right++ : left++;
+        store<u32>(spare + (<usize>out << 2), load<u32>(positions + (<usize>from << 2)));
+      }
+    }
+    memory.copy(positions, spare, <usize>count << 2);
+  }
+}

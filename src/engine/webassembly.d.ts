@@ -1,0 +1,17 @@
+/** The part of the WebAssembly JavaScript interface that is used here; Node has it, its types leave it to the DOM's. */
+declare namespace WebAssembly {
+  class Module {
+    constructor(bytes: ArrayBufferView);
+  }
+  class Instance {
+    constructor(module: Module, imports?: object);
+    readonly exports: object;
+  }
+  class Memory {
+    readonly buffer: ArrayBuffer;
+  }
+  class Global {
+    readonly value: number;
+  }
+  class RuntimeError extends Error {}
+}

@@ -1,0 +1,339 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import { Schema, type Table } from '../../src/arrow/arrow.ts';
+import { tablesEqual } from '../../src/arrow/canonical.ts';
+import { OverflowError, SchemaMismatchError } from '../../src/base/errors.ts';
+import { dayUs } from '../../src/base/time.ts';
+import { Aggregation, type AggregationOptions } from '../../src/engine/aggregation.ts';
+import { groupBy } from '../../src/engine/group-by.ts';
+import type { Agg, GroupByPlan, OutputColumn } from '../../src/engine/plan.ts';
+import { groupByOracle, type Row } from '../oracle/group-by.ts';
+import { batchesOf, type Cell, cellsOf, tableOf, type TestColumn, types } from '../support/arrow.ts';
+
+test('sums, means, counts and the newest date of each customer', async () => {
+  const table = tableOf({
+    customer_id: { type: types.int32, values: [2, 1, 2, null, 1] },
+    amount: { type: types.double, values: [0.1, 5, 0.2, 7, null] },
+    date: { type: types.micros, values: [30n, 10n, 20n, 99n, 40n] },
+  });
+  const answer = await groupBy(table, 'customer_id').agg({ amount: ['sum', 'mean', 'count'], date: 'max' });
+  assert.deepEqual(answer.schema.fields.map((field) => field.name), ['customer_id', 'amount_sum', 'amount_mean', 'amount_count', 'date_max']);
+  assert.deepEqual(cellsOf(answer, 'customer_id'), [1, 2]);
+  assert.deepEqual(cellsOf(answer, 'amount_sum'), [5, 0.30000000000000004]);
+  assert.deepEqual(cellsOf(answer, 'amount_count'), [1n, 2n]);
+  assert.deepEqual(cellsOf(answer, 'date_max'), [40n, 30n]);
+});
+
+const doubles = fc.oneof(
+  fc.double(),
+  fc.constantFrom(0, -0, NaN, Infinity, -Infinity, 5e-324, -5e-324, 1.7976931348623157e308, -1.7976931348623157e308, 1e308, 1e-308, 1, 2 ** 53),
+  fc.integer({ min: -100_000, max: 100_000 }).map((cents) => cents / 100),
+);
+const finite = doubles.filter(Number.isFinite);
+
+const integers = (bits: number, signed: boolean) => {
+  const [min, max] = signed ? [-(1n << BigInt(bits - 1)), (1n << BigInt(bits - 1)) - 1n] : [0n, (1n << BigInt(bits)) - 1n];
+  return fc.oneof(fc.bigInt({ min, max }), fc.constantFrom(min, max, 0n, 1n), fc.bigInt({ min: 0n, max: 5n }));
+};
+
+/** Per type: values, whether cells are bigints in the oracle, and what the aggregations are. */
+interface Kind {
+  readonly type: TestColumn['type'];
+  readonly values: fc.Arbitrary<Exclude<Cell, null>>;
+  readonly aggregations: readonly Agg[];
+}
+const all: readonly Agg[] = ['sum', 'mean', 'count', 'min', 'max'];
+const extremes: readonly Agg[] = ['count', 'min', 'max'];
+const words = fc.oneof(fc.constantFrom('', 'a', 'ab', 'abcdefgh', 'abcdefghi', 'abcdefgh\0', 'é', '\u{1F600}'), fc.string({ maxLength: 20 }));
+const halves = fc.oneof(fc.integer({ min: -2048, max: 2048 }), fc.integer({ min: -1023, max: 1023 }).map((n) => n * 2 ** -24), fc.constantFrom(NaN, Infinity, -Infinity, 65504, -0));
+const few = (values: fc.Arbitrary<bigint>) => fc.oneof(fc.bigInt({ min: 0n, max: 3n }), values);
+
+const kinds: Readonly<Record<string, Kind>> = {
+  int8: { type: types.int8, values: integers(8, true), aggregations: all },
+  int16: { type: types.int16, values: integers(16, true), aggregations: all },
+  int32: { type: types.int32, values: integers(32, true), aggregations: all },
+  int64: { type: types.int64, values: few(integers(60, true)), aggregations: all },
+  uint8: { type: types.uint8, values: integers(8, false), aggregations: all },
+  uint16: { type: types.uint16, values: integers(16, false), aggregations: all },
+  uint32: { type: types.uint32, values: integers(32, false), aggregations: all },
+  uint64: { type: types.uint64, values: few(integers(60, false)), aggregations: all },
+  half: { type: types.half, values: halves, aggregations: all },
+  float: { type: types.float, values: fc.oneof(fc.float(), fc.constantFrom(NaN, -0, Infinity, -Infinity)), aggregations: all },
+  double: { type: types.double, values: doubles, aggregations: all },
+  date: { type: types.date, values: integers(32, true), aggregations: extremes },
+  dateMs: { type: types.dateMs, values: integers(64, true), aggregations: extremes },
+  seconds: { type: types.seconds, values: integers(64, true), aggregations: extremes },
+  nanos: { type: types.nanos, values: integers(64, true), aggregations: extremes },
+  bool: { type: types.bool, values: fc.boolean(), aggregations: ['count'] },
+  utf8: { type: types.utf8, values: words, aggregations: ['count'] },
+  dictionaryInt: { type: types.dictionaryInt, values: few(integers(60, true)), aggregations: all },
+};
+const keyKinds: Readonly<Record<string, Kind>> = {
+  ...Object.fromEntries(Object.entries(kinds).filter(([name]) => !['half', 'float', 'double'].includes(name))),
+  uint64: { type: types.uint64, values: integers(64, false), aggregations: [] },
+  int64: { type: types.int64, values: few(integers(64, true)), aggregations: [] },
+  largeUtf8: { type: types.largeUtf8, values: words, aggregations: [] },
+  dictionary: { type: types.dictionary, values: words, aggregations: [] },
+  dictionary8: { type: types.dictionary8, values: fc.constantFrom('a', 'b', 'long enough to be two words'), aggregations: [] },
+};
+
+interface Case {
+  readonly columns: Readonly<Record<string, TestColumn>>;
+  readonly plan: GroupByPlan;
+  readonly cuts: readonly number[];
+}
+
+const rowsMax = 40;
+const caseOf = fc
+  .record({
+    keys: fc.array(fc.constantFrom(...Object.keys(keyKinds)), { minLength: 1, maxLength: 3 }),
+    values: fc.array(fc.constantFrom(...Object.keys(kinds)), { minLength: 0, maxLength: 3 }),
+    rows: fc.integer({ min: 0, max: rowsMax }),
+  })
+  .chain(({ keys, values, rows }) => {
+    const column = (kind: Kind, distinct: number): fc.Arbitrary<TestColumn> => {
+      const pool = fc.array(kind.values, { minLength: distinct, maxLength: distinct });
+      const picks = fc.array(fc.option(fc.nat(distinct - 1), { freq: 8 }), { minLength: rows, maxLength: rows });
+      return fc.tuple(pool, picks).map(([cells, chosen]) => ({ type: kind.type, values: chosen.map((i) => (i === null ? null : cells[i]!)) }));
+    };
+    const columns: Record<string, fc.Arbitrary<TestColumn>> = {};
+    keys.forEach((name, i) => (columns[`k${i}`] = column(keyKinds[name]!, 3)));
+    values.forEach((name, i) => (columns[`v${i}`] = column(kinds[name]!, 12)));
+    const outputs = values.flatMap((name, i) =>
+      kinds[name]!.aggregations.map((aggregation): OutputColumn => ({ column: `v${i}`, aggregation, name: `v${i}_${aggregation}` })),
+    );
+    return fc.record({
+      columns: fc.record(columns),
+      plan: fc.constant({ keys: keys.map((_, i) => `k${i}`), outputs }),
+      cuts: fc.array(fc.nat(rowsMax), { maxLength: 5 }),
+    });
+  }) as fc.Arbitrary<Case>;
+
+function run(table: Table, plan: GroupByPlan, options: AggregationOptions = {}): Table {
+  const aggregation = Aggregation.create(plan, table.schema, options);
+  try {
+    for (const batch of table.batches) aggregation.add(batch);
+    return aggregation.finish();
+  } finally {
+    aggregation.close();
+  }
+}
+
+/** Cells as the oracle takes them: integers as bigints, as they are in the columns of tests. */
+function rowsOf(columns: Case['columns']): Row[] {
+  const names = Object.keys(columns);
+  return columns[names[0]!]!.values.map((_, i) => Object.fromEntries(names.map((name) => [name, columns[name]!.values[i]!])));
+}
+
+function answerRows(table: Table): Row[] {
+  const names = table.schema.fields.map((field) => field.name);
+  const cells = names.map((name) => cellsOf(table, name));
+  return Array.from({ length: table.numRows }, (_, row) => Object.fromEntries(names.map((name, i) => [name, plain(cells[i]![row]!)])));
+}
+
+/** Integers of any width as bigints; −0 as the 0 that the engine makes of it. */
+function plain(cell: Cell): Cell {
+  return cell;
+}
+
+function expectSame(table: Table, expected: readonly Row[]): void {
+  const actual = answerRows(table);
+  assert.equal(actual.length, expected.length, 'rows');
+  actual.forEach((row, i) => {
+    for (const [name, cell] of Object.entries(row)) {
+      const wanted = expected[i]![name]!;
+      const same = typeof wanted === 'bigint' && typeof cell === 'number' ? BigInt(cell) === wanted : Object.is(cell, wanted === 0 ? 0 : wanted);
+      assert.ok(same, `row ${i}, ${name}: ${String(cell)}, expected ${String(wanted)}`);
+    }
+  });
+}
+
+test('property: every type, null, slice and batch agrees with the oracle', () => {
+  fc.assert(
+    fc.property(caseOf, fc.constantFrom(1, 3, 16_384), ({ columns, plan, cuts }, batchSize) => {
+      expectSame(run(batchesOf(columns, cuts), plan, { batchSize }), groupByOracle(rowsOf(columns), plan));
+    }),
+    { numRuns: 600 },
+  );
+});
+
+test('property: batches, hashing and addressing change no bit', () => {
+  fc.assert(
+    fc.property(caseOf, ({ columns, plan, cuts }) => {
+      const whole = run(tableOf(columns), plan);
+      assert.ok(tablesEqual(whole, run(batchesOf(columns, cuts), plan, { batchSize: 3 })), 'batches');
+      assert.ok(tablesEqual(whole, run(tableOf(columns), plan, { rare: { noDirectAddressing: true } })), 'hashed');
+      assert.ok(tablesEqual(whole, run(tableOf(columns), plan, { rare: { noDirectAddressing: true, allHashesEqual: true } })), 'all hashes equal');
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('property: the order of rows changes no bit', () => {
+  fc.assert(
+    fc.property(caseOf, fc.infiniteStream(fc.nat()), ({ columns, plan }, stream) => {
+      const rows = Object.values(columns)[0]!.values.length;
+      const order = Array.from({ length: rows }, (_, i) => ({ i, at: stream.next().value! })).sort((a, b) => a.at - b.at);
+      const shuffled = Object.fromEntries(
+        Object.entries(columns).map(([name, { type, values }]) => [name, { type, values: order.map(({ i }) => values[i]!) }]),
+      );
+      assert.ok(tablesEqual(run(tableOf(columns), plan), run(tableOf(shuffled), plan)));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('property: partial states, merged in any order, are the same answer and the same states', () => {
+  fc.assert(
+    fc.property(caseOf, fc.boolean(), ({ columns, plan, cuts }, reversed) => {
+      const table = batchesOf(columns, cuts);
+      const parts = table.batches.map((batch) => {
+        const part = Aggregation.create(plan, table.schema);
+        part.add(batch);
+        const states = part.states();
+        part.close();
+        return states;
+      });
+      if (reversed) parts.reverse();
+      const [merged, direct] = [Aggregation.create(plan, table.schema, { batchSize: 3 }), Aggregation.create(plan, table.schema)];
+      for (const part of parts) for (const batch of part.batches) merged.addStates(batch);
+      for (const batch of table.batches) direct.add(batch);
+      assert.ok(tablesEqual(merged.finish(), direct.finish()), 'answers');
+      assert.ok(tablesEqual(merged.states(), direct.states()), 'states');
+      merged.close();
+      direct.close();
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('property: sums over wild magnitudes are correctly rounded', () => {
+  fc.assert(
+    fc.property(fc.array(finite, { minLength: 1, maxLength: 60 }), (values) => {
+      const columns = { k: { type: types.int32, values: values.map(() => 1) }, v: { type: types.double, values } };
+      const plan = { keys: ['k'], outputs: (['sum', 'mean'] as const).map((aggregation) => ({ column: 'v', aggregation, name: aggregation })) };
+      expectSame(run(tableOf(columns), plan), groupByOracle(rowsOf({ k: { ...columns.k, values: values.map(() => 1n) }, v: columns.v }), plan));
+    }),
+    { numRuns: 400 },
+  );
+});
+
+test('intermediate overflow and cancellation do no harm', async () => {
+  const big = 1.7976931348623157e308;
+  const table = tableOf({
+    k: { type: types.utf8, values: ['a', 'a', 'a', 'b', 'b', 'c', 'c', 'c', 'd', 'd'] },
+    v: { type: types.double, values: [big, big, -big, big, big, 1, 1e100, -1e100, Infinity, -Infinity] },
+  });
+  const answer = await groupBy(table, 'k').agg({ v: ['sum', 'mean'] });
+  assert.deepEqual(cellsOf(answer, 'v_sum'), [big, Infinity, 1, NaN]);
+  assert.deepEqual(cellsOf(answer, 'v_mean'), [big / 3, big, 1 / 3, NaN]);
+});
+
+test('a sum of integers that does not fit is an error that names column and key, never a wrapped number', () => {
+  const max = (1n << 63n) - 1n;
+  const columns = { k: { type: types.utf8, values: ['x', 'Kraków', 'Kraków'] }, v: { type: types.int64, values: [max, max, 1n] } };
+  const sum = { keys: ['k'], outputs: [{ column: 'v', aggregation: 'sum' as const, name: 's' }] };
+  assert.throws(() => run(tableOf(columns), sum), (error: unknown) => error instanceof OverflowError && /column v/.test(error.message) && /Kraków/.test(error.message) && /9223372036854775808/.test(error.message));
+  const mean = { keys: ['k'], outputs: [{ column: 'v', aggregation: 'mean' as const, name: 'm' }] };
+  assert.deepEqual(cellsOf(run(tableOf(columns), mean), 'm'), [2 ** 62, 2 ** 63]);
+  const unsigned = { ...columns, v: { type: types.uint64, values: [max, max, 2n] } };
+  assert.deepEqual(cellsOf(run(tableOf(unsigned), sum), 's'), [max + 2n, max]);
+});
+
+test('property: a range of time keeps exactly the events inside, in the unit of the column', () => {
+  const units = { date: dayUs, dateMs: 1_000n, seconds: 1_000_000n, millis: 1_000n, micros: 1n, nanos: undefined } as const;
+  const near = fc.bigInt({ min: -3n * dayUs, max: 3n * dayUs });
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...(Object.keys(units) as (keyof typeof units)[])),
+      fc.array(fc.option(near), { maxLength: 20 }),
+      near,
+      near,
+      fc.boolean(),
+      (name, instants, a, b, exactBound) => {
+        const unitUs = units[name];
+        const toUnit = (us: bigint): bigint => (unitUs === undefined ? us * 1_000n : us / unitUs);
+        const toNs = (value: bigint): bigint => (unitUs === undefined ? value : value * unitUs * 1_000n);
+        const times = instants.map((us) => (us === null ? null : toUnit(us)));
+        const [startUs, endUs] = a < b ? [a, b] : [b, a];
+        const start = exactBound && times[0] != null ? toNs(times[0]) / 1_000n : startUs;
+        const table = tableOf({ k: { type: types.int8, values: times.map(() => 1) }, t: { type: types[name], values: times } });
+        const plan: GroupByPlan = { keys: ['k'], outputs: [{ column: 't', aggregation: 'count', name: 'n' }], timestamp: 't', range: { startUs: start, endUs } };
+        const inside = times.filter((time) => time !== null && toNs(time) >= start * 1_000n && toNs(time) < endUs * 1_000n);
+        assert.deepEqual(cellsOf(run(table, plan, { batchSize: 3 }), 'n'), inside.length === 0 ? [] : [BigInt(inside.length)]);
+      },
+    ),
+    { numRuns: 400 },
+  );
+});
+
+test('property: tiles start on the grid and hold their events; merged within a range they are that range', () => {
+  const event = fc.record({ k: fc.integer({ min: 0, max: 2 }), t: fc.option(fc.bigInt({ min: -5n * dayUs, max: 5n * dayUs }), { freq: 9 }), v: finite });
+  fc.assert(
+    fc.property(fc.array(event, { maxLength: 30 }), fc.integer({ min: -5, max: 5 }), fc.nat(6), (events, first, length) => {
+      const table = tableOf({
+        k: { type: types.int32, values: events.map(({ k }) => k) },
+        t: { type: types.micros, values: events.map(({ t }) => t) },
+        v: { type: types.double, values: events.map(({ v }) => v) },
+      });
+      const base: GroupByPlan = { keys: ['k'], outputs: (['sum', 'count', 'max'] as const).map((aggregation) => ({ column: 'v', aggregation, name: aggregation })), timestamp: 't' };
+      const tiles = Aggregation.create({ ...base, tile: { widthUs: dayUs, name: 'tile' } }, table.schema);
+      for (const batch of table.batches) tiles.add(batch);
+      const states = tiles.states();
+      tiles.close();
+      for (const start of cellsOf(states, 'tile')) assert.ok(start === null || (start as bigint) % dayUs === 0n);
+      const range = { startUs: BigInt(first) * dayUs, endUs: BigInt(first + length) * dayUs };
+      const merged = Aggregation.create(base, table.schema);
+      for (const batch of states.batches) merged.addStates(batch, { tileColumn: 'tile', tileRange: range });
+      assert.ok(tablesEqual(merged.finish(), run(table, { ...base, range })), 'a range');
+      const everything = Aggregation.create(base, table.schema);
+      for (const batch of states.batches) everything.addStates(batch, { tileColumn: 'tile' });
+      assert.ok(tablesEqual(everything.finish(), run(table, base)), 'everything');
+      merged.close();
+      everything.close();
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('many groups: hash tables, direct tables and dictionaries grow', () => {
+  const rows = 30_000;
+  const spread = Array.from({ length: rows }, (_, i) => BigInt.asIntN(64, BigInt(i % 9_000) * 0x9e3779b97f4a7c15n));
+  const names = Array.from({ length: rows }, (_, i) => `customer ${i % 9_000}`);
+  const ones = { type: types.int32, values: Array<number>(rows).fill(1) };
+  const creeping = Array.from({ length: rows }, (_, i) => BigInt(i % 9_000) * (i < rows / 2 ? 1n : -7n));
+  for (const column of [{ type: types.int64, values: spread }, { type: types.utf8, values: names }, { type: types.dictionary, values: names }, { type: types.int64, values: creeping }]) {
+    const table = batchesOf({ k: column, v: ones }, [10_000, 20_000]);
+    const answer = run(table, { keys: ['k'], outputs: [{ column: 'v', aggregation: 'sum', name: 's' }] }, { batchSize: 1_000 });
+    const counts = new Map<Cell, bigint>();
+    for (const cell of column.values) counts.set(cell, (counts.get(cell) ?? 0n) + 1n);
+    assert.equal(answer.numRows, counts.size);
+    const keys = cellsOf(answer, 'k');
+    cellsOf(answer, 's').forEach((sum, i) => assert.equal(sum, counts.get(keys[i]!)));
+    keys.forEach((key, i) => assert.ok(i === 0 || Buffer.compare(Buffer.from(String(keys[i - 1])), Buffer.from(String(key))) !== 0));
+  }
+});
+
+test('wrong questions are answered before any work', () => {
+  const { schema } = tableOf({ k: { type: types.utf8, values: [] }, d: { type: types.date, values: [] }, f: { type: types.double, values: [] } });
+  const ask = (plan: Partial<GroupByPlan>) => () => Aggregation.create({ keys: ['k'], outputs: [], ...plan }, schema).close();
+  const output = (column: string, aggregation: Agg) => ({ outputs: [{ column, aggregation, name: 'x' }] });
+  assert.throws(ask({ keys: ['K2'] }), SchemaMismatchError);
+  assert.throws(ask(output('amount', 'sum')), /there is k, d, f/);
+  assert.throws(ask(output('d', 'sum')), /it has count, min, max/);
+  assert.throws(ask(output('k', 'max')), /it has count/);
+  assert.throws(ask({ keys: ['f'] }), /cannot be a key/);
+  assert.throws(ask({ timestamp: 'f', range: {} }), /event time/);
+  assert.throws(ask({ keys: [] }), /at least one/);
+  assert.throws(ask({ keys: ['k', 'k'] }), /twice/);
+  assert.doesNotThrow(() => Aggregation.create({ keys: ['k'], outputs: [] }, new Schema(schema.fields)).close());
+});
+
+test('a memory limit is an error, and the next aggregation is not harmed', async () => {
+  const rows = 200_000;
+  const table = tableOf({ k: { type: types.int64, values: Array.from({ length: rows }, (_, i) => BigInt(i) * 1_000_003n) }, v: { type: types.double, values: Array<number>(rows).fill(1) } });
+  await assert.rejects(groupBy(table, 'k').agg({ v: 'sum' }, { memoryLimit: 2 ** 20 }), { tag: 'MemoryLimit' });
+  const answer = await groupBy(table, 'k').agg({ v: 'sum' });
+  assert.equal(answer.numRows, rows);
+});
