@@ -11,6 +11,7 @@
  * The producer is trusted code over untrusted data: addresses are its own, values may be anything.
  */
 import { invariant } from '../base/errors.ts';
+import { alignedBits, countBits } from './build.ts';
 import {
   Binary, Bool, type Data, type DataType, DateDay, DateMillisecond, Decimal, Dictionary, Float16, Float32, Float64, type Int, Int8, Int16, Int32,
   Int64, LargeBinary, LargeUtf8, makeData, Null, Timestamp, ArrowTimeUnit, Uint8, Uint16, Uint32, Uint64, Utf8, Vector,
@@ -109,28 +110,10 @@ function copyValues(memory: ArrayBuffer, type: DataType, address: number, offset
   return new ArrayType(memory.slice(address + offset * width, address + (offset + length) * width));
 }
 
-/** Bits [offset, offset + length), the first one at bit 0 and those beyond the end zero; undefined where there are none. */
+/** The bits of a bitmap that starts at `address`, the first row's at bit 0; undefined where there is none. */
 function copyBits(memory: ArrayBuffer, address: number, offset: number, length: number): Uint8Array | undefined {
   if (address === 0) return undefined;
-  const bytes = (length + 7) >> 3;
-  const source = new Uint8Array(memory, address + (offset >> 3), ((offset & 7) + length + 7) >> 3);
-  const copy = new Uint8Array(bytes);
-  const shift = offset & 7;
-  if (shift === 0) copy.set(source);
-  else for (let i = 0; i < bytes; i++) copy[i] = (source[i]! >> shift) | ((source[i + 1] ?? 0) << (8 - shift));
-  if ((length & 7) !== 0) copy[bytes - 1]! &= (1 << (length & 7)) - 1;
-  return copy;
-}
-
-function countBits(bitmap: Uint8Array, length: number): number {
-  let count = 0;
-  for (let i = 0; i < (length + 7) >> 3; i++) {
-    let byte = bitmap[i]!;
-    byte -= (byte >> 1) & 0x55;
-    byte = (byte & 0x33) + ((byte >> 2) & 0x33);
-    count += (byte + (byte >> 4)) & 15;
-  }
-  return count;
+  return alignedBits(new Uint8Array(memory, address, (offset + length + 7) >> 3), offset, length);
 }
 
 interface Spans {

@@ -28,3 +28,86 @@ export function columnsOf(expression: Expression): string[] {
   visit(expression);
   return [...columns];
 }
+
+/** A condition that is being written: `col('amount').gt(0).and(col('country').isIn(['ES', 'PT']))`. */
+export class Condition {
+  constructor(readonly expression: Expression) {}
+
+  and(...others: readonly (Condition | Expression)[]): Condition {
+    return new Condition({ kind: 'and', operands: [this.expression, ...others.map(asExpression)] });
+  }
+
+  or(...others: readonly (Condition | Expression)[]): Condition {
+    return new Condition({ kind: 'or', operands: [this.expression, ...others.map(asExpression)] });
+  }
+
+  not(): Condition {
+    return new Condition({ kind: 'not', operand: this.expression });
+  }
+}
+
+export function asExpression(condition: Condition | Expression): Expression {
+  return condition instanceof Condition ? condition.expression : condition;
+}
+
+/** A column, to be compared. */
+export class ColumnReference {
+  constructor(readonly column: string) {}
+
+  eq(value: Literal): Condition {
+    return this.compare('=', value);
+  }
+  ne(value: Literal): Condition {
+    return this.compare('!=', value);
+  }
+  lt(value: Literal): Condition {
+    return this.compare('<', value);
+  }
+  le(value: Literal): Condition {
+    return this.compare('<=', value);
+  }
+  gt(value: Literal): Condition {
+    return this.compare('>', value);
+  }
+  ge(value: Literal): Condition {
+    return this.compare('>=', value);
+  }
+  isIn(values: readonly Literal[]): Condition {
+    return new Condition({ kind: 'in', column: this.column, values: [...values] });
+  }
+  isNull(): Condition {
+    return new Condition({ kind: 'isNull', column: this.column });
+  }
+  isNotNull(): Condition {
+    return this.isNull().not();
+  }
+
+  private compare(operator: Comparison, value: Literal): Condition {
+    return new Condition({ kind: 'compare', column: this.column, operator, value });
+  }
+}
+
+export function col(column: string): ColumnReference {
+  return new ColumnReference(column);
+}
+
+/** For a person, and the same text for the same condition. */
+export function formatExpression(expression: Expression): string {
+  switch (expression.kind) {
+    case 'compare':
+      return `${expression.column} ${expression.operator} ${formatLiteral(expression.value)}`;
+    case 'in':
+      return `${expression.column} in (${expression.values.map(formatLiteral).join(', ')})`;
+    case 'isNull':
+      return `${expression.column} is null`;
+    case 'not':
+      return `not (${formatExpression(expression.operand)})`;
+    default:
+      return expression.operands.map((operand) => `(${formatExpression(operand)})`).join(` ${expression.kind} `);
+  }
+}
+
+function formatLiteral(value: Literal): string {
+  if (value instanceof Date) return value.toISOString();
+  return typeof value === 'string' ? JSON.stringify(value) : String(value);
+}

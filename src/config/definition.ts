@@ -2,6 +2,7 @@
 import type { Expression } from '../arrow/expression.ts';
 import type { Table } from '../arrow/arrow.ts';
 import type { OutputColumn } from '../engine/plan.ts';
+import type { Collect } from './frame.ts';
 
 export const modeNames = ['materialized', 'virtualized', 'hybrid'] as const;
 export type Mode = (typeof modeNames)[number];
@@ -29,7 +30,8 @@ export interface FeatureSetDefinition {
   readonly kind: 'aggregated' | 'opaque' | 'written';
   readonly outputs: readonly OutputColumn[];
   readonly filter?: Expression;
-  readonly compute?: (source: Table) => Table | Promise<Table>;
+  /** Given what brings the source's rows, filtered and with the columns a plan names. */
+  readonly compute?: (collect: Collect) => Promise<Table>;
   /** The grain of stored partial results. */
   readonly tileUs: bigint;
   readonly windows: readonly Window[];
@@ -62,6 +64,7 @@ export interface ProjectConfig {
   readonly storagePath: string;
   readonly storageFormat: StorageFormat;
   readonly sourceSchema: Layer;
+  readonly maxStalenessUs: bigint | undefined;
   /** Absolute, or URLs. */
   readonly layers: Readonly<Record<Layer, string>>;
   readonly featureSets: readonly FeatureSetDefinition[];

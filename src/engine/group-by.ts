@@ -5,7 +5,7 @@ import type { Expression } from '../arrow/expression.ts';
 import { takeRows } from '../arrow/rows.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { type Instant, parseInstant, resolveTimeRange, type TimeRange, type TimeRangeInput } from '../base/time.ts';
-import type { AggSpec, GroupByPlan, OutputColumn } from './plan.ts';
+import { type AggSpec, type GroupByPlan, outputsOf } from './plan.ts';
 import { type AggregationRun, createAggregation, type RunOptions } from './run.ts';
 import { bindTime, fieldOf, rangeInUnits } from './types.ts';
 
@@ -22,13 +22,6 @@ export interface GroupByOptions {
   /** Bytes that the groups may take. */
   readonly memoryLimit?: number;
   readonly signal?: AbortSignal;
-}
-
-/** Column → aggregations, as the columns of the answer: `<column>_<aggregation>`, in the order written. */
-export function outputsOf(spec: AggSpec): OutputColumn[] {
-  return Object.entries(spec).flatMap(([column, wanted]) =>
-    (Array.isArray(wanted) ? wanted : [wanted]).map((aggregation) => ({ column, aggregation, name: `${column}_${aggregation}` })),
-  );
 }
 
 /**

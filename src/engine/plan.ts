@@ -18,6 +18,13 @@ export interface OutputColumn {
   readonly name: string;
 }
 
+/** Column → aggregations, as the columns of the answer: `<column>_<aggregation>`, in the order written. */
+export function outputsOf(spec: AggSpec): OutputColumn[] {
+  return Object.entries(spec).flatMap(([column, wanted]) =>
+    [wanted].flat().map((aggregation: Agg) => ({ column, aggregation, name: `${column}_${aggregation}` })),
+  );
+}
+
 export interface GroupByPlan {
   /** At least one; the order is the order of the result's columns and of its sort. */
   readonly keys: readonly string[];

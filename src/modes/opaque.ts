@@ -1,8 +1,11 @@
-/** Sets whose rows a compute function makes: the whole source goes in as an Arrow table, what comes out is kept as it is. */
+/** Sets whose rows a compute function makes: the rows of the source go in as an Arrow table, what comes out is kept as it is. */
 import { type RecordBatch, Table } from '../arrow/arrow.ts';
 import { canonicalTable } from '../arrow/canonical.ts';
 import { ConfigurationError, invariant, reasonOf, SchemaMismatchError } from '../base/errors.ts';
+import { pickColumns } from '../arrow/rows.ts';
 import type { FeatureSetDefinition } from '../config/definition.ts';
+import type { FramePlan } from '../config/frame.ts';
+import { filterBatch } from '../engine/filter.ts';
 import type { Snapshot } from '../store/table.ts';
 import { feed, type Progress, type RunOptions } from './compute.ts';
 
@@ -13,14 +16,19 @@ export async function opaqueRows(
   onProgress?: (progress: Progress) => void,
 ): Promise<{ readonly table: Table; readonly sourceRows: number }> {
   invariant(definition.compute, `feature set ${definition.name} has no compute function`);
-  const batches: RecordBatch[] = [];
-  await feed(source, run.signal === undefined ? {} : { signal: run.signal }, onProgress, 'reading the source', run.signal, async (batch) => {
-    batches.push(batch);
-  });
-  const input = new Table(source.schema, batches.length === 0 ? [] : batches);
+  let sourceRows = 0;
+  const collect = async (plan: FramePlan): Promise<Table> => {
+    const batches: RecordBatch[] = [];
+    await feed(source, run.signal === undefined ? {} : { signal: run.signal }, onProgress, 'reading the source', run.signal, async (batch) => {
+      batches.push(batch);
+    });
+    const all = new Table(source.schema, batches);
+    sourceRows += all.numRows;
+    return rowsOf(all, plan);
+  };
   let output: unknown;
   try {
-    output = await definition.compute(input);
+    output = await definition.compute(collect);
   } catch (error) {
     throw new ConfigurationError(definition.where, definition.name, `its compute function failed: ${reasonOf(error)}`, error);
   }
@@ -32,5 +40,12 @@ export async function opaqueRows(
       throw new SchemaMismatchError(`feature set ${definition.name}`, key, 'the table its compute function returned lacks this entity key');
     }
   }
-  return { table: canonicalTable(output.schema, output.batches), sourceRows: input.numRows };
+  return { table: canonicalTable(output.schema, output.batches), sourceRows };
+}
+
+/** The rows that a frame's plan describes. */
+export function rowsOf(table: Table, { filter, columns }: FramePlan): Table {
+  const batches = filter === undefined ? table.batches : table.batches.map((batch) => filterBatch(batch, filter));
+  const rows = canonicalTable(table.schema, batches);
+  return columns === undefined ? rows : pickColumns(rows, columns);
 }

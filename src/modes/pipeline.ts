@@ -1,12 +1,12 @@
 /** Pipeline nodes: a function of the project, called with its inputs; what it returns is stored as a feature set. */
-import { resolve, sep } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { Table } from '../arrow/arrow.ts';
 import { memoryTable } from '../store/memory-table.ts';
 import { ConfigurationError, reasonOf } from '../base/errors.ts';
 import type { FeatureSetDefinition, NodeDefinition } from '../config/definition.ts';
 import { AggregatedFrame, Frame } from '../config/frame.ts';
+import { importFunction } from '../config/load.ts';
 import { answerFromSource, type RunOptions } from './compute.ts';
+import { rowsOf } from './opaque.ts';
 
 type NodeFunction = (...inputs: Frame[]) => unknown;
 
@@ -21,15 +21,10 @@ export async function runNode(
   folder: string,
   run: RunOptions,
 ): Promise<Table> {
-  const call = await loadFunction(node, folder);
-  const tables = new Map<Frame, Table>();
-  const frames = Object.values(inputs).map((table) => {
-    const frame = Frame.of(table);
-    tables.set(frame, table);
-    return frame;
-  });
+  const frames = Object.values(inputs).map((table) => Frame.over(async (plan) => rowsOf(table, plan)));
   let result: unknown;
   try {
+    const call = (await importFunction(node.function, folder)) as NodeFunction;
     result = await call(...frames);
   } catch (error) {
     throw new ConfigurationError(node.where, node.name, `its function failed: ${reasonOf(error)}`, error);
@@ -49,19 +44,4 @@ async function computeFrame(node: NodeDefinition, output: FeatureSetDefinition, 
     run,
   );
   return answer.table;
-}
-
-/** The exported function that `path/to/module.js#name` names; the path must stay inside the project. */
-async function loadFunction(node: NodeDefinition, folder: string): Promise<NodeFunction> {
-  const [path = '', name = 'default'] = node.function.split('#', 2);
-  const file = resolve(folder, path);
-  if (!file.startsWith(resolve(folder) + sep)) throw new ConfigurationError(node.where, 'function', `'${path}' lies outside the project`);
-  let module: Record<string, unknown>;
-  try {
-    module = (await import(pathToFileURL(file).href)) as Record<string, unknown>;
-  } catch (error) {
-    throw new ConfigurationError(node.where, 'function', `'${path}' cannot be loaded: ${reasonOf(error)}`, error);
-  }
-  if (typeof module[name] === 'function') return module[name] as NodeFunction;
-  throw new ConfigurationError(node.where, 'function', `${path} exports no function '${name}'; it exports ${Object.keys(module).join(', ') || 'nothing'}`);
 }
