@@ -19,6 +19,6 @@ export { openTable, writeTable } from './store/open-table.ts';
 export type { ScanPlan } from './store/table.ts';
 export { col, type Expression, formatExpression } from './arrow/expression.ts';
 export { tablesEqual } from './arrow/canonical.ts';
-export { toRows } from './arrow/to-rows.ts';
+export { toRows } from './cli/values.ts';
 export type { Instant, TimeRange, TimeRangeInput } from './base/time.ts';
 export * from './base/errors.ts';

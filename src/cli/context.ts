@@ -5,8 +5,8 @@ import { ArgumentError } from '../base/errors.ts';
 import { FeatureStore } from '../index.ts';
 import { arrowBytes, csvChunks, jsonChunks } from './formats.ts';
 import { countOption, formatOption, type OptionValues, type OutputFormat, textOption } from './options.ts';
-import { type Chunks, writeToFile, writeToStream } from './output.ts';
-import { parquetChunks } from './parquet-bytes.ts';
+import { checkWritable, type Chunks, writeToFile, writeToStream } from './output.ts';
+import { parquetBytes } from './parquet-bytes.ts';
 import { ProgressBar, type ProgressTerminal } from './progress.ts';
 import { findProject } from './project.ts';
 import { arrowTableLines, type TableLayout } from './text-table.ts';
@@ -97,15 +97,16 @@ export async function sendTable(context: Context, table: Table): Promise<void> {
 async function tableChunks(table: Table, format: Exclude<OutputFormat, 'table'>): Promise<Chunks> {
   if (format === 'json') return jsonChunks(table);
   if (format === 'csv') return csvChunks(table);
-  return [format === 'arrow' ? arrowBytes(table) : await parquetChunks(table)];
+  return [format === 'arrow' ? arrowBytes(table) : await parquetBytes(table)];
 }
 
 /** Checks before any work what would only fail after it. */
-export function checkOutput(context: Context): void {
+export async function checkOutput(context: Context): Promise<void> {
   const format = formatOption(context.values);
   countOption(context.values, 'limit', 0);
   const out = textOption(context.values, 'out') ?? '-';
   if ((format === 'arrow' || format === 'parquet') && out === '-' && context.stdout.isTTY === true) {
     throw new ArgumentError('--format', `${format} is no text for a terminal; name a file with --out, or pipe it`);
   }
+  if (out !== '-') await checkWritable(out);
 }

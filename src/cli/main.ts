@@ -3,7 +3,6 @@
  * The command line: the process around the commands. Everything that is the process's own — arguments, streams,
  * signals, the clock, the exit code — is touched here and nowhere else.
  */
-import { ArgumentError } from '../base/errors.ts';
 import { commandHelp, generalHelp, parseCommandLine } from './command-line.ts';
 import { commands } from './commands.ts';
 import type { Context } from './context.ts';
@@ -18,7 +17,10 @@ async function run(signal: AbortSignal): Promise<void> {
   const command = commands.find((candidate) => candidate.name === parsed.command);
   if (parsed.values.version === true) return print(packageVersion());
   if (parsed.values.help === true) return print(command === undefined ? generalHelp(commands) : commandHelp(command, commandOptions));
-  if (command === undefined) throw new ArgumentError('command', `there is none\n\n${generalHelp(commands)}`);
+  if (command === undefined) {
+    process.exitCode = exitCodes.usage;
+    return writeToStream(process.stderr, [`${generalHelp(commands)}\n`]);
+  }
   const context: Context = {
     words: parsed.words,
     values: parsed.values,
@@ -52,9 +54,13 @@ function cancelOnSignals(): AbortSignal {
 /** Who reads our output may stop reading, as `head` does. That is no failure, and there is nobody to tell. */
 function endQuietlyWhenUnread(stream: NodeJS.WriteStream): void {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(exitCodes.done);
+    if (isUnread(error)) process.exit(exitCodes.done);
     throw error;
   });
+}
+
+function isUnread(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | undefined)?.code === 'EPIPE';
 }
 
 endQuietlyWhenUnread(process.stdout);
@@ -63,6 +69,7 @@ const signal = cancelOnSignals();
 try {
   await run(signal);
 } catch (error) {
+  if (isUnread(error)) process.exit(exitCodes.done);
   const debug = (process.env.TAURO_DEBUG ?? '') !== '';
   process.exitCode = signal.aborted ? exitCodes.interrupted : exitCodeOf(error);
   await writeToStream(process.stderr, [`${errorLines(error, debug).join('\n')}\n`]);

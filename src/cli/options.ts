@@ -2,7 +2,7 @@
 import { extname } from 'node:path';
 import { ArgumentError } from '../base/errors.ts';
 import { didYouMean } from '../base/names.ts';
-import { type FeatureOptions, type Mode, modeNames, type TimeRangeInput } from '../index.ts';
+import type { FeatureOptions, Mode, TimeRangeInput } from '../index.ts';
 import type { OptionSpec } from './command-line.ts';
 
 export const outputFormats = ['table', 'json', 'csv', 'arrow', 'parquet'] as const;
@@ -14,7 +14,7 @@ export const commandOptions: Readonly<Record<string, OptionSpec>> = {
   out: { type: 'string', value: 'FILE', help: 'write into this file, as a whole or not at all' },
   'as-of': { type: 'string', value: 'INSTANT', help: 'the moment that is asked about, 2001-07-01 or 2001-07-01T08:30:00Z; by default now' },
   'time-range': { type: 'string', value: 'RANGE', help: '30d (before the moment), START..END, START.., ..END, or all' },
-  mode: { type: 'string', value: 'MODE', help: `${modeNames.join(', ')}; by default the configured one` },
+  mode: { type: 'string', value: 'MODE', help: 'materialized, virtualized or hybrid; by default the configured one' },
   'max-staleness': { type: 'string', value: 'AGE', help: 'how old a stored answer may be: 15m, 6h, 1d' },
   entities: { type: 'string', value: 'LIST', help: `only these: a,b,c or JSON: [1, 2], {"a": [1, 2], "b": [3, 4]}, [{"a": 1, "b": 3}]` },
   features: { type: 'string', value: 'LIST', help: 'only these columns after the keys: amount_sum,date_max' },

@@ -5,7 +5,7 @@
  *   --out /dev/…    what is there and is no regular file is written into as it is; renaming would replace it
  */
 import { randomBytes } from 'node:crypto';
-import { open, rename, rm, stat } from 'node:fs/promises';
+import { access, constants, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { reasonOf, StorageError, throwIfCancelled } from '../base/errors.ts';
@@ -22,10 +22,12 @@ export async function writeToStream(stream: Writable, chunks: Chunks, signal?: A
 
 /** Writes a file through a temporary name. `write` fills the temporary file; if it throws, nothing is left. */
 export async function replaceFile(path: string, write: (temporary: string) => Promise<void>): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+  // A link stays a link: what it points to is replaced.
+  const target = await realpath(path).catch(() => path);
+  const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}.tmp`);
   try {
     await write(temporary);
-    await rename(temporary, path);
+    await rename(temporary, target);
   } catch (error) {
     await rm(temporary, { force: true, recursive: true });
     throw asStorageError(path, error);
@@ -52,9 +54,20 @@ async function fill(path: string, flags: string, chunks: Chunks, signal: AbortSi
 }
 
 /** Whether something is there that is neither a regular file nor a folder: a device, a pipe, a socket. */
-export async function isSpecialFile(path: string): Promise<boolean> {
+async function isSpecialFile(path: string): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   return found !== undefined && !found.isFile() && !found.isDirectory();
+}
+
+/** Throws what writing would only find out after the work: no such folder, no permission, a folder of that name. */
+export async function checkWritable(path: string): Promise<void> {
+  try {
+    await access(dirname(path), constants.W_OK);
+    const found = await stat(path).catch(() => undefined);
+    if (found?.isDirectory()) throw Object.assign(new Error('a folder'), { code: 'EISDIR' });
+  } catch (error) {
+    throw asStorageError(path, error);
+  }
 }
 
 function asStorageError(path: string, error: unknown): unknown {

@@ -1,7 +1,8 @@
-/** Which project a command is about: the nearest folder upwards that holds `config/global.yaml`. */
+/** Which project a command is about: the nearest folder upwards that holds `config/global.yaml`. And where its sources are. */
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { ConfigurationError } from '../base/errors.ts';
+import type { FeatureSetDefinition, ProjectConfig } from '../index.ts';
 
 const configFile = join('config', 'global.yaml');
 
@@ -27,4 +28,10 @@ export function tryFindProject(folder: string): string | undefined {
     if (existsSync(join(at, configFile))) return at;
     if (dirname(at) === at) return undefined;
   }
+}
+
+/** The path of a source table in its layer, or undefined when nothing of that name is there. */
+export function sourcePath(source: FeatureSetDefinition['source'], config: ProjectConfig): string | undefined {
+  const folder = config.layers[source.layer ?? config.sourceSchema];
+  return [source.table, `${source.table}.parquet`, `${source.table}.orc`].map((name) => join(folder, name)).find((path) => existsSync(path));
 }

@@ -22,6 +22,11 @@ export function sameType(a: AnyType, b: AnyType): boolean {
   return a.toString() === b.toString();
 }
 
+/** Whether a column of this type holds columns of its own; such columns are not read. */
+export function isNested(type: AnyType): boolean {
+  return (type.children?.length ?? 0) > 0;
+}
+
 /** The type that holds the values of both exactly, or undefined when there is none. */
 export function tryCommonType(a: AnyType, b: AnyType): AnyType | undefined {
   if (sameType(a, b)) return a;

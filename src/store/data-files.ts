@@ -11,7 +11,7 @@ import { DataType, makeData, RecordBatch, Schema, Struct } from '../arrow/arrow.
 import { DamagedFileError, FeatureStoreError, reasonOf, SchemaMismatchError, throwIfCancelled } from '../base/errors.ts';
 import { didYouMean } from '../base/names.ts';
 import { type OpenFile } from './bytes.ts';
-import { type Constant, conformBatch } from './conform.ts';
+import { type Constant, conformBatch, isNested } from './conform.ts';
 import { openParquet, type ParquetFile, planParquet, type ParquetPlan, scanParquet } from './parquet/file.ts';
 import type { ScanOptions, ScanPlan } from './table.ts';
 
@@ -128,7 +128,7 @@ export function requestedSchema(table: Pick<DataFiles, 'name' | 'schema' | 'pass
       throw new SchemaMismatchError(table.name, name, `it is ${type}, but event time is a timestamp or a date`);
     }
   }
-  if (options.columns === undefined) return new Schema(table.schema.fields.filter(({ type }) => !DataType.isNested(type)));
+  if (options.columns === undefined) return new Schema(table.schema.fields.filter(({ type }) => !isNested(type)));
   return new Schema(options.columns.map(fieldOf));
 }
 

@@ -13,7 +13,7 @@
 import { crc32 } from 'node:zlib';
 import { DataType, Schema, Table, tableFromIPC, tableToIPC, Type } from '../arrow/arrow.ts';
 import { plainType } from '../arrow/canonical.ts';
-import { DamagedFileError, FeatureStoreError, UnsupportedError } from '../base/errors.ts';
+import { DamagedFileError, UnsupportedError } from '../base/errors.ts';
 import { checkPath } from './bytes.ts';
 
 export interface LoggedFile {
@@ -81,7 +81,7 @@ export function decodeEntry(name: string, version: number, content: Uint8Array):
   try {
     return readActions(name, version, verifiedLines(name, content));
   } catch (thrown) {
-    if (thrown instanceof FeatureStoreError) throw thrown;
+    if (thrown instanceof DamagedFileError || thrown instanceof UnsupportedError) throw thrown;
     throw new DamagedFileError(name, 'is not an entry of a commit log', thrown);
   }
 }

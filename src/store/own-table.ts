@@ -15,14 +15,15 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RecordBatch, type Schema } from '../arrow/arrow.ts';
+import { type Data, DataType, type RecordBatch, type Schema } from '../arrow/arrow.ts';
 import {
-  ArgumentError, DamagedFileError, FeatureStoreError, invariant, NotFoundError, SchemaMismatchError, StorageError, throwIfCancelled,
+  ArgumentError, DamagedFileError, invariant, NotFoundError, SchemaMismatchError, StorageError, throwIfCancelled,
 } from '../base/errors.ts';
-import { type Bytes, joinPath, type OpenFile, readWhole } from './bytes.ts';
+import { type Bytes, type FileStat, joinPath, type OpenFile } from './bytes.ts';
 import { checksumOf, verifiedFile } from './checksum.ts';
 import { sameType } from './conform.ts';
 import { type DataFile, type DataFiles, planDataFiles, readFooter, scanDataFiles } from './data-files.ts';
+import { localBytes } from './local-bytes.ts';
 import { decodeEntry, encodeEntry, entryName, type LogEntry, type LoggedFile, versionOf } from './log.ts';
 import { encodeParquet } from './parquet/encode.ts';
 import type { ParquetFile } from './parquet/file.ts';
@@ -51,6 +52,11 @@ const backoffMaxMs = 32;
 /** Opens the table in a folder, which need not be there yet. */
 export function openOwnTable(bytes: Bytes, folder: string, options: OwnTableOptions = {}): OwnTable {
   return new LoggedTable(bytes, folder, options);
+}
+
+/** Opens the table in a folder of the local file system. */
+export function openOwnTableAt(path: string, options: OwnTableOptions = {}): OwnTable {
+  return openOwnTable(localBytes(path), '', options);
 }
 
 /** Whether a folder holds a table of our own. */
@@ -124,10 +130,11 @@ class LoggedTable implements OwnTable {
         throwIfCancelled(options.signal, `writing ${this.name}`);
         checkColumns(this.name, schema, batch.schema);
         for (const piece of piecesOf(batch, fileRowsMax, fileBytesMax)) {
-          if (pendingRows + piece.numRows > fileRowsMax || pendingBytes + piece.data.byteLength > fileBytesMax) await flush();
+          const size = sizeOf(piece.data);
+          if (pendingRows + piece.numRows > fileRowsMax || pendingBytes + size > fileBytesMax) await flush();
           pending.push(piece);
           pendingRows += piece.numRows;
-          pendingBytes += piece.data.byteLength;
+          pendingBytes += size;
         }
       }
       await flush();
@@ -140,20 +147,18 @@ class LoggedTable implements OwnTable {
   }
 
   async commit(request: CommitRequest): Promise<CommitResult> {
-    for (const { path } of request.add) {
-      if (await this.bytes.stat(this.stagedPath(path))) continue;
-      if (await this.find(path)) continue;
-      throw new StorageError(this.bytes.locate(this.stagedPath(path)), 'a staged file is gone; it was discarded, or vacuumed as forgotten. Write it again');
-    }
     const commitId = randomUUID();
+    let { readVersion } = request;
     for (let attempt = 0; ; attempt++) {
       const newest = await this.readNewest();
-      const own = newest && request.add.length > 0 && (await this.findCommitOf(request.add[0]!.path, newest, request.readVersion));
+      const own = newest && request.add.length > 0 && (await this.findCommitOf(request.add[0]!.path, newest, readVersion));
       if (own) return this.committed(own);
-      const overtaken = await this.judge(request, newest);
-      if (overtaken !== undefined || attempt === attemptsMax) return { kind: 'conflict', winner: newest!.head.version };
+      await this.checkStaged(request.add);
+      const overtaken = await this.isOvertaken(request, readVersion, newest);
+      if (overtaken || attempt === attemptsMax) return { kind: 'conflict', winner: newest!.head.version };
       const entry = this.entryFor(request, newest, commitId);
       if (await this.put(entry)) return this.committed(entry);
+      readVersion = entry.version - 1;
       await sleep(Math.min(2 ** Math.min(attempt, 10), backoffMaxMs));
     }
   }
@@ -170,15 +175,16 @@ class LoggedTable implements OwnTable {
     const { retentionMs = defaultRetentionMs, nowMs } = options;
     const { stagedAgeMs = dayMs } = this.options;
     if (!(retentionMs >= 0)) throw new ArgumentError('retentionMs', `${retentionMs} is not a length of time in milliseconds`);
-    // Looked at before the log is: what the log does not know by then was not committed when it was seen.
-    const forgotten = (await this.bytes.list(joinPath(this.folder, '_staged'))).filter(({ modifiedNs }) => isOlder(modifiedNs, nowMs - stagedAgeMs));
-    const temporary = (await this.bytes.list(joinPath(this.folder, '_log'))).filter(({ path, modifiedNs }) => path.endsWith('.tmp') && isOlder(modifiedNs, nowMs - stagedAgeMs));
+    await this.settle();
+    // Listed before the log is read: what the log does not know then was not committed when it was seen.
+    const isForgotten = (file: FileStat): boolean => isOlder(file.modifiedNs, nowMs - stagedAgeMs);
+    const superseded = await this.bytes.list(joinPath(this.folder, '_superseded'));
+    const forgotten = (await this.bytes.list(joinPath(this.folder, '_staged'))).filter(isForgotten);
+    const temporary = (await this.bytes.list(joinPath(this.folder, '_log'))).filter((file) => file.path.endsWith('.tmp') && isForgotten(file));
     const newest = await this.readNewest();
     const retained = newest === undefined ? new Set<string>() : await this.filesSince(newest, nowMs - retentionMs);
-    if (newest !== undefined) await this.settle(newest);
-    const superseded = await this.bytes.list(joinPath(this.folder, '_superseded'));
     let [files, size] = [0, 0];
-    for (const file of [...forgotten, ...superseded, ...temporary]) {
+    for (const file of [...superseded, ...forgotten, ...temporary]) {
       if (retained.has(baseName(file.path)) || !(await this.bytes.delete(file.path))) continue;
       files++;
       size += file.size;
@@ -219,7 +225,9 @@ class LoggedTable implements OwnTable {
     const kind = await this.bytes.kind(this.folder);
     if (kind === 'file') throw new StorageError(this.name, 'a file stands where the folder of a table should be');
     const names = kind === undefined ? undefined : await this.bytes.names(joinPath(this.folder, '_log'));
-    return names?.reduce<number | undefined>((last, name) => Math.max(versionOf(name) ?? -1, last ?? -1), undefined);
+    // Names of entries sort by version.
+    const last = names?.findLast((name) => versionOf(name) !== undefined);
+    return last === undefined ? undefined : versionOf(last);
   }
 
   /** A version from its entries: back to the last one that needs none before it, then forward. */
@@ -255,19 +263,26 @@ class LoggedTable implements OwnTable {
 
   // ---- commits
 
-  /** Undefined when the request can be committed on top of `newest`. */
-  private async judge(request: CommitRequest, newest: State | undefined): Promise<'overtaken' | undefined> {
-    const version = newest?.head.version ?? -1;
-    if (request.readVersion > version) {
-      throw new ArgumentError('readVersion', `${request.readVersion} of ${this.name} does not exist; the newest version is ${version}`);
+  private async checkStaged(add: readonly StagedFile[]): Promise<void> {
+    for (const { path } of add) {
+      if ((await this.bytes.stat(this.stagedPath(path))) !== undefined) continue;
+      throw new StorageError(this.bytes.locate(this.stagedPath(path)), 'a staged file is gone: it was discarded, or vacuumed as forgotten. Write it again');
     }
-    if (request.kind === 'overwrite') return request.readVersion < version ? 'overtaken' : undefined;
-    for (let between = request.readVersion + 1; between <= version; between++) {
-      const read = between === version ? newest!.head : (await this.tryEntry(between))?.entry;
-      if (read?.kind !== 'append') return 'overtaken';
+  }
+
+  /** Whether what was committed since `readVersion` cannot stand below the request. Throws when it never could. */
+  private async isOvertaken(request: CommitRequest, readVersion: number, newest: State | undefined): Promise<boolean> {
+    const version = newest?.head.version ?? -1;
+    if (readVersion > version) {
+      throw new ArgumentError('readVersion', `${readVersion} of ${this.name} does not exist; the newest version is ${version}`);
+    }
+    if (request.kind === 'overwrite') return request.readVersion < version;
+    for (let between = readVersion + 1; between <= version; between++) {
+      const entry = between === version ? newest!.head : (await this.tryEntry(between))?.entry;
+      if (entry?.kind !== 'append') return true;
     }
     if (newest !== undefined) checkAppend(this.name, newest.schema, request);
-    return undefined;
+    return false;
   }
 
   private entryFor(request: CommitRequest, newest: State | undefined, commitId: string): LogEntry {
@@ -367,7 +382,13 @@ class LoggedTable implements OwnTable {
     const rows = batches.reduce((sum, batch) => sum + batch.numRows, 0);
     const footer = await readFooter(async () => contentFile(path, content));
     invariant(footer.rows === rows, `${rows} rows were encoded as ${footer.rows}`);
-    await this.bytes.writeNew(this.stagedPath(path), content);
+    try {
+      await this.bytes.writeNew(this.stagedPath(path), content);
+    } catch (thrown) {
+      // It may be there nevertheless, if only the answer was lost.
+      await this.bytes.delete(this.stagedPath(path)).catch(() => undefined);
+      throw thrown;
+    }
     return { path, rows, rowGroups: footer.rowGroups.length, bytes: content.length, checksum: checksumOf(content), stats: stats.finish() };
   }
 
@@ -491,12 +512,23 @@ function checkAppend(table: string, schema: Schema, request: CommitRequest): voi
 
 /** Cuts a batch so that no piece is larger than a file may be. The pieces alias it. */
 function piecesOf(batch: RecordBatch, rowsMax: number, bytesMax: number): RecordBatch[] {
-  const rowsByBytes = Math.ceil(batch.numRows / Math.max(1, Math.ceil(batch.data.byteLength / bytesMax)));
+  const rowsByBytes = Math.ceil(batch.numRows / Math.max(1, Math.ceil(sizeOf(batch.data) / bytesMax)));
   const rows = Math.max(1, Math.min(rowsMax, rowsByBytes));
   if (batch.numRows <= rows) return [batch];
   const pieces: RecordBatch[] = [];
   for (let start = 0; start < batch.numRows; start += rows) pieces.push(batch.slice(start, Math.min(start + rows, batch.numRows)));
   return pieces;
+}
+
+/** The bytes that the rows of a slice take; `byteLength` would count all of the buffers that it shares with others. */
+function sizeOf(data: Data): number {
+  if (data.valueOffsets) {
+    const offsets = data.valueOffsets as unknown as ArrayLike<number | bigint>;
+    return data.length * 4 + Number(offsets[data.length] ?? 0) - Number(offsets[0] ?? 0);
+  }
+  const ownBytes = (data.values as { BYTES_PER_ELEMENT?: number } | undefined)?.BYTES_PER_ELEMENT ?? 0;
+  const stride = DataType.isDecimal(data.type) ? data.type.bitWidth / 32 : 1;
+  return data.children.reduce((sum, child) => sum + sizeOf(child), data.length * ownBytes * stride);
 }
 
 /** A file that is still in memory. */

@@ -142,8 +142,8 @@ function widenBigints(bounds: Bounds, data: Data): void {
   }
   if (min === -1) return;
   const [least, greatest] = [values[min]!, values[max]!];
-  if (bounds.min === undefined || least < bounds.min) bounds.min = least;
-  if (bounds.max === undefined || greatest > bounds.max) bounds.max = greatest;
+  if (bounds.min === undefined || least < (bounds.min as bigint)) bounds.min = least;
+  if (bounds.max === undefined || greatest > (bounds.max as bigint)) bounds.max = greatest;
 }
 
 function widenStrings(bounds: Bounds, data: Data): void {

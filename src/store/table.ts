@@ -36,11 +36,14 @@ export interface Snapshot {
   readonly name: string;
   readonly format: 'parquet' | 'delta' | 'orc' | 'memory';
   /**
-   * The version: the same string if and only if a read gives the same rows. For tables with a log its number; for
-   * folders and files a digest of the list of files with size and modification time.
+   * The version: the same string if and only if a read gives the same rows. For tables with a log its number and what
+   * tells it from the same number of a table that was deleted and made anew; for folders and files a digest of the list
+   * of files with size and modification time.
    */
   readonly version: string;
   readonly schema: Schema;
+  /** The data files that the version consists of, in the order of their rows. Absent for tables in memory. */
+  readonly files?: readonly { readonly path: string; readonly size: number; readonly modifiedNs: bigint }[];
   plan(options?: ScanOptions): Promise<ScanPlan>;
   /** Rows in file order; a batch may be empty. Stops early without harm when the caller stops. */
   scan(options?: ScanOptions): AsyncGenerator<RecordBatch, void, void>;
@@ -57,6 +60,8 @@ export interface ReadableTable {
 export interface StagedFile {
   readonly path: string;
   readonly rows: number;
+  /** Absent: one. */
+  readonly rowGroups?: number;
   readonly bytes: number;
   readonly checksum: string;
   /** Delta's statistics of the file (numRecords, minValues, maxValues, nullCount), as JSON. */

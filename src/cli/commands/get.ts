@@ -6,7 +6,7 @@ import { featureOptions } from '../options.ts';
 import { plural } from '../text-table.ts';
 
 export async function get(context: Context): Promise<void> {
-  checkOutput(context);
+  await checkOutput(context);
   const options = featureOptions(context.values, context.signal);
   const answer = await withStore(context, (store) => store.getFeatures(context.words[0]!, options));
   await sendTable(context, answer.table);

@@ -1,0 +1,91 @@
+/** The commands, in the order a newcomer meets them. */
+import type { CommandSpec } from './command-line.ts';
+import { explain } from './commands/explain.ts';
+import { get } from './commands/get.ts';
+import { init } from './commands/init.ts';
+import { inspect } from './commands/inspect.ts';
+import { materialize } from './commands/materialize.ts';
+import { status } from './commands/status.ts';
+import { vacuum } from './commands/vacuum.ts';
+import { validate } from './commands/validate.ts';
+import type { Context } from './context.ts';
+
+export interface Command extends CommandSpec {
+  readonly run: (context: Context) => Promise<void>;
+}
+
+const readOptions = ['mode', 'time-range', 'as-of', 'max-staleness', 'entities', 'features'];
+
+export const commands: readonly Command[] = [
+  {
+    name: 'init',
+    words: ['[folder]'],
+    options: [],
+    summary: 'Writes a small project with generated data, ready to run',
+    notes: ['Files that are already there are never overwritten.'],
+    run: init,
+  },
+  {
+    name: 'validate',
+    words: [],
+    options: ['project', 'format', 'out'],
+    summary: 'Checks the configuration, and the feature sets against the schemas of their sources',
+    notes: ['Exit code 2 when the configuration is wrong, 1 when a set does not fit its source.'],
+    run: validate,
+  },
+  {
+    name: 'materialize',
+    words: ['[set…]'],
+    options: ['project', 'all', 'full', 'as-of', 'format', 'out', 'threads'],
+    summary: 'Computes feature sets from their sources and stores them',
+    notes: ['A set whose source has not changed is left as it is, unless --full is given.'],
+    run: materialize,
+  },
+  {
+    name: 'get',
+    words: ['<set>'],
+    options: ['project', ...readOptions, 'format', 'out', 'limit', 'threads'],
+    summary: 'Reads features',
+    notes: [
+      'examples:',
+      '  tauro-features get customer_demographics --time-range 30d --limit 10',
+      '  tauro-features get customer_demographics --entities 17,42 --format json',
+      '  tauro-features get customer_demographics --as-of 2026-01-01 --out features.parquet',
+      '',
+      'In a terminal 20 rows are shown unless --limit says otherwise; a pipe or a file gets all of them.',
+    ],
+    run: get,
+  },
+  {
+    name: 'explain',
+    words: ['<set>'],
+    options: ['project', ...readOptions, 'format', 'out'],
+    summary: 'Tells what get with the same options would do, and why',
+    notes: ['Reads no rows.'],
+    run: explain,
+  },
+  {
+    name: 'status',
+    words: ['[set]'],
+    options: ['project', 'format', 'out'],
+    summary: 'Shows what is stored, and how it stands to the sources',
+    notes: [],
+    run: status,
+  },
+  {
+    name: 'inspect',
+    words: ['<path|set>'],
+    options: ['project', 'format', 'out', 'limit'],
+    summary: 'Shows the schema, version, files and first rows of a table',
+    notes: ['Takes the path of any table or file, a feature set, or a source table such as silver.transactions.'],
+    run: inspect,
+  },
+  {
+    name: 'vacuum',
+    words: ['[set…]'],
+    options: ['project', 'format', 'out'],
+    summary: 'Deletes stored files that no version in use refers to',
+    notes: ['Without names, of all feature sets.'],
+    run: vacuum,
+  },
+];

@@ -1,0 +1,107 @@
+/** Tables on their own, by path: opened whatever they are, written as tables of our own. */
+import { basename, dirname, resolve } from 'node:path';
+import { type RecordBatch, type Schema, Table } from '../arrow/arrow.ts';
+import { ArgumentError, CommitConflictError, UnsupportedError } from '../base/errors.ts';
+import { didYouMean } from '../base/names.ts';
+import { type Bytes } from './bytes.ts';
+import { requestedSchema } from './data-files.ts';
+import { localBytes } from './local-bytes.ts';
+import { isOwnTable, openOwnTable } from './own-table.ts';
+import { openStored } from './source.ts';
+import type { ScanOptions, ScanPlan, Snapshot } from './table.ts';
+
+/** One version of a table. `timeRange` prunes what is read: rows outside may still come, as in every scan. */
+export interface OpenedTable {
+  readonly schema: Schema;
+  readonly version: string;
+  readonly format: Snapshot['format'];
+  read(options?: ScanOptions): Promise<Table>;
+  scan(options?: ScanOptions): AsyncGenerator<RecordBatch, void, void>;
+  plan(options?: ScanOptions): Promise<ScanPlan>;
+}
+
+/** Opens the file, folder or table at a path. `version` is a number, and for tables with a log only. */
+export async function openTable(path: string, options: { readonly version?: number; readonly signal?: AbortSignal } = {}): Promise<OpenedTable> {
+  const { bytes, name } = placeOf(path);
+  const { version, signal } = options;
+  const forwarded = signal === undefined ? {} : { signal };
+  let snapshot: Snapshot;
+  if (version === undefined) {
+    snapshot = await openStored(bytes, name).snapshot(forwarded);
+  } else {
+    if (!(await isOwnTable(bytes, name))) throw new ArgumentError('version', `${bytes.locate(name)} has no log, so only what is there now can be read`);
+    snapshot = await openOwnTable(bytes, name).snapshot({ version, ...forwarded });
+  }
+  return {
+    schema: snapshot.schema,
+    version: snapshot.version,
+    format: snapshot.format,
+    scan: (scanOptions) => snapshot.scan(scanOptions),
+    plan: (scanOptions) => snapshot.plan(scanOptions),
+    async read(scanOptions) {
+      const batches: RecordBatch[] = [];
+      for await (const batch of snapshot.scan(scanOptions)) batches.push(batch);
+      return new Table(requestedSchema({ name: snapshot.name, schema: snapshot.schema, passedOver: [] }, scanOptions ?? {}), batches);
+    },
+  };
+}
+
+export interface WriteTableOptions {
+  readonly format?: 'parquet' | 'delta' | 'orc';
+  /** What to do when there is a table already; `error` unless told otherwise. */
+  readonly mode?: 'append' | 'overwrite' | 'error';
+  readonly partitionBy?: string | readonly string[];
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (rows: number) => void;
+}
+
+/** Writes the rows as one commit; readers see all of them or none. */
+export async function writeTable(path: string, table: Table, options: WriteTableOptions = {}): Promise<{ readonly version: number }> {
+  const { format = 'parquet', mode = 'error', partitionBy = [], ...staging } = options;
+  const modes = ['append', 'overwrite', 'error'];
+  if (!modes.includes(mode)) throw new ArgumentError('mode', `'${mode}' is not one of ${modes.join(', ')}${didYouMean(mode, modes)}`);
+  const { bytes, name } = placeOf(path);
+  const where = bytes.locate(name);
+  if (format !== 'parquet') throw new UnsupportedError(where, format, `tables are not written as ${format} by this version; use format: 'parquet'`);
+  if (partitionBy.length > 0) {
+    throw new UnsupportedError(where, 'partitionBy', 'tables are not written in key=value folders; leave partitionBy out: reads are pruned by the statistics of each file');
+  }
+  await refuseForeign(bytes, name);
+  const own = openOwnTable(bytes, name);
+  if (mode === 'error' && (await own.trySnapshot()) !== undefined) {
+    throw new ArgumentError('path', `${where} is a table already; use mode: 'append' or 'overwrite'`);
+  }
+  const add = await own.stage(table.schema, table.batches, staging);
+  try {
+    for (let attempt = 0; attempt < 20; attempt++) {
+      const readVersion = mode === 'error' ? -1 : ((await own.trySnapshot())?.versionNumber ?? -1);
+      const result = await own.commit({ readVersion, kind: mode === 'append' ? 'append' : 'overwrite', schema: table.schema, add, info: {} });
+      if (result.kind === 'committed') return { version: result.version };
+      if (mode === 'error') throw new CommitConflictError(where, result.winner, 'another writer made this table meanwhile');
+    }
+    throw new CommitConflictError(where, -1, 'other writers were faster each time; write again when there are fewer');
+  } catch (thrown) {
+    // The cause is what the caller must hear of; files that cannot be removed now are vacuumed later.
+    await own.discard(add).catch(() => undefined);
+    throw thrown;
+  }
+}
+
+/** Files that others have put there would neither be seen by our log nor be ours to remove. */
+async function refuseForeign(bytes: Bytes, name: string): Promise<void> {
+  if (await isOwnTable(bytes, name)) return;
+  const where = bytes.locate(name);
+  if ((await bytes.kind(name)) === 'file') throw new ArgumentError('path', `${where} is a file; give the path of a folder`);
+  const names = ((await bytes.names(name)) ?? []).filter((entry) => entry !== '_staged');
+  if (names.length > 0) {
+    throw new ArgumentError('path', `${where} is no table of this library, and not empty (${names.slice(0, 3).join(', ')}); choose another folder`);
+  }
+}
+
+function placeOf(path: string): { bytes: Bytes; name: string } {
+  if (path === '' || path.includes('\0')) throw new ArgumentError('path', `${JSON.stringify(path)} is not a path`);
+  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(path)?.[1];
+  if (scheme !== undefined) throw new UnsupportedError(path, scheme, `this version reads and writes local files, not ${scheme}://`);
+  const absolute = resolve(path);
+  return { bytes: localBytes(dirname(absolute)), name: basename(absolute) };
+}

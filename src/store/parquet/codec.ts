@@ -1,0 +1,105 @@
+/**
+ * The one place where parquet-wasm is used: whole Parquet files in memory to Arrow columns, and back.
+ *
+ * Only its synchronous calls are used: the asynchronous ones turn errors into promises that never settle. Its instances
+ * are disposable. A panic leaves one in a state that nobody vouches for, and a memory that has grown never shrinks, so in
+ * both cases the next call gets a new one (about 10 ms). Every object is freed before a call returns; what comes back is
+ * copied and aliases nothing.
+ */
+import { createRequire } from 'node:module';
+import type * as ParquetWasm from 'parquet-wasm';
+import type { Data } from '../../arrow/arrow.ts';
+import { copyStructChildren, type DictionaryCache } from '../../arrow/c-data.ts';
+import { reasonOf } from '../../base/errors.ts';
+
+/** The decoder or encoder refused, or broke. The caller knows which file it was about. */
+export class CodecError extends Error {}
+
+export interface DecodeHints {
+  /** Rows per batch at most. */
+  readonly batchRows: number;
+  /** Which rows; absent: all. */
+  readonly window?: { readonly start: number; readonly rows: number };
+}
+
+export interface EncodeHints {
+  readonly compression: 'snappy' | 'lz4_raw' | 'zstd' | 'uncompressed';
+  readonly rowGroupRows: number;
+  readonly createdBy: string;
+  /** Names of the columns whose values are worth a dictionary. */
+  readonly dictionaryColumns: readonly string[];
+}
+
+/** The columns of each batch, in file order. Throws CodecError. */
+export function decode(file: Uint8Array, hints: DecodeHints): Data[][] {
+  return withInstance((wasm) => {
+    const { batchRows, window } = hints;
+    const table = wasm.readParquet(file, { batchSize: batchRows, ...(window && { offset: window.start, limit: window.rows }) });
+    const batches = freeing(table, () => table.recordBatches());
+    const dictionaries: DictionaryCache = new Map();
+    try {
+      return batches.map((batch) => {
+        const ffi = batch.toFFI();
+        return freeing(ffi, () => copyStructChildren(wasm.wasmMemory().buffer as ArrayBuffer, ffi.arrayAddr(), ffi.schemaAddr(), dictionaries));
+      });
+    } finally {
+      for (const batch of batches) batch.free();
+    }
+  });
+}
+
+/** The Parquet file of an Arrow IPC stream. Throws CodecError. */
+export function encode(stream: Uint8Array, hints: EncodeHints): Uint8Array {
+  return withInstance((wasm) => {
+    const { Compression, EnabledStatistics } = wasm;
+    const compression = {
+      snappy: Compression.SNAPPY, lz4_raw: Compression.LZ4_RAW, zstd: Compression.ZSTD, uncompressed: Compression.UNCOMPRESSED,
+    }[hints.compression];
+    // Each setter consumes the builder, and writing consumes the properties and the table.
+    let builder = new wasm.WriterPropertiesBuilder()
+      .setCompression(compression)
+      .setCreatedBy(hints.createdBy)
+      .setMaxRowGroupSize(hints.rowGroupRows)
+      .setStatisticsEnabled(EnabledStatistics.Page)
+      .setDictionaryEnabled(false);
+    for (const column of hints.dictionaryColumns) builder = builder.setColumnDictionaryEnabled(column, true);
+    return wasm.writeParquet(wasm.Table.fromIPCStream(stream), builder.build());
+  });
+}
+
+type Wasm = typeof ParquetWasm;
+
+const memoryBytesMax = 1024 * 1024 * 1024;
+
+let instance: Wasm | undefined;
+
+function withInstance<Result>(work: (wasm: Wasm) => Result): Result {
+  const wasm = (instance ??= newInstance());
+  try {
+    const result = work(wasm);
+    if (wasm.wasmMemory().buffer.byteLength > memoryBytesMax) instance = undefined;
+    return result;
+  } catch (thrown) {
+    // Errors of its own are strings and Errors; a panic is a trap.
+    if (thrown instanceof WebAssembly.RuntimeError || thrown instanceof RangeError) instance = undefined;
+    throw new CodecError(reasonOf(thrown), { cause: thrown });
+  }
+}
+
+/** Loads the CommonJS build afresh: it is an instance and its glue in one module, and nothing keeps the old one. */
+function newInstance(): Wasm {
+  const require = createRequire(import.meta.url);
+  const path = require.resolve('parquet-wasm');
+  delete require.cache[path];
+  const wasm = require(path) as Wasm;
+  delete require.cache[path];
+  return wasm;
+}
+
+function freeing<Result>(object: { free(): void }, work: () => Result): Result {
+  try {
+    return work();
+  } finally {
+    object.free();
+  }
+}

@@ -1,0 +1,242 @@
+/**
+ * From the bytes of column chunks to Arrow columns.
+ *
+ * The decoder takes whole files, so it gets one: the chunks of some columns of one row group, spliced behind a footer that
+ * is written here from what was understood and checked of the real one. Foreign annotations, statistics and metadata
+ * never reach it.
+ *
+ *   | PAR1 | chunk of column 0 | chunk of column 1 | … | footer | length | PAR1 |
+ */
+import { type Data, DataType, Field, makeData, Schema } from '../../arrow/arrow.ts';
+import { DamagedFileError, MemoryLimitError } from '../../base/errors.ts';
+import { embeddedSchema } from './arrow-schema.ts';
+import { CodecError, decode } from './codec.ts';
+import { type Column, type ColumnChunk, magic } from './footer.ts';
+import { checkPages, PageError } from './pages.ts';
+import { ThriftStruct, thriftType, type ThriftValue, writeThrift } from './thrift.ts';
+import { type Annotation, physicalType } from './types.ts';
+
+/** By their number in the format. */
+export const codecNames: readonly string[] = ['UNCOMPRESSED', 'SNAPPY', 'GZIP', 'LZO', 'BROTLI', 'LZ4', 'ZSTD', 'LZ4_RAW'];
+
+export function isDecodable(codec: number): boolean {
+  return codecNames[codec] !== undefined && codecNames[codec] !== 'LZO';
+}
+
+export interface ChunkToDecode {
+  readonly column: Column;
+  readonly chunk: ColumnChunk;
+  readonly bytes: Uint8Array;
+}
+
+/** Rows per batch: large enough to make calls cheap, small enough to stay in cache; fewer where values are large. */
+const batchRowsMax = 65_536;
+const batchRowsMin = 1_024;
+/** Columns are decoded together up to this many stored bytes, and rows up to about this many decoded ones. */
+const bytesPerDecode = 64 * 1024 * 1024;
+const decodedBytesPerWindow = 256 * 1024 * 1024;
+
+/**
+ * The columns of a row group, a batch at a time; every batch has one Data per chunk. Large row groups are decoded in
+ * windows of rows, so that what is held at once stays bounded.
+ */
+export function* decodeColumns(file: string, rowGroup: number, rows: number, chunks: readonly ChunkToDecode[]): Generator<Data[], void, void> {
+  const where = `row group ${rowGroup}`;
+  const checked = chunks.map(({ column, chunk, bytes }) => {
+    try {
+      return { column, chunk, bytes: bytes.subarray(0, checkPages(bytes, chunk, rows)) };
+    } catch (thrown) {
+      if (!(thrown instanceof PageError)) throw thrown;
+      throw damaged(file, `${where}, column ${column.name}: ${thrown.message}`, thrown);
+    }
+  });
+  const groups = groupBySize(checked).map((members) => ({ members, spliced: splice(members, rows) }));
+  const { batchRows, windowRows } = batching(checked, rows);
+  for (let start = 0; start < rows; start += windowRows) {
+    const window = { start, rows: Math.min(windowRows, rows - start) };
+    const decoded = groups.map(({ members, spliced }) => decodeWindow(file, where, members, spliced, { window, batchRows, rows }));
+    const batches = decoded[0]!.length;
+    for (let batch = 0; batch < batches; batch++) {
+      yield decoded.flatMap((columns, group) => columns[batch]!.map((data, i) => toColumnType(file, where, groups[group]!.members[i]!.column, data)));
+    }
+  }
+}
+
+interface Decoding {
+  readonly window: { readonly start: number; readonly rows: number };
+  readonly batchRows: number;
+  /** Of the row group. */
+  readonly rows: number;
+}
+
+function decodeWindow(file: string, where: string, members: readonly ChunkToDecode[], spliced: Uint8Array, decoding: Decoding): Data[][] {
+  const { window, batchRows, rows } = decoding;
+  const names = members.map(({ column }) => column.name).join(', ');
+  let batches: Data[][];
+  try {
+    batches = decode(spliced, { batchRows, ...(window.rows < rows && { window }) });
+  } catch (thrown) {
+    if (!(thrown instanceof CodecError)) throw thrown;
+    if (thrown.cause instanceof RangeError) {
+      throw new MemoryLimitError(`${file}, ${where}`, spliced.length, `the ${spliced.length} bytes of ${names} do not fit the decoder; write the file with smaller row groups`);
+    }
+    throw damaged(file, `${where}, columns ${names}: the data cannot be decoded: ${thrown.message}`, thrown);
+  }
+  const found = batches.reduce((sum, batch) => sum + batch[0]!.length, 0);
+  if (found !== window.rows || batches.length !== Math.ceil(window.rows / batchRows)) {
+    throw damaged(file, `${where}, columns ${names}: the footer says ${window.rows} rows, the data holds ${found}`);
+  }
+  return batches;
+}
+
+function damaged(file: string, detail: string, cause?: unknown): DamagedFileError {
+  return new DamagedFileError(file, `${detail}. The file is damaged; restore it, or write it again`, cause);
+}
+
+/** Runs of neighbouring columns that together are not too large to be decoded in one call. */
+function groupBySize(chunks: readonly ChunkToDecode[]): ChunkToDecode[][] {
+  const groups: ChunkToDecode[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const chunk of chunks) {
+    if (bytes + chunk.bytes.length > bytesPerDecode) {
+      groups.push([]);
+      bytes = 0;
+    }
+    groups.at(-1)!.push(chunk);
+    bytes += chunk.bytes.length;
+  }
+  return groups;
+}
+
+function batching(chunks: readonly ChunkToDecode[], rows: number): { batchRows: number; windowRows: number } {
+  // Text and binary are taken as no shorter than they are stored; a dictionary spares the repetitions.
+  const bytesPerRow = chunks.reduce((sum, { column, chunk }) => {
+    const isBytes = column.physical === physicalType.byteArray && !DataType.isDictionary(column.type);
+    return sum + (isBytes ? 8 + chunk.uncompressedBytes / rows : Math.max(8, 2 * column.fixedLength));
+  }, 0);
+  const rowsMax = Math.max(batchRowsMin, Math.floor(decodedBytesPerWindow / bytesPerRow));
+  const batchRows = Math.min(batchRowsMax, rowsMax);
+  return { batchRows, windowRows: Math.floor(rowsMax / batchRows) * batchRows };
+}
+
+/** A Parquet file of one row group from these chunks. Its columns are called 0, 1, 2, … */
+function splice(chunks: readonly ChunkToDecode[], rows: number): Uint8Array {
+  let at = magic.length;
+  const columns: ThriftStruct[] = [];
+  for (const [index, { column, chunk, bytes }] of chunks.entries()) {
+    const meta = structOf([
+      [1, thriftType.i32, column.physical],
+      [2, thriftType.list, { elementType: thriftType.i32, elements: [0] }],
+      [3, thriftType.list, { elementType: thriftType.binary, elements: [utf8(String(index))] }],
+      [4, thriftType.i32, chunk.codec],
+      [5, thriftType.i64, BigInt(rows)],
+      [6, thriftType.i64, BigInt(chunk.uncompressedBytes)],
+      [7, thriftType.i64, BigInt(bytes.length)],
+      // A dictionary page is known by its own header, so one offset does for both.
+      [9, thriftType.i64, BigInt(at)],
+    ]);
+    columns.push(structOf([[2, thriftType.i64, BigInt(at)], [3, thriftType.struct, meta]]));
+    at += bytes.length;
+  }
+  const total = chunks.reduce((sum, { chunk }) => sum + chunk.uncompressedBytes, 0);
+  const group = structOf([
+    [1, thriftType.list, { elementType: thriftType.struct, elements: columns }],
+    [2, thriftType.i64, BigInt(total)],
+    [3, thriftType.i64, BigInt(rows)],
+  ]);
+  const root = structOf([[4, thriftType.binary, utf8('rows')], [5, thriftType.i32, chunks.length]]);
+  const elements = [root, ...chunks.map(({ column }, index) => schemaElement(column, String(index)))];
+  const fields = chunks.map(({ column }, index) => new Field(String(index), column.wire ?? column.type, column.nullable));
+  const arrowSchema = structOf([[1, thriftType.binary, utf8('ARROW:schema')], [2, thriftType.binary, utf8(embeddedSchema(new Schema(fields)))]]);
+  const footer = writeThrift(structOf([
+    [1, thriftType.i32, 1],
+    [2, thriftType.list, { elementType: thriftType.struct, elements }],
+    [3, thriftType.i64, BigInt(rows)],
+    [4, thriftType.list, { elementType: thriftType.struct, elements: [group] }],
+    [5, thriftType.list, { elementType: thriftType.struct, elements: [arrowSchema] }],
+  ]));
+  const file = new Uint8Array(at + footer.length + 8);
+  file.set(magic);
+  let to = magic.length;
+  for (const { bytes } of chunks) {
+    file.set(bytes, to);
+    to += bytes.length;
+  }
+  file.set(footer, at);
+  new DataView(file.buffer).setUint32(file.length - 8, footer.length, true);
+  file.set(magic, file.length - 4);
+  return file;
+}
+
+function schemaElement(column: Column, name: string): ThriftStruct {
+  const element = structOf([
+    [1, thriftType.i32, column.physical],
+    ...(column.physical === physicalType.fixed ? ([[2, thriftType.i32, column.fixedLength]] as const) : []),
+    [3, thriftType.i32, column.nullable ? 1 : 0],
+    [4, thriftType.binary, utf8(name)],
+  ]);
+  return annotate(element, column.annotation);
+}
+
+function annotate(element: ThriftStruct, annotation: Annotation): ThriftStruct {
+  const logical = (kind: number, fields: readonly FieldOf[] = []): ThriftStruct => structOf([[kind, thriftType.struct, structOf(fields)]]);
+  switch (annotation.kind) {
+    case 'none':
+      return element;
+    case 'utf8':
+      return element.set(6, thriftType.i32, 0).set(10, thriftType.struct, logical(1));
+    case 'float16':
+      return element.set(10, thriftType.struct, logical(15));
+    case 'integer': {
+      const { bitWidth, signed } = annotation;
+      return element.set(10, thriftType.struct, logical(10, [[1, thriftType.i8, bitWidth], [2, thriftType.true, signed]]));
+    }
+    case 'decimal': {
+      const { precision, scale } = annotation;
+      element.set(6, thriftType.i32, 5).set(7, thriftType.i32, scale).set(8, thriftType.i32, precision);
+      return element.set(10, thriftType.struct, logical(5, [[1, thriftType.i32, scale], [2, thriftType.i32, precision]]));
+    }
+  }
+}
+
+type FieldOf = readonly [id: number, type: number, value: ThriftValue];
+
+function structOf(fields: readonly FieldOf[]): ThriftStruct {
+  const struct = new ThriftStruct();
+  for (const [id, type, value] of fields) struct.append(id, type, value);
+  return struct;
+}
+
+function utf8(text: string): Uint8Array {
+  return Buffer.from(text, 'utf8');
+}
+
+/** The decoded values as the column's own type: the same buffers under another name, in all cases but seconds and nulls. */
+function toColumnType(file: string, where: string, column: Column, data: Data): Data {
+  const { type, divisor } = column;
+  const { length, nullCount, nullBitmap } = data;
+  if (DataType.isNull(type)) return makeData({ type, length });
+  const common = { type, length, nullCount, ...(nullCount > 0 && { nullBitmap }) };
+  if (divisor !== undefined) return makeData({ ...common, data: divided(file, where, column, data, divisor) } as never);
+  if (DataType.isDictionary(type)) return makeData({ ...common, data: data.values, dictionary: data.dictionary } as never);
+  if (data.valueOffsets !== undefined) return makeData({ ...common, valueOffsets: data.valueOffsets, data: data.values } as never);
+  return makeData({ ...common, data: asArrayOf(type, data.values as Uint8Array) } as never);
+}
+
+/** Views the same bits as signed or unsigned, as the type wants them. */
+function asArrayOf(type: DataType, values: Uint8Array): ArrayBufferView {
+  const ArrayType = type.ArrayType as unknown as new (buffer: ArrayBufferLike, offset: number, length: number) => ArrayBufferView;
+  return new ArrayType(values.buffer, values.byteOffset, values.length);
+}
+
+function divided(file: string, where: string, column: Column, data: Data, divisor: bigint): BigInt64Array {
+  const stored = data.values as BigInt64Array;
+  const values = new BigInt64Array(stored.length);
+  for (let i = 0; i < stored.length; i++) {
+    values[i] = stored[i]! / divisor;
+    if (values[i]! * divisor !== stored[i]! && data.getValid(i)) {
+      throw damaged(file, `${where}, column ${column.name}: ${stored[i]} ms is no whole second, as its Arrow schema says it is`);
+    }
+  }
+  return values;
+}

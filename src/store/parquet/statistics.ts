@@ -1,0 +1,111 @@
+/**
+ * Statistics of a column chunk: the bounds that a writer left in the footer, as far as they can be trusted.
+ *
+ * Law: wrong only on the safe side. A bound that is missing, malformed or of a doubtful order is absent; a chunk is left
+ * out only when no row of it can be in the range.
+ */
+import { DataType } from '../../arrow/arrow.ts';
+import type { TimeRange } from '../../base/time.ts';
+import type { ThriftStruct } from './thrift.ts';
+import { type ColumnType, physicalType } from './types.ts';
+
+export type Bound = bigint | number | boolean | Uint8Array;
+
+/**
+ * What a writer says of a column chunk, in the values of its Arrow type: bigint for 64-bit integers, dates in
+ * milliseconds, timestamps and decimals (unscaled), number for the others, bytes for strings and binary.
+ */
+export interface ColumnStatistics {
+  /** No valid value is less; for strings and binary perhaps cut short, so not always a value itself. NaN aside. */
+  readonly min?: Bound;
+  /** No valid value is greater. NaN aside. */
+  readonly max?: Bound;
+  readonly nullCount?: bigint;
+  /** For floats: how many NaN there are. Absent means unknown, and the bounds do not say. */
+  readonly nanCount?: bigint;
+  /** Bounds of dates and timestamps as stored, before any conversion to the unit of the Arrow type. */
+  readonly stored?: { readonly min: bigint; readonly max: bigint };
+}
+
+/** `isOrdered`: the footer says that min_value and max_value are in the order of the column's type. */
+export function statisticsOf(column: ColumnType, rows: number, statistics: ThriftStruct | undefined, isOrdered: boolean): ColumnStatistics {
+  if (statistics === undefined) return {};
+  const [nulls, nans] = [statistics.long(3), statistics.long(9)];
+  const counts = {
+    ...(nulls !== undefined && nulls >= 0n && nulls <= BigInt(rows) && { nullCount: nulls }),
+    ...(nans !== undefined && nans >= 0n && nans <= BigInt(rows) && { nanCount: nans }),
+  };
+  const isSigned = isSignedInteger(column);
+  let [min, max] = isSigned || isOrdered ? [statistics.binary(6), statistics.binary(5)] : [undefined, undefined];
+  // The old fields compare all bytes as signed, which is right for signed integers alone.
+  if (isSigned && min === undefined && max === undefined) [min, max] = [statistics.binary(2), statistics.binary(1)];
+  if (min === undefined || max === undefined) return counts;
+  const [least, greatest] = [boundOf(column, min, 'min'), boundOf(column, max, 'max')];
+  if (least === undefined || greatest === undefined || isGreater(least, greatest)) return counts;
+  if (column.timeScale === undefined) return { ...counts, min: least, max: greatest };
+  const stored = { min: BigInt(least as bigint | number), max: BigInt(greatest as bigint | number) };
+  const { divisor } = column;
+  if (divisor === undefined) return { ...counts, min: least, max: greatest, stored };
+  return { ...counts, min: stored.min / divisor, max: stored.max / divisor, stored };
+}
+
+/** False only when no row of the chunk is in the range. Null times are in no range. */
+export function mightContain(column: ColumnType, rows: number, statistics: ColumnStatistics, range: TimeRange): boolean {
+  if (statistics.nullCount === BigInt(rows)) return false;
+  const { timeScale } = column;
+  const { stored } = statistics;
+  if (timeScale === undefined || stored === undefined) return true;
+  const { num, den } = timeScale;
+  if (range.startUs !== undefined && stored.max * num < range.startUs * den) return false;
+  return !(range.endUs !== undefined && stored.min * num >= range.endUs * den);
+}
+
+function isSignedInteger({ physical, type }: ColumnType): boolean {
+  if (physical !== physicalType.int32 && physical !== physicalType.int64) return false;
+  return !(DataType.isInt(type) && !type.isSigned);
+}
+
+function isGreater(min: Bound, max: Bound): boolean {
+  if (min instanceof Uint8Array) return Buffer.compare(min, max as Uint8Array) > 0;
+  return min > max;
+}
+
+function boundOf(column: ColumnType, bytes: Uint8Array, side: 'min' | 'max'): Bound | undefined {
+  const { physical, type } = column;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  switch (physical) {
+    case physicalType.boolean:
+      return bytes.length === 1 ? bytes[0] === 1 : undefined;
+    case physicalType.int32: {
+      if (bytes.length !== 4) return undefined;
+      if (DataType.isDecimal(type)) return BigInt(view.getInt32(0, true));
+      return DataType.isInt(type) && !type.isSigned ? view.getUint32(0, true) : view.getInt32(0, true);
+    }
+    case physicalType.int64:
+      if (bytes.length !== 8) return undefined;
+      return DataType.isInt(type) && !type.isSigned ? view.getBigUint64(0, true) : view.getBigInt64(0, true);
+    case physicalType.float:
+      return bytes.length === 4 ? floatBound(view.getFloat32(0, true), side) : undefined;
+    case physicalType.double:
+      return bytes.length === 8 ? floatBound(view.getFloat64(0, true), side) : undefined;
+    case physicalType.byteArray:
+    case physicalType.fixed:
+      if (DataType.isDecimal(type)) return bytes.length > 0 && bytes.length <= 16 ? signedOf(bytes) : undefined;
+      return DataType.isFloat(type) ? undefined : bytes;
+    default:
+      return undefined;
+  }
+}
+
+/** NaN bounds nothing, and a zero may stand for the other one. */
+function floatBound(value: number, side: 'min' | 'max'): number | undefined {
+  if (Number.isNaN(value)) return undefined;
+  return value === 0 ? (side === 'min' ? -0 : 0) : value;
+}
+
+/** A big-endian two's complement integer. */
+function signedOf(bytes: Uint8Array): bigint {
+  let value = 0n;
+  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
+  return BigInt.asIntN(8 * bytes.length, value);
+}

@@ -1,0 +1,206 @@
+/**
+ * The tables of a layer: whatever stands under a name.
+ *
+ *   transactions/_log/                       a table of our own
+ *   transactions/a.parquet, 2024/b.parquet   a folder, read through all its folders
+ *   transactions/day=2024-05-01/a.parquet    key=value folders are columns
+ *   transactions.parquet                     a file, or a folder of that name
+ *
+ * Delta and ORC are recognised and refused: a Delta folder read as plain Parquet would bring back deleted rows. Names that
+ * start with `_` or `.` are hidden. A snapshot's version is a digest of the list of files.
+ */
+import { createHash } from 'node:crypto';
+import { Schema } from '../arrow/arrow.ts';
+import { ArgumentError, DamagedFileError, NotFoundError, UnsupportedError } from '../base/errors.ts';
+import { checkName, didYouMean } from '../base/names.ts';
+import { type Bytes, type FileStat, joinPath, mapConcurrently, type OpenFile } from './bytes.ts';
+import { type Constant, unionSchema } from './conform.ts';
+import { type DataFile, type DataFiles, planDataFiles, readFooter, scanDataFiles } from './data-files.ts';
+import { localBytes } from './local-bytes.ts';
+import { isOwnTable, openOwnTable } from './own-table.ts';
+import type { ParquetFile } from './parquet/file.ts';
+import { mightContainConstant, partitionColumns } from './partitions.ts';
+import type { OwnTable, ReadableTable, ScanOptions, Snapshot } from './table.ts';
+
+/** The table of that name in a layer: the bytes under the layer's folder, or the path of it. */
+export function openSource(layer: Bytes | string, table: string): ReadableTable {
+  checkName(table, 'source');
+  const bytes = typeof layer === 'string' ? localBytes(layer) : layer;
+  const stored = new StoredTable(bytes, table);
+  return {
+    name: table,
+    async snapshot(options = {}) {
+      const place = await findTable(bytes, table);
+      return stored.at(place, options.signal);
+    },
+  };
+}
+
+/** The table that stands at exactly this path: a file, a folder, or a table of our own. */
+export function openStored(bytes: Bytes, path: string): ReadableTable {
+  const name = bytes.locate(path);
+  const stored = new StoredTable(bytes, name);
+  return {
+    name,
+    async snapshot(options = {}) {
+      const kind = await bytes.kind(path);
+      if (kind === undefined) throw new NotFoundError('table', name, 'there is nothing at this path');
+      return stored.at({ kind, path }, options.signal);
+    },
+  };
+}
+
+interface Place {
+  readonly kind: 'file' | 'folder';
+  readonly path: string;
+}
+
+async function findTable(bytes: Bytes, table: string): Promise<Place> {
+  const found: Place[] = [];
+  const candidates = [table, `${table}.parquet`, `${table}.orc`];
+  for (const path of candidates) {
+    const kind = await bytes.kind(path);
+    // A file without an ending says nothing of what it holds.
+    if (kind !== undefined && !(kind === 'file' && path === table)) found.push({ kind, path });
+  }
+  const [place, other] = found;
+  if (place === undefined) throw await notFound(bytes, table, candidates);
+  if (other !== undefined) {
+    throw new ArgumentError(
+      'source',
+      `${table} could be ${bytes.locate(place.path)} or ${bytes.locate(other.path)}; move one of them away, or give it another name`,
+    );
+  }
+  return place;
+}
+
+async function notFound(bytes: Bytes, table: string, candidates: readonly string[]): Promise<NotFoundError> {
+  const names = await bytes.names('');
+  if (names === undefined) return new NotFoundError('source', table, `the layer's folder ${bytes.locate('')} does not exist; check the path under layers`);
+  const tables = [...new Set(names.filter((name) => !isHidden(name)).map((name) => name.replace(/\.(parquet|orc)$/i, '')))];
+  const there = tables.length === 0 ? 'there is no table at all' : `there are ${tables.slice(0, 20).join(', ')}${tables.length > 20 ? ', …' : ''}`;
+  return new NotFoundError(
+    'source', table,
+    `looked for ${candidates.map((path) => bytes.locate(path)).join(', ')}; in that folder ${there}${didYouMean(table, tables)}`,
+  );
+}
+
+/** Remembers the footers of the last snapshot, so that the next one reads only those of new files. */
+class StoredTable {
+  private footers = new Map<string, ParquetFile>();
+  private own: { readonly path: string; readonly table: OwnTable } | undefined;
+
+  constructor(
+    private readonly bytes: Bytes,
+    private readonly name: string,
+  ) {}
+
+  async at({ kind, path }: Place, signal: AbortSignal | undefined): Promise<Snapshot> {
+    if (kind === 'file') {
+      refuseOrc(this.bytes.locate(path), path);
+      const file = await this.bytes.stat(path);
+      if (file === undefined) throw new NotFoundError('table', this.name, `${this.bytes.locate(path)} was removed while it was opened`);
+      return this.snapshotOf('', [file]);
+    }
+    if (await isOwnTable(this.bytes, path)) {
+      if (this.own?.path !== path) this.own = { path, table: openOwnTable(this.bytes, path, { name: this.name }) };
+      return this.own.table.snapshot(signal === undefined ? {} : { signal });
+    }
+    if ((await this.bytes.kind(joinPath(path, '_delta_log'))) !== undefined) {
+      throw new UnsupportedError(
+        this.bytes.locate(path), 'delta',
+        'is a Delta table, which this version does not read; write its rows to a folder of Parquet files. Reading its files as they are would bring back rows that were deleted',
+      );
+    }
+    const files = await this.bytes.list(path, isHidden);
+    const parquet = files.filter((file) => file.path.toLowerCase().endsWith('.parquet'));
+    if (parquet.length === 0) {
+      for (const file of files) refuseOrc(this.bytes.locate(path), file.path);
+      const others = files.length === 0 ? '' : `, only ${files.slice(0, 3).map((file) => file.path.slice(path.length + 1)).join(', ')}${files.length > 3 ? ', …' : ''}`;
+      throw new NotFoundError('table', this.name, `there are no Parquet files in ${this.bytes.locate(path)}${others}`);
+    }
+    return this.snapshotOf(path, parquet);
+  }
+
+  private async snapshotOf(folder: string, files: readonly FileStat[]): Promise<Snapshot> {
+    const footers = await this.readFooters(files);
+    const partitions = partitionColumns(this.name, files.map((file) => file.path.slice(folder.length)));
+    const own = unionSchema(this.name, footers);
+    const fields = own.fields.filter((field) => !partitions.some((column) => column.field.name === field.name));
+    const schema = new Schema([...fields, ...partitions.map((column) => column.field)]);
+    const dataFiles = files.map((file, index): DataFile => {
+      const constants = partitions.map(({ field, values }): Constant => ({ field, value: values[index]! }));
+      return this.dataFile(file, footers[index]!, constants);
+    });
+    const passedOver = footers.flatMap((footer) => footer.passedOver).filter(({ column }) => !schema.fields.some(({ name }) => name === column));
+    const table: DataFiles = { name: this.name, schema, files: dataFiles, passedOver };
+    return {
+      name: this.name,
+      format: 'parquet',
+      version: fingerprint(files),
+      schema,
+      files,
+      plan: (options?: ScanOptions) => planDataFiles(table, options),
+      scan: (options?: ScanOptions) => scanDataFiles(table, options),
+    };
+  }
+
+  private async readFooters(files: readonly FileStat[]): Promise<ParquetFile[]> {
+    const known = this.footers;
+    const footers = await mapConcurrently(files, 8, async (file) => known.get(identity(file)) ?? readFooter(() => this.open(file)));
+    this.footers = new Map(files.map((file, index) => [identity(file), footers[index]!]));
+    return footers;
+  }
+
+  private dataFile(file: FileStat, footer: ParquetFile, constants: readonly Constant[]): DataFile {
+    return {
+      name: this.bytes.locate(file.path),
+      rows: footer.rows,
+      rowGroups: footer.rowGroups.length,
+      constants,
+      mightContain: ({ column, range }) => mightContainConstant(constants, column, range),
+      open: () => this.open(file),
+      footer: async () => footer,
+      verifyUnchanged: async (opened) => checkUnchanged(file, opened.name, await opened.stat()),
+    };
+  }
+
+  private async open(file: FileStat): Promise<OpenFile> {
+    const opened = await this.bytes.open(file.path);
+    if (opened === undefined) {
+      throw new DamagedFileError(this.bytes.locate(file.path), 'changed while it was read: it was removed after the table was opened. Read again');
+    }
+    try {
+      checkUnchanged(file, opened.name, opened);
+      return opened;
+    } catch (thrown) {
+      await opened.close();
+      throw thrown;
+    }
+  }
+}
+
+function checkUnchanged(expected: FileStat, name: string, found: { readonly size: number; readonly modifiedNs: bigint }): void {
+  if (found.size === expected.size && found.modifiedNs === expected.modifiedNs) return;
+  throw new DamagedFileError(name, 'changed while it was read: its size or time of modification is not what it was when the table was opened. Read again');
+}
+
+function refuseOrc(where: string, path: string): void {
+  if (!path.toLowerCase().endsWith('.orc')) return;
+  throw new UnsupportedError(where, 'orc', 'holds ORC, which this version does not read; write its rows to Parquet');
+}
+
+/** `_key=value` folders are data, as Spark has it. */
+function isHidden(name: string): boolean {
+  return name.startsWith('.') || (name.startsWith('_') && !name.includes('='));
+}
+
+function identity({ path, size, modifiedNs }: FileStat): string {
+  return `${path}\0${size}\0${modifiedNs}`;
+}
+
+function fingerprint(files: readonly FileStat[]): string {
+  const hash = createHash('sha256');
+  for (const file of files) hash.update(`${identity(file)}\0`);
+  return hash.digest('hex').slice(0, 32);
+}

@@ -1,0 +1,103 @@
+/** Tables in memory, and tables by path. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { Dictionary, Field, Int32, Schema, Struct, Table, Utf8, vectorFromArray } from '../../src/arrow/arrow.ts';
+import { tableOfColumns, tablesEqual } from '../../src/arrow/canonical.ts';
+import { ArgumentError, NotFoundError, SchemaMismatchError, StorageError, UnsupportedError } from '../../src/base/errors.ts';
+import { localBytes } from '../../src/store/local-bytes.ts';
+import { memoryTable } from '../../src/store/memory-table.ts';
+import { openTable, writeTable } from '../../src/store/open-table.ts';
+import { eventSchema, events, parquetBytes, range, readIds, readTable, temporaryFolder } from '../support/store.ts';
+
+it('a table written and opened by its path', async (t) => {
+  const path = join(temporaryFolder(t), 'silver', 'transactions');
+  await writeTable(path, events(0, 3));
+  await writeTable(path, events(3, 2), { mode: 'append' });
+  const table = await openTable(path);
+  assert.ok(tablesEqual(await table.read(), events(0, 5)));
+  assert.deepEqual((await table.read({ columns: ['name', 'id'] })).schema.names, ['name', 'id']);
+});
+
+describe('tables by path', () => {
+  it('are written as told, or not at all', async (t) => {
+    const path = join(temporaryFolder(t), 't');
+    await writeTable(path, events(0, 3));
+    await assert.rejects(writeTable(path, events(9, 1)), /is a table already/);
+    await writeTable(path, events(9, 1), { mode: 'overwrite' });
+    assert.equal((await (await openTable(path)).read()).numRows, 1);
+    assert.equal((await (await openTable(path, { version: 0 })).read()).numRows, 3);
+    await assert.rejects(writeTable(path, events(9, 1), { format: 'delta' }), UnsupportedError);
+    await assert.rejects(writeTable(path, events(9, 1), { format: 'orc' }), UnsupportedError);
+    await assert.rejects(writeTable(path, events(9, 1), { mode: 'append', partitionBy: 'name' }), UnsupportedError);
+    await assert.rejects(writeTable(path, events(9, 1), { mode: 'appendd' as 'append' }), /did you mean 'append'/);
+    await assert.rejects(writeTable('s3://bucket/t', events(9, 1)), UnsupportedError);
+    const other = new Table(new Schema([new Field('id', new Int32(), true)]));
+    await assert.rejects(writeTable(path, other, { mode: 'append' }), SchemaMismatchError);
+    assert.deepEqual((await localBytes(path).names('_staged')) ?? [], []);
+  });
+
+  it('may be empty', async (t) => {
+    const path = join(temporaryFolder(t), 't');
+    await writeTable(path, new Table(eventSchema));
+    const back = await (await openTable(path)).read({ columns: ['at'] });
+    assert.deepEqual([back.numRows, back.schema.names], [0, ['at']]);
+  });
+
+  it('leave what others put there alone', async (t) => {
+    const folder = temporaryFolder(t);
+    await localBytes(folder).writeNew('theirs/a.parquet', parquetBytes(events(0, 1)));
+    for (const mode of ['append', 'overwrite', 'error'] as const) {
+      await assert.rejects(writeTable(join(folder, 'theirs'), events(1, 1), { mode }), /no table of this library, and not empty/);
+    }
+    await assert.rejects(writeTable(join(folder, 'theirs', 'a.parquet'), events(1, 1)), ArgumentError);
+    assert.equal((await (await openTable(join(folder, 'theirs'))).read()).numRows, 1);
+    assert.equal((await (await openTable(join(folder, 'theirs', 'a.parquet'))).read()).numRows, 1);
+    await assert.rejects(openTable(join(folder, 'theirs'), { version: 1 }), /has no log/);
+    await assert.rejects(openTable(join(folder, 'nothing')), NotFoundError);
+  });
+
+  it('cannot be written where the system does not let them', async (t) => {
+    const folder = temporaryFolder(t);
+    writeFileSync(join(folder, 'file'), 'x');
+    await assert.rejects(writeTable(join(folder, 'file', 'below'), events(0, 1)), (thrown) => thrown instanceof StorageError && /a file where a folder should be/.test(thrown.message));
+    await assert.rejects(writeTable('/proc/tauro/t', events(0, 1)), StorageError);
+  });
+});
+
+describe('a table in memory', () => {
+  it('reads as it is', async () => {
+    const table = memoryTable('events', new Table([...events(0, 3).batches, ...events(3, 2).batches]));
+    const snapshot = await table.snapshot();
+    assert.deepEqual(await readIds(snapshot), range(0, 5));
+    const plan = await snapshot.plan({ columns: ['id'] });
+    assert.deepEqual([plan.rows, plan.units, plan.bytes], [5, 2, 40]);
+    await assert.rejects(snapshot.plan({ columns: ['di'] }), SchemaMismatchError);
+    await assert.rejects(readIds(snapshot, { signal: AbortSignal.abort() }), /cancelled/);
+  });
+
+  it('has a version that tells its rows, however they are laid out', async () => {
+    const version = async (table: Table): Promise<string> => (await memoryTable('t', table).snapshot()).version;
+    const whole = await version(events(0, 10));
+    assert.match(whole, /^[0-9a-f]{32}$/);
+    assert.equal(await version(new Table([...events(0, 4).batches, ...events(4, 6).batches])), whole);
+    assert.equal(await version(new Table(events(-3, 20).slice(3, 13).batches)), whole);
+    assert.notEqual(await version(events(0, 9)), whole);
+    assert.notEqual(await version(events(1, 10)), whole);
+    const strings = (values: string[], type: Utf8 | Dictionary): Table => {
+      const vector = vectorFromArray(values, type as Utf8);
+      return tableOfColumns(new Schema([new Field('s', vector.type, true)]), [vector.data[0]!], values.length);
+    };
+    assert.notEqual(await version(strings(['ab', 'c'], new Utf8())), await version(strings(['a', 'bc'], new Utf8())));
+  });
+
+  it('passes over nested columns, and says why when they are asked for', async () => {
+    const struct = vectorFromArray([{ a: 1 }], new Struct([new Field('a', new Int32(), true)]));
+    const schema = new Schema([new Field('s', struct.type, true), new Field('i', new Int32(), true)]);
+    const table = memoryTable('t', tableOfColumns(schema, [struct.data[0]!, vectorFromArray([1], new Int32()).data[0]!], 1));
+    const snapshot = await table.snapshot();
+    assert.deepEqual((await readTable(snapshot)).schema.names, ['i']);
+    await assert.rejects(snapshot.plan({ columns: ['s'] }), /cannot be read/);
+  });
+});

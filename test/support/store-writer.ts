@@ -1,0 +1,19 @@
+/** A writer in a process of its own: `node store-writer.js <folder> <append|overwrite> <first> <count> <commits>`. */
+import { localBytes } from '../../src/store/local-bytes.ts';
+import { openOwnTable } from '../../src/store/own-table.ts';
+import { events } from './store.ts';
+
+const [folder, kind, first, count, commits] = process.argv.slice(2);
+const table = openOwnTable(localBytes(folder!), 't', { fileRowsMax: Math.ceil(Number(count) / 3) });
+for (let done = 0; done < Number(commits); ) {
+  const rows = events(Number(first) + done * Number(count), Number(count));
+  const readVersion = (await table.trySnapshot())?.versionNumber ?? -1;
+  const add = await table.stage(rows.schema, rows.batches);
+  const result = await table.commit({ readVersion, kind: kind as 'append', schema: rows.schema, add, info: { first: Number(first) + done * Number(count) } });
+  if (result.kind === 'conflict') {
+    await table.discard(add);
+    continue;
+  }
+  done++;
+  process.stdout.write(`${result.version}\n`);
+}
