@@ -173,7 +173,8 @@ export async function finishParts(runs: readonly AggregationRun[], plan: AnswerP
     const windowed = await run.finish();
     tables.push(pickRows(windowed, alignByKey(base, windowed, keys), countColumns(windowed)));
   }
-  const columns = new Map(tables.flatMap((table) => table.schema.fields.map((field) => [field.name, { table, field }] as const)));
+  // The base table comes last: its keys are the entities, those of a window may be missing some.
+  const columns = new Map(tables.reverse().flatMap((table) => table.schema.fields.map((field) => [field.name, { table, field }] as const)));
   return assemble(base, [...keys, ...plan.columns], columns);
 }
 

@@ -19,7 +19,7 @@ import { type FeatureOptions, planRead } from './request.ts';
 import { runNode } from './pipeline.ts';
 import { Sources } from './sources.ts';
 import { type FeatureSetStatus, statusOf } from './status.ts';
-import type { FeatureTables } from './storage.ts';
+import { type FeatureTables, readStored } from './storage.ts';
 import { type WriteMode, writeRows } from './write.ts';
 
 export interface OpenOptions {
@@ -206,7 +206,9 @@ export class FeatureStore {
     this.definition(name);
     const { features, tiles } = this.tablesOf(name);
     const nowMs = this.now().getTime();
-    const [a, b] = [await features.vacuum({ ...options, nowMs }), await tiles.vacuum({ ...options, nowMs })];
+    const tilesVersion = (await readStored({ features, tiles }))?.facts.tilesVersion;
+    const a = await features.vacuum({ ...options, nowMs });
+    const b = await tiles.vacuum({ ...options, nowMs, ...(tilesVersion !== undefined && { keepVersion: tilesVersion }) });
     return { files: a.files + b.files, bytes: a.bytes + b.bytes };
   }
 
@@ -232,7 +234,8 @@ export class FeatureStore {
     let tables = this.tables.get(name);
     if (tables === undefined) {
       const folder = `${this.config.storagePath}/${checkName(name, 'feature set')}`;
-      tables = { features: openOwnTableAt(`${folder}/features`), tiles: openOwnTableAt(`${folder}/tiles`) };
+      const clock = { now: () => this.now().getTime() };
+      tables = { features: openOwnTableAt(`${folder}/features`, clock), tiles: openOwnTableAt(`${folder}/tiles`, clock) };
       this.tables.set(name, tables);
     }
     return tables;

@@ -171,7 +171,7 @@ class LoggedTable implements OwnTable {
     }
   }
 
-  async vacuum(options: { readonly retentionMs?: number; readonly nowMs: number }): Promise<{ files: number; bytes: number }> {
+  async vacuum(options: { readonly retentionMs?: number; readonly nowMs: number; readonly keepVersion?: number }): Promise<{ files: number; bytes: number }> {
     const { retentionMs = defaultRetentionMs, nowMs } = options;
     const { stagedAgeMs = dayMs } = this.options;
     if (!(retentionMs >= 0)) throw new ArgumentError('retentionMs', `${retentionMs} is not a length of time in milliseconds`);
@@ -183,6 +183,7 @@ class LoggedTable implements OwnTable {
     const temporary = (await this.bytes.list(joinPath(this.folder, '_log'))).filter((file) => file.path.endsWith('.tmp') && isForgotten(file));
     const newest = await this.readNewest();
     const retained = newest === undefined ? new Set<string>() : await this.filesSince(newest, nowMs - retentionMs);
+    if (options.keepVersion !== undefined) for (const path of (await this.readState(options.keepVersion)).live.keys()) retained.add(path);
     let [files, size] = [0, 0];
     for (const file of [...superseded, ...forgotten, ...temporary]) {
       if (retained.has(baseName(file.path)) || !(await this.bytes.delete(file.path))) continue;

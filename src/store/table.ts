@@ -104,6 +104,9 @@ export interface OwnTable extends ReadableTable {
   commit(request: CommitRequest): Promise<CommitResult>;
   /** Removes what a failed or cancelled writer staged. */
   discard(staged: readonly StagedFile[]): Promise<void>;
-  /** Deletes files that no version within the retention refers to; says how many and how large they were. */
-  vacuum(options?: { readonly retentionMs?: number; readonly nowMs: number }): Promise<{ files: number; bytes: number }>;
+  /**
+   * Deletes files that no version within the retention refers to, nor `keepVersion`, which something else still names; says
+   * how many and how large they were.
+   */
+  vacuum(options: { readonly retentionMs?: number; readonly nowMs: number; readonly keepVersion?: number }): Promise<{ files: number; bytes: number }>;
 }

@@ -1,0 +1,213 @@
+/** Open, plan, scan: what is read, what is left out, what it costs in bytes, and what is refused. */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import { type DataType as AnyType, DataType, Field, Schema } from '../../../src/arrow/arrow.ts';
+import type { TimeRange } from '../../../src/base/time.ts';
+import { encodeParquet } from '../../../src/store/parquet/encode.ts';
+import { columnBounds, openParquet, planParquet, scanParquet } from '../../../src/store/parquet/file.ts';
+import { batchFrom, batchOf, type Cell, cellsOf, columnOf, flights, MemoryFile, readAll, writable } from './support.ts';
+
+/** Ten row groups of a hundred rows; `at` is the row's number in hours. */
+function events(): MemoryFile {
+  const rows = 1_000;
+  const batch = batchFrom({
+    id: { type: writable.int64!, cells: Array.from({ length: rows }, (_, row) => BigInt(row)) },
+    at: { type: writable.usZone!, cells: Array.from({ length: rows }, (_, row) => BigInt(row) * 3_600_000_000n) },
+    note: { type: writable.utf8!, cells: Array.from({ length: rows }, (_, row) => `a note that is long enough to be worth not reading, number ${row}`) },
+  });
+  return new MemoryFile('events.parquet', encodeParquet(batch.schema, [batch], { rowGroupRows: 100 }));
+}
+
+test('two columns of a stretch of time', async () => {
+  const source = events();
+  const file = await openParquet(source);
+  const hour = 3_600_000_000n;
+  const plan = planParquet(file, { columns: ['id'], timeRange: { column: 'at', range: { startUs: 250n * hour, endUs: 400n * hour } } });
+  assert.deepEqual({ rowGroups: plan.rowGroups, rows: plan.rows, columns: plan.columns }, { rowGroups: [2, 3], rows: 200, columns: ['id'] });
+  const ids: Cell[] = [];
+  for await (const batch of scanParquet(source, file, plan)) ids.push(...cellsOf([batch], 'id'));
+  assert.deepEqual([ids.length, ids[0], ids.at(-1)], [200, 200n, 399n]);
+});
+
+test('only the bytes of the plan are read', async () => {
+  for (const columns of [['id'], ['note', 'id'], ['at'], []]) {
+    const source = flights();
+    const names = columns.map((name) => ({ id: 'delay', note: 'destination', at: 'date' })[name]!);
+    const file = await openParquet(source);
+    const opened = source.bytesRead;
+    assert.ok(opened <= 64 * 1024 + 4);
+    const plan = planParquet(file, { columns: names });
+    for await (const batch of scanParquet(source, file, plan)) assert.equal(batch.numCols, names.length);
+    assert.equal(source.bytesRead - opened, plan.bytes);
+    const stored = file.rowGroups.reduce((sum, group) => sum + names.reduce((part, name) => part + group.columns.get(name)!.end - group.columns.get(name)!.start, 0), 0);
+    assert.equal(plan.bytes, stored);
+  }
+});
+
+test('chunks that are near each other are read at once', async () => {
+  const source = events();
+  const file = await openParquet(source);
+  const before = source.reads;
+  for await (const _ of scanParquet(source, file, planParquet(file, { columns: ['id', 'note'] }))) continue;
+  assert.equal(source.reads - before, 10);
+});
+
+test('no columns: a count of rows without reading any', async () => {
+  const source = flights();
+  const file = await openParquet(source);
+  const before = source.bytesRead;
+  let rows = 0;
+  for await (const batch of scanParquet(source, file, planParquet(file, { columns: [] }))) {
+    assert.equal(batch.numCols, 0);
+    rows += batch.numRows;
+  }
+  assert.deepEqual([rows, source.bytesRead - before], [3_000_000, 0]);
+});
+
+test('columns come in the order asked for, also twice', async () => {
+  const { batches } = await readAll(events(), { columns: ['note', 'id', 'note'] });
+  assert.deepEqual(batches[0]!.schema.fields.map(({ name }) => name), ['note', 'id', 'note']);
+  assert.equal(cellsOf(batches, 'id')[999], 999n);
+});
+
+const timeKinds = ['day', 'date64', 's', 'ms', 'us', 'ns', 'sZone', 'msZone', 'usZone', 'nsZone'];
+
+/** What makes a value of the type a time, times a thousand, so that nanoseconds are whole. */
+function nanoseconds(type: AnyType, value: bigint): bigint {
+  if (DataType.isDate(type)) return value * (type.unit === 0 ? 86_400_000_000_000n : 1_000_000n);
+  return value * [1_000_000_000n, 1_000_000n, 1_000n, 1n][(type as { unit: number } & AnyType).unit]!;
+}
+
+test('pruning changes what is read, never what is in the range', async () => {
+  const value = fc.bigInt({ min: -40n, max: 40n });
+  const bound = fc.option(fc.bigInt({ min: -50n, max: 50n }), { nil: undefined });
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom(...timeKinds), fc.array(fc.option(value, { freq: 6 }), { maxLength: 60 }), bound, bound, fc.constantFrom(-1n, 0n, 1n), async (kind, values, first, last, nudge) => {
+      const type = writable[kind]!;
+      const cells = values.map((cell) => (cell === null ? null : kind === 'day' ? Number(cell) : cell)).sort((a, b) => Number(a ?? 0) - Number(b ?? 0));
+      const batch = batchFrom({ t: { type, cells } });
+      const source = new MemoryFile('t', encodeParquet(batch.schema, [batch], { rowGroupRows: 4 }));
+      // Bounds at, just before and just after values of the column; microseconds cannot tell nanoseconds apart.
+      const us = (at: bigint): bigint => nanoseconds(type, at) / 1_000n + nudge;
+      const range: TimeRange = { ...(first !== undefined && { startUs: us(first) }), ...(last !== undefined && { endUs: us(last) }) };
+      const inRange = (cell: Cell): boolean => {
+        if (cell === null) return false;
+        const ns = nanoseconds(type, BigInt(cell as bigint));
+        return (range.startUs === undefined || ns >= range.startUs * 1_000n) && (range.endUs === undefined || ns < range.endUs * 1_000n);
+      };
+      const pruned = await readAll(source, { timeRange: { column: 't', range } });
+      assert.deepEqual(cellsOf(pruned.batches, 't').filter(inRange), cells.filter(inRange));
+      // Nor is more read than has to be: a group is only read if it has a value in the span of its bounds.
+      const file = await openParquet(source);
+      for (const group of planParquet(file, { timeRange: { column: 't', range } }).rowGroups) {
+        const held = cells.slice(4 * group, 4 * group + 4).filter((cell) => cell !== null);
+        const times = held.map((cell) => nanoseconds(type, BigInt(cell as bigint))).sort((a, b) => Number(a - b));
+        assert.ok(times.length > 0 && (range.endUs === undefined || times[0]! < range.endUs * 1_000n) && (range.startUs === undefined || times.at(-1)! >= range.startUs * 1_000n));
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('bounds of a column, in its own values', async () => {
+  const batch = batchFrom({
+    i: { type: writable.int64!, cells: [3n, null, -(2n ** 63n)] },
+    u: { type: writable.uint64!, cells: [2n ** 64n - 1n, 0n, 1n] },
+    u32: { type: writable.uint32!, cells: [4_000_000_000, 1, null] },
+    f: { type: writable.double!, cells: [0, -1.5, null] },
+    text: { type: writable.utf8!, cells: ['b', 'a', 'é'] },
+    flag: { type: writable.bool!, cells: [true, false, true] },
+    s: { type: writable.s!, cells: [-7n, 5n, null] },
+    ns: { type: writable.ns!, cells: [-1n, 1n, 0n] },
+    dec: { type: writable.decimal!, cells: [-(10n ** 30n), 5n, null] },
+    none: { type: writable.int32!, cells: [null, null, null] },
+  });
+  const file = await openParquet(new MemoryFile('t', encodeParquet(batch.schema, [batch])));
+  const bounds = (column: string): unknown[] => {
+    const { min, max, nullCount } = columnBounds(file, 0, column)!;
+    return [min, max, nullCount].map((value) => (value instanceof Uint8Array ? Buffer.from(value).toString() : value));
+  };
+  assert.deepEqual(bounds('i'), [-(2n ** 63n), 3n, 1n]);
+  assert.deepEqual(bounds('u'), [0n, 2n ** 64n - 1n, 0n]);
+  assert.deepEqual(bounds('u32'), [1, 4_000_000_000, 1n]);
+  assert.deepEqual(bounds('f'), [-1.5, 0, 1n]);
+  assert.deepEqual(bounds('text'), ['a', 'é', 0n]);
+  assert.deepEqual(bounds('flag'), [false, true, 0n]);
+  assert.deepEqual(bounds('s'), [-7n, 5n, 1n]);
+  assert.deepEqual(bounds('ns'), [-1n, 1n, 0n]);
+  assert.deepEqual(bounds('dec'), [-(10n ** 30n), 5n, 1n]);
+  assert.deepEqual(bounds('none'), [undefined, undefined, 3n]);
+  assert.equal(columnBounds(file, 0, 'missing'), undefined);
+  assert.equal(columnBounds(file, 1, 'i'), undefined);
+});
+
+test('a column that is not there, or is no time, is named', async () => {
+  const file = await openParquet(events());
+  assert.throws(() => planParquet(file, { columns: ['nte'] }), { tag: 'SchemaMismatch', column: 'nte', message: /did you mean 'note'/ });
+  const range = { startUs: 0n };
+  assert.throws(() => planParquet(file, { timeRange: { column: 'id', range } }), { tag: 'SchemaMismatch', message: /it is Int64, but event time/ });
+  assert.throws(() => planParquet(file, { timeRange: { column: 'when', range } }), { tag: 'SchemaMismatch', column: 'when' });
+});
+
+test('what is not Parquet is said to be so', async () => {
+  const open = (text: string): Promise<unknown> => openParquet(new MemoryFile('x.parquet', Buffer.from(text, 'latin1')));
+  await assert.rejects(open(''), { tag: 'DamagedFile', file: 'x.parquet', message: /it has 0 bytes/ });
+  await assert.rejects(open('id,amount\n1,2\n3,4\n'), { tag: 'DamagedFile', message: /should end with PAR1, but ends with "3,4\\n"/ });
+  await assert.rejects(open('ORC and then some PAR1'), { tag: 'DamagedFile', message: /should start with PAR1/ });
+  await assert.rejects(open('PAR1PAR1\xff\xff\xff\x00PAR1'), { tag: 'DamagedFile', message: /its footer should be 16777215 bytes long/ });
+  await assert.rejects(open('PAR1abcdefgh\x08\x00\x00\x00PARE'), { tag: 'Unsupported', feature: 'encryption' });
+});
+
+test('a file that became shorter while it was read', async () => {
+  const source = events();
+  const file = await openParquet(source);
+  source.read = async () => new Uint8Array(3);
+  const scan = scanParquet(source, file, planParquet(file));
+  await assert.rejects(scan.next(), { tag: 'DamagedFile', message: /events\.parquet: expected \d+ bytes from 4 on, found 3/ });
+});
+
+test('an error of the source comes through, and a caller may stop at any time', async () => {
+  const source = flights();
+  const file = await openParquet(source);
+  const read = source.read.bind(source);
+  for await (const batch of scanParquet(source, file, planParquet(file))) {
+    assert.equal(batch.numRows, 65_536);
+    // The next row group fails, but nobody asks for it any more.
+    source.read = () => Promise.reject(new Error('the disk is gone'));
+    break;
+  }
+  await assert.rejects(scanParquet(source, file, planParquet(file)).next(), /the disk is gone/);
+  source.read = read;
+  const controller = new AbortController();
+  const scan = scanParquet(source, file, planParquet(file), { signal: controller.signal });
+  await scan.next();
+  controller.abort();
+  await assert.rejects(scan.next(), { tag: 'Cancelled' });
+});
+
+test('values so large that a row group is decoded in windows of rows', async () => {
+  const rows = 3_000;
+  const value = (row: number): Buffer => Buffer.alloc(131_072, row);
+  const type = writable.binary!;
+  const schema = new Schema([new Field('row', writable.int32!, false), new Field('blob', type, true)]);
+  const batches = Array.from({ length: 10 }, (_, part) => {
+    const numbers = Array.from({ length: rows / 10 }, (_, i) => (part * rows) / 10 + i);
+    return batchOf(schema, [columnOf(writable.int32!, numbers), columnOf(type, numbers.map((row) => (row % 7 === 0 ? null : `b:${value(row).toString('hex')}`)))]);
+  });
+  const source = new MemoryFile('t', encodeParquet(schema, batches));
+  const file = await openParquet(source);
+  assert.equal(file.rowGroups.length, 1);
+  let row = 0;
+  for await (const batch of scanParquet(source, file, planParquet(file))) {
+    assert.ok(batch.numRows <= 2_048);
+    const [numbers, blobs] = batch.data.children;
+    const offsets = blobs!.valueOffsets as Int32Array;
+    for (let i = 0; i < batch.numRows; i++, row++) {
+      assert.equal((numbers!.values as Int32Array)[i], row);
+      const found = (blobs!.values as Uint8Array).subarray(offsets[i], offsets[i + 1]);
+      assert.equal(Buffer.compare(found, row % 7 === 0 ? Buffer.alloc(0) : value(row)), 0);
+    }
+  }
+  assert.equal(row, rows);
+});
