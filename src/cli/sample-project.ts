@@ -5,6 +5,7 @@ export function sampleProjectFiles(program: string): Map<string, string> {
     ['config/global.yaml', globalYaml],
     ['config/feature_sets.yaml', featureSetsYaml],
     ['config/inputs.yaml', inputsYaml],
+    ['features/merchant_sales.mjs', merchantSales],
     ['README.md', readme(program)],
   ]);
 }
@@ -43,6 +44,19 @@ feature_sets:
     description: What a customer spends
     owner: growth
     tags: { team: ml }
+
+  # The same in code: a function of a lazy frame, which is understood, not just called.
+  merchant_sales:
+    entity_keys: merchant
+    source: transactions
+    timestamp: date
+    compute: features/merchant_sales.mjs#computeFeatures
+    description: What a merchant sells
+`;
+
+const merchantSales = `/** @param {import('tauro-feature-store').Frame} df */
+export const computeFeatures = (df) =>
+  df.groupBy('merchant').agg({ amount: ['sum', 'mean', 'min', 'max'], customer_id: 'count', date: 'max' });
 `;
 
 const inputsYaml = `# What a pipeline or a notebook loads by name: store.loadInput('customer_features').
@@ -56,7 +70,8 @@ inputs:
 const readme = (program: string): string => `# A small feature store project
 
 \`data/silver/transactions/\` holds 50,000 generated purchases of the 120 days before this project was made.
-\`config/feature_sets.yaml\` says which features of a customer they make; \`config/global.yaml\` says how they are kept.
+\`config/feature_sets.yaml\` says which features of customers and merchants they make; \`config/global.yaml\` says how those
+are kept; \`features/merchant_sales.mjs\` is a feature set written as a function.
 
 \`\`\`sh
 ${program} validate                          # does the configuration fit the data?
@@ -66,6 +81,7 @@ ${program} get customer_demographics --limit 10
 ${program} get customer_demographics --time-range 30d --limit 10
 ${program} get customer_demographics --entities 17,42 --format json
 ${program} get customer_demographics --out features.csv
+${program} get merchant_sales --features amount_sum,amount_max
 ${program} explain customer_demographics --time-range 30d
 ${program} inspect silver.transactions       # the source: schema, files, first rows
 \`\`\`

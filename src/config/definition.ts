@@ -1,6 +1,6 @@
 /** A validated project: plain values that the modes work from. Nothing here has read a file or a clock. */
-import type { Expression } from '../arrow/expression.ts';
 import type { Table } from '../arrow/arrow.ts';
+import type { Expression } from '../arrow/expression.ts';
 import type { OutputColumn } from '../engine/plan.ts';
 import type { Collect } from './frame.ts';
 
@@ -28,9 +28,14 @@ export interface FeatureSetDefinition {
   readonly timestamp?: string;
   /** `aggregated`: the plan below says all. `opaque`: `compute` makes the rows. `written`: rows come by `store.write`. */
   readonly kind: 'aggregated' | 'opaque' | 'written';
+  /** The base columns, in the order written; `windowedOutputs` derives those of a window. */
   readonly outputs: readonly OutputColumn[];
+  /** Only source rows for which this is true are part of the set. */
   readonly filter?: Expression;
-  /** Given what brings the source's rows, filtered and with the columns a plan names. */
+  /**
+   * Makes the rows of an opaque set, given what brings the source's rows, filtered and with the columns a plan names. As a
+   * string it is the text of the user's own function, so that another function is known as another.
+   */
   readonly compute?: (collect: Collect) => Promise<Table>;
   /** The grain of stored partial results. */
   readonly tileUs: bigint;
@@ -57,17 +62,29 @@ export interface NodeDefinition {
 }
 
 export interface ProjectConfig {
-  /** The parent of `config/`: relative paths start here. */
+  /** The parent of `config/`, absolute: relative paths start here. */
   readonly folder: string;
   readonly mode: Mode;
   /** Absolute, or a URL. */
   readonly storagePath: string;
   readonly storageFormat: StorageFormat;
   readonly sourceSchema: Layer;
-  readonly maxStalenessUs: bigint | undefined;
+  /** How old a stored answer may be where a fresh one is not to be had; absent: none is allowed. */
+  readonly maxStalenessUs?: bigint;
   /** Absolute, or URLs. */
   readonly layers: Readonly<Record<Layer, string>>;
   readonly featureSets: readonly FeatureSetDefinition[];
   readonly inputs: readonly InputDefinition[];
   readonly nodes: readonly NodeDefinition[];
+}
+
+/** The columns of one window: the base columns over its stretch of time, `<column>_<aggregation>_<window>`. */
+export function windowedOutputs(definition: Pick<FeatureSetDefinition, 'outputs'>, window: Window): OutputColumn[] {
+  return definition.outputs.map((output) => ({ ...output, name: `${output.name}_${window.text}` }));
+}
+
+/** The columns of an aggregated set's answer: the keys, the base columns, then those of each window in turn. */
+export function resultColumns(definition: Pick<FeatureSetDefinition, 'entityKeys' | 'outputs' | 'windows'>): string[] {
+  const windowed = definition.windows.flatMap((window) => windowedOutputs(definition, window));
+  return [...definition.entityKeys, ...[...definition.outputs, ...windowed].map((output) => output.name)];
 }

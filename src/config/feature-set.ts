@@ -1,44 +1,51 @@
 /**
  * From what a user wrote of a feature set to its definition. YAML and code come through here, so both mean the same and
- * fail alike; `report` says where a mistake stands.
+ * fail alike; whoever calls says where a mistake stands.
  */
-import type { Table } from '../arrow/arrow.ts';
-import { asExpression, type Condition, type Expression } from '../arrow/expression.ts';
-import { ConfigurationError, FeatureStoreError, reasonOf } from '../base/errors.ts';
+import { z } from 'zod';
+import { asExpression, columnsOf, type Condition, type Expression } from '../arrow/expression.ts';
 import { checkName, didYouMean } from '../base/names.ts';
-import { formatDuration, parseDuration } from '../base/time.ts';
-import { type Agg, type AggSpec, aggregationNames, type OutputColumn, outputsOf } from '../engine/plan.ts';
-import { type FeatureSetDefinition, type Layer, layerNames, type Window } from './definition.ts';
-import { type AggregatedFrame, type ComputeFunction, Frame, tracePlan } from './frame.ts';
+import { parseDuration } from '../base/time.ts';
+import { type AggSpec, outputsOf } from '../engine/plan.ts';
+import { type FeatureSetDefinition, type Layer, layerNames, resultColumns, type Window, windowedOutputs } from './definition.ts';
+import { type AggregatedColumns, type AggregatedFrame, bothOf, type ComputeFunction, opaqueCompute, tracePlan } from './frame.ts';
+import { describe, detailOf, MistakeList, type Origin, type Path, shapeMistakes } from './mistakes.ts';
+import { defaults, featureSetShape, type FeatureSetShape } from './schema.ts';
 
-/** A feature set as it is written in code. */
-export interface FeatureSetInput<Spec extends AggSpec = AggSpec> {
+/** A feature set as it is written in code. Give `aggregations` or `compute`, or neither: then rows come by `store.write`. */
+export interface FeatureSetInput<
+  Spec extends AggSpec = AggSpec,
+  Windows extends readonly string[] = readonly string[],
+  Columns extends string = string,
+> {
   readonly name: string;
+  /** May be left out where a compute function says them. */
   readonly entityKeys?: string | readonly string[];
   /** `transactions`, `silver.transactions` or `gold.transactions`, or the name of a registered table. */
   readonly source?: string;
+  /** The event time column. */
   readonly timestamp?: string;
   readonly aggregations?: Spec;
-  readonly compute?: ComputeFunction;
+  readonly compute?: ComputeFunction<Columns>;
   readonly filter?: Condition | Expression;
+  /** The grain of stored partial results; `1d` by default. */
   readonly tile?: string;
-  readonly windows?: readonly string[];
+  readonly windows?: Windows;
   readonly description?: string;
   readonly owner?: string;
   readonly tags?: Readonly<Record<string, string>>;
 }
 
-/** The names of the columns that aggregations give: `amount_sum | amount_mean | date_max`. */
-export type FeatureColumns<Spec> = {
-  [Column in keyof Spec & string]: Spec[Column] extends readonly (infer Each extends string)[]
-    ? `${Column}_${Each}`
-    : Spec[Column] extends string ? `${Column}_${Spec[Column]}` : never;
-}[keyof Spec & string];
-
-/** A definition that knows the names of its columns as a type. */
-export interface TypedFeatureSet<Columns extends string> extends FeatureSetDefinition {
+/** A definition that knows the names of its feature columns as a type. */
+export interface TypedFeatureSet<Columns extends string = string> extends FeatureSetDefinition {
+  /** Only for the types. */
   readonly columnNames?: Columns;
 }
+
+/** The feature columns of a set that was typed in code: `'amount_sum' | 'date_max' | 'amount_sum_7d' | …`. */
+export type FeatureColumns<Set> = Set extends TypedFeatureSet<infer Columns> ? Columns : never;
+
+type WithWindows<Columns extends string, Window extends string> = [Columns] extends [never] ? string : Columns | `${Columns}_${Window}`;
 
 /**
  * Defines a feature set in code. Throws ConfigurationError naming the key.
@@ -46,123 +53,150 @@ export interface TypedFeatureSet<Columns extends string> extends FeatureSetDefin
  *   featureSet({ name: 'spend', entityKeys: 'customer_id', source: 'transactions', timestamp: 'date',
  *                aggregations: { amount: ['sum', 'mean'], date: 'max' } })
  */
-export function featureSet<const Spec extends AggSpec>(input: FeatureSetInput<Spec>): TypedFeatureSet<FeatureColumns<Spec>> {
-  const mistakes: ConfigurationError[] = [];
-  const definition = defineFeatureSet(input, 'code', (path, detail, cause) => {
-    mistakes.push(new ConfigurationError('code', ['feature set', input.name, ...path].join(' '), detail, cause));
-  });
-  if (mistakes[0] !== undefined) throw mistakes[0];
+export function featureSet<
+  const Spec extends AggSpec = Record<never, never>,
+  const Windows extends readonly string[] = readonly [],
+  Columns extends string = never,
+>(input: FeatureSetInput<Spec, Windows, Columns>): TypedFeatureSet<WithWindows<AggregatedColumns<Spec> | Columns, Windows[number]>> {
+  const mistakes = new MistakeList();
+  const name: unknown = input?.name;
+  const report: Report = (path, detail, { at = 'value', cause } = {}) => {
+    const steps = path.map((step, i) => (i === 0 && step === 'entity_keys' ? 'entityKeys' : step));
+    mistakes.add(code, { path: [typeof name === 'string' ? name : 'feature set', ...steps], at, detail: detail.replaceAll("'entity_keys'", "'entityKeys'"), cause });
+  };
+  const definition = inputMistakes(input as AnyInput, report) > 0 ? undefined : defineFeatureSet(shapeOfInput(input as AnyInput), 'code', report);
+  mistakes.throwIfAny();
   return definition!;
 }
 
-/** Says that something at a path below the feature set is wrong. */
-export type Report = (path: readonly (string | number)[], detail: string, cause?: unknown) => void;
+/** An input of whose types nothing more is asked. */
+type AnyInput = FeatureSetInput<AggSpec, readonly string[]>;
 
-/** The definition, or undefined when something was reported. `names` are the keys' spellings in messages and paths. */
-export function defineFeatureSet(input: FeatureSetInput, where: string, report: Report): FeatureSetDefinition | undefined {
+const code: Origin = { label: 'code', position: () => undefined };
+
+/** The shape of a feature set in code: as in YAML, but for two keys and the values that only code has. */
+const inputShape = z.strictObject({
+  name: z.string().min(1),
+  entityKeys: featureSetShape.shape.entity_keys,
+  ...featureSetShape.omit({ entity_keys: true }).shape,
+  compute: z.unknown().optional(),
+  filter: z.unknown().optional(),
+});
+
+/** Reports what TypeScript would have refused, and answers with how many mistakes that were. */
+function inputMistakes(input: AnyInput, report: Report): number {
+  const mistakes = shapeMistakes(inputShape, input);
+  for (const { path, at, detail } of mistakes) report(path, detail, { at });
+  if (mistakes.length > 0) return mistakes.length;
+  if (input.compute === undefined || typeof input.compute === 'function') return 0;
+  report(['compute'], `expected a function of a frame, found ${describe(input.compute)}`);
+  return 1;
+}
+
+function shapeOfInput({ name, entityKeys, compute, filter, ...others }: AnyInput): FeatureSetParts {
+  return { name, shape: { ...others, entity_keys: entityKeys } as FeatureSetShape, compute, filter };
+}
+
+/** Says that something is wrong at a path below the feature set. The path is in the words of YAML. */
+export type Report = (path: Path, detail: string, more?: { readonly at?: 'key' | 'value'; readonly cause?: unknown }) => void;
+
+/** What a feature set is made of, its shape already checked. `compute` is the function that `shape.compute` may name. */
+export interface FeatureSetParts {
+  readonly name: string;
+  readonly shape: FeatureSetShape;
+  readonly compute?: ComputeFunction | undefined;
+  readonly filter?: Condition | Expression | undefined;
+}
+
+/** The definition, or undefined when something was reported. Calls `compute` once, without rows, to learn its plan. */
+export function defineFeatureSet({ name, shape, compute, filter }: FeatureSetParts, where: string, report: Report): FeatureSetDefinition | undefined {
   let sound = true;
-  const fail: Report = (path, detail, cause) => {
+  const fail: Report = (path, detail, more) => {
     sound = false;
-    report(path, detail, cause);
+    report(path, detail, more);
   };
-  const attempt = <Result>(path: readonly (string | number)[], work: () => Result): Result | undefined => {
-    try {
-      return work();
-    } catch (error) {
-      fail(path, error instanceof FeatureStoreError ? reasonOf(error).replace(/^\w+: /, '') : reasonOf(error), error);
-      return undefined;
-    }
-  };
-
-  attempt([], () => checkName(input.name, 'name'));
-  const plan = input.compute === undefined ? undefined : attempt(['compute'], () => tracePlan(input.compute!));
-  if (input.compute !== undefined && input.aggregations !== undefined) fail(['compute'], 'give aggregations or a compute function, not both');
-  const entityKeys = keysOf(input, plan, fail);
-  const outputs = plan?.outputs ?? outputsOf(input.aggregations ?? {});
-  if (input.aggregations !== undefined && outputs.length === 0) fail(['aggregations'], 'name at least one column and its aggregations');
-  outputs.forEach((output) => checkAggregation(output, fail));
-  const tileUs = attempt(['tile'], () => parseDuration(input.tile ?? '1d', 'tile')) ?? 1n;
-  const windows = windowsOf(input, tileUs, attempt, fail);
-  checkNames(entityKeys, outputs, windows, fail);
-  const kind = outputs.length > 0 ? 'aggregated' : input.compute !== undefined ? 'opaque' : 'written';
-  if (windows.length > 0 && (input.timestamp === undefined || kind !== 'aggregated')) {
-    fail(['windows'], 'windows need aggregations and a timestamp: the event time column');
+  checkThat(() => checkName(name, 'name'), (detail) => fail([], detail, { at: 'key' }));
+  if (compute !== undefined && shape.aggregations !== undefined) {
+    fail(['compute'], 'a feature set has aggregations or a compute function, not both', { at: 'key' });
+    return undefined;
   }
-  const source = sourceOf(input, kind, fail);
-  const filter = filterOf(input, plan);
+  const plan = compute && checkThat(() => tracePlan(compute), (detail, cause) => fail(['compute'], `the compute function cannot be used: ${detail}`, { cause }));
+  // A function that could not be asked for its plan says nothing about kind, keys and columns.
   if (!sound) return undefined;
-  return {
-    name: input.name,
+  const aggregations = (shape.aggregations ?? {}) as AggSpec;
+  const outputs = plan?.outputs ?? outputsOf(aggregations);
+  if (shape.aggregations !== undefined && outputs.length === 0) fail(['aggregations'], 'name at least one column and its aggregations');
+  const kind = outputs.length > 0 ? 'aggregated' : compute !== undefined ? 'opaque' : 'written';
+  const entityKeys = keysOf(shape, plan, fail);
+  const tileUs = checkThat(() => parseDuration(shape.tile ?? defaults.tile), (detail) => fail(['tile'], detail)) ?? 1n;
+  const windows = windowsOf(shape, fail);
+  if (windows.length > 0 && kind !== 'aggregated') fail(['windows'], 'windows need aggregations; this set has none that are known', { at: 'key' });
+  else if (windows.length > 0 && shape.timestamp === undefined) fail(['windows'], "windows need a 'timestamp': the event time column", { at: 'key' });
+  const condition = filter === undefined ? undefined : checkThat(() => asExpression(filter), (detail) => fail(['filter'], detail));
+  if (condition !== undefined && kind === 'written') fail(['filter'], 'there is nothing to filter: the rows of this set come by store.write');
+  const definition: FeatureSetDefinition = {
+    name,
     entityKeys,
-    source,
-    ...(input.timestamp !== undefined && { timestamp: input.timestamp }),
+    source: sourceOf(shape, kind, fail),
+    ...(shape.timestamp !== undefined && { timestamp: shape.timestamp }),
     kind,
     outputs,
-    ...(filter !== undefined && { filter }),
-    ...(kind === 'opaque' && { compute: opaque(input.compute!) }),
+    ...filterPart(bothOf(condition, plan?.filter)),
+    ...(kind === 'opaque' && { compute: opaqueCompute(compute!, condition) }),
     tileUs,
     windows,
-    ...(input.description !== undefined && { description: input.description }),
-    ...(input.owner !== undefined && { owner: input.owner }),
-    tags: { ...input.tags },
+    ...(shape.description !== undefined && { description: shape.description }),
+    ...(shape.owner !== undefined && { owner: shape.owner }),
+    tags: { ...shape.tags },
     where,
   };
+  checkColumns(definition, shape.aggregations !== undefined, fail);
+  return sound ? definition : undefined;
 }
 
-function keysOf(input: FeatureSetInput, plan: AggregatedFrame | undefined, fail: Report): readonly string[] {
-  const declared = input.entityKeys === undefined ? undefined : [input.entityKeys].flat();
-  if (declared === undefined && plan === undefined) {
-    fail([], 'entity_keys is missing: the column, or columns, that name an entity');
-    return [];
+/** What the work answers, or undefined when it throws: then `fail` hears why. */
+export function checkThat<Result>(work: () => Result, fail: (detail: string, cause: unknown) => void): Result | undefined {
+  try {
+    return work();
+  } catch (error) {
+    fail(detailOf(error), error);
+    return undefined;
   }
-  const keys = declared ?? plan!.keys;
-  if (keys.length === 0) fail(['entity_keys'], 'name at least one column');
-  const repeated = keys.find((key, i) => keys.indexOf(key) !== i);
-  if (repeated !== undefined) fail(['entity_keys'], `'${repeated}' is named twice`);
-  if (plan !== undefined && declared !== undefined && declared.join('\0') !== plan.keys.join('\0')) {
-    fail(['entity_keys'], `the compute function groups by ${plan.keys.join(', ')}, entity_keys are ${declared.join(', ')}`);
+}
+
+function filterPart(filter: Expression | undefined): { readonly filter?: Expression } {
+  return filter === undefined || columnsOf(filter).length === 0 ? {} : { filter };
+}
+
+function keysOf(shape: FeatureSetShape, plan: AggregatedFrame | undefined, fail: Report): readonly string[] {
+  const declared = shape.entity_keys === undefined ? undefined : [shape.entity_keys].flat();
+  if (declared === undefined) {
+    if (plan === undefined) fail([], "'entity_keys' is missing: the column, or the columns, that name an entity", { at: 'key' });
+    return plan?.keys ?? [];
   }
-  return keys;
+  declared.forEach((key, i) => {
+    if (declared.indexOf(key) !== i) fail(['entity_keys', i], `'${key}' is named twice`);
+  });
+  const differs = plan && (plan.keys.length !== declared.length || plan.keys.some((key) => !declared.includes(key)));
+  if (differs) fail(['entity_keys'], `the compute function groups by ${plan.keys.join(', ')}, not by ${declared.join(', ')}; name the same columns`);
+  return declared;
 }
 
-function checkAggregation({ column, aggregation }: OutputColumn, fail: Report): void {
-  if (aggregationNames.includes(aggregation as Agg)) return;
-  fail(['aggregations', column], `'${aggregation}' is not an aggregation; there is ${aggregationNames.join(', ')}${didYouMean(String(aggregation), aggregationNames)}`);
-}
-
-function windowsOf(
-  input: FeatureSetInput,
-  tileUs: bigint,
-  attempt: <Result>(path: readonly (string | number)[], work: () => Result) => Result | undefined,
-  fail: Report,
-): Window[] {
-  const windows = new Map<bigint, Window>();
-  (input.windows ?? []).forEach((text, i) => {
-    const lengthUs = attempt(['windows', i], () => parseDuration(text, 'windows'));
-    if (lengthUs === undefined) return;
-    if (lengthUs % tileUs !== 0n) fail(['windows', i], `${text} is not a whole number of tiles of ${formatDuration(tileUs)}; choose a tile that divides it`);
-    if (!windows.has(lengthUs)) windows.set(lengthUs, { text, lengthUs });
+/** Windows in the order written; the same text twice is one window. */
+function windowsOf(shape: FeatureSetShape, fail: Report): Window[] {
+  const windows = new Map<string, Window>();
+  (shape.windows ?? []).forEach((written, i) => {
+    const text = written.trim();
+    const lengthUs = checkThat(() => parseDuration(text), (detail) => fail(['windows', i], detail));
+    if (lengthUs !== undefined) windows.set(text, { text, lengthUs });
   });
   return [...windows.values()];
 }
 
-/** No two columns of the answer may have one name. */
-function checkNames(keys: readonly string[], outputs: readonly OutputColumn[], windows: readonly Window[], fail: Report): void {
-  const seen = new Set(keys);
-  const add = (column: string, name: string): void => {
-    if (seen.has(name)) fail(['aggregations', column], `two columns of the answer would be called '${name}'`);
-    seen.add(name);
-  };
-  for (const { column, name } of outputs) add(column, name);
-  for (const { text } of windows) for (const { column, name } of outputs) add(column, `${name}_${text}`);
-}
-
-function sourceOf(input: FeatureSetInput, kind: FeatureSetDefinition['kind'], fail: Report): FeatureSetDefinition['source'] {
-  if (input.source === undefined) {
-    if (kind !== 'written') fail([], 'source is missing: the table that the features are computed from');
-    return { table: '' };
-  }
-  return parseSource(input.source, (detail) => fail(['source'], detail));
+function sourceOf(shape: FeatureSetShape, kind: FeatureSetDefinition['kind'], fail: Report): FeatureSetDefinition['source'] {
+  if (shape.source !== undefined) return parseSource(shape.source, (detail) => fail(['source'], detail));
+  if (kind !== 'written') fail([], "'source' is missing: the table that the features are computed from", { at: 'key' });
+  return { table: '' };
 }
 
 /** `transactions`, `silver.transactions` or `gold.transactions`. */
@@ -170,23 +204,35 @@ export function parseSource(text: string, fail: (detail: string) => void): Featu
   const dot = text.indexOf('.');
   const [layer, table] = dot < 0 ? [undefined, text] : [text.slice(0, dot), text.slice(dot + 1)];
   if (layer !== undefined && !layerNames.includes(layer as Layer)) {
-    fail(`'${layer}' is not a layer; write silver.${table} or gold.${table}${didYouMean(layer, layerNames)}`);
-  }
-  try {
-    checkName(table, 'source');
-  } catch (error) {
-    fail(reasonOf(error).replace(/^source: /, ''));
+    fail(`${describe(text)} is in no known layer; the layers are ${layerNames.join(' and ')}: write silver.<table>, gold.<table>, or the table alone${didYouMean(layer, layerNames)}`);
+  } else if (table.includes('.')) {
+    fail(`${describe(text)} has too many dots; write silver.<table>, gold.<table>, or the table alone`);
+  } else {
+    checkThat(() => checkName(table, 'source'), fail);
   }
   return { table, ...(layer !== undefined && { layer: layer as Layer }) };
 }
 
-function filterOf(input: FeatureSetInput, plan: AggregatedFrame | undefined): Expression | undefined {
-  const given = input.filter === undefined ? undefined : asExpression(input.filter);
-  if (given === undefined || plan?.filter === undefined) return given ?? plan?.filter;
-  return { kind: 'and', operands: [given, plan.filter] };
+/** No two columns of the answer may have one name. */
+function checkColumns(definition: FeatureSetDefinition, areDeclared: boolean, fail: Report): void {
+  const all = resultColumns(definition);
+  if (new Set(all).size === all.length) return;
+  const seen = new Map<string, string>(definition.entityKeys.map((key) => [key, `the entity key '${key}'`]));
+  const add = (column: string, name: string, what: string): void => {
+    const other = seen.get(name);
+    if (other === undefined) seen.set(name, what);
+    else {
+      const path = areDeclared ? ['aggregations', column] : ['compute'];
+      const why = other === what ? `${what} is asked for twice` : `${other} and ${what} would both be called '${name}'`;
+      fail(path, `${why}; a column of the answer has a name of its own`, { at: 'key' });
+    }
+  };
+  for (const { column, aggregation, name } of definition.outputs) add(column, name, `the ${aggregation} of ${column}`);
+  for (const window of definition.windows) {
+    const earlier = new Set(seen.keys());
+    for (const { column, aggregation, name } of windowedOutputs(definition, window)) {
+      if (earlier.has(name)) add(column, name, `the ${aggregation} of ${column} over ${window.text}`);
+    }
+  }
 }
 
-/** An opaque compute function over a table: it may still filter and select before it collects. */
-function opaque(compute: ComputeFunction): (collect: Parameters<typeof Frame.over>[0]) => Promise<Table> {
-  return async (collect) => (await compute(Frame.over(collect))) as Table;
-}

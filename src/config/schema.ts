@@ -1,76 +1,136 @@
 /**
- * The shape of the configuration: what `load.ts` checks a file against, and the JSON Schema that editors read. Durations,
- * names and what one part says of another are checked in `definitions.ts`.
+ * The shape of the configuration: what files and objects are checked against, and the JSON Schema that editors read.
+ * What no shape can say (durations, names, what one part says of another) is checked in feature-set.ts and project.ts.
  */
 import { z } from 'zod';
 import { aggregationNames } from '../engine/plan.ts';
 import { layerNames, modeNames, storageFormats } from './definition.ts';
 
-const duration = z.string().describe('A length of time: 15m, 6h, 30d, 4w');
+/** What holds where a project says nothing. */
+export const defaults = {
+  mode: 'materialized',
+  storage_path: 'data/feature_store',
+  storage_format: 'parquet',
+  source_schema: 'silver',
+  layers: { silver: 'data/silver', gold: 'data/gold' },
+  tile: '1d',
+} as const;
+
+const durationPattern = String.raw`^\s*\d{1,9}[smhdw]\s*$`;
+const duration = (description: string) =>
+  z.string().meta({ description: `${description}. A length of time: 15m, 6h, 30d, 4w`, pattern: durationPattern });
+const text = (description: string) => z.string().min(1).describe(description);
+const path = (description: string) => text(`${description}. Relative to the project folder, the parent of config/, or absolute`);
+
 const aggregation = z.enum(aggregationNames);
-const names = z.union([z.string(), z.array(z.string()).min(1)]);
 
 export const featureSetShape = z
   .strictObject({
-    entity_keys: names.describe('The column, or columns, that name an entity'),
-    source: z.string().describe('The source table, in source_schema, or silver.<table> / gold.<table>').optional(),
-    timestamp: z.string().describe('The event time column').optional(),
+    entity_keys: z
+      .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+      .describe('The column, or the columns, that name an entity')
+      .optional(),
+    source: text('The source table, in source_schema; or silver.<table>, gold.<table>').optional(),
+    timestamp: text('The event time column').optional(),
     aggregations: z
-      .record(z.string(), z.union([aggregation, z.array(aggregation).min(1)]))
+      .record(z.string().min(1), z.union([aggregation, z.array(aggregation).min(1)]))
       .describe('Column → one aggregation or several; the result is <column>_<aggregation>')
       .optional(),
-    compute: z.string().describe('A compute function instead: path/to/module.js#exportedName, in the project folder').optional(),
-    tile: duration.describe('The grain of stored partial results; 1d by default').optional(),
-    windows: z.array(duration).describe('Also as <column>_<aggregation>_<window>').optional(),
-    description: z.string().optional(),
-    owner: z.string().optional(),
-    tags: z.record(z.string(), z.string()).optional(),
+    compute: text('A compute function instead: path/to/module.js#exportedName, inside the project folder').optional(),
+    tile: duration('The grain of stored partial results').default(defaults.tile),
+    windows: z.array(duration('A window')).describe('Also as <column>_<aggregation>_<window>, over the time before the read').optional(),
+    description: z.string().describe('What the features mean, for people').optional(),
+    owner: z.string().describe('Whom to ask').optional(),
+    tags: z.record(z.string(), z.string()).describe('Anything else, for people and their tools').optional(),
   })
-  .describe('What a feature set is');
+  .meta({
+    description: 'What a feature set is. With neither aggregations nor compute, rows come by store.write',
+    anyOf: [{ required: ['entity_keys'] }, { required: ['compute'] }],
+  });
 
-export const inputShape = z.union([
-  z.strictObject({
-    feature_store: z.literal(true),
-    feature_set: z.string().describe('The feature set to load'),
-    time_range: duration.describe('Only recent data').optional(),
-  }),
-  z.strictObject({ source: z.string().describe('A source table, as it is') }),
+const inputShape = z.union([
+  z
+    .strictObject({
+      feature_store: z.literal(true).describe('The input is a feature set'),
+      feature_set: text('The feature set to load'),
+      time_range: duration('Only events of this long before the read').optional(),
+    })
+    .describe('Features'),
+  z.strictObject({ source: text('A source table; or silver.<table>, gold.<table>') }).describe('The rows of a source, as they are'),
 ]);
 
-export const nodeShape = z
+const nodeShape = z
   .strictObject({
-    function: z.string().describe('path/to/module.js#exportedName, in the project folder'),
-    inputs: names.describe('Names of inputs, in the order of the function’s parameters'),
-    output: z.strictObject({ feature_store: z.literal(true), feature_set: z.string() }),
+    function: text('path/to/module.js#exportedName, inside the project folder'),
+    inputs: z.union([z.string().min(1), z.array(z.string().min(1))]).describe('Names of inputs, in the order of the function’s parameters'),
+    output: z.strictObject({
+      feature_store: z.literal(true).describe('The result is stored as a feature set'),
+      feature_set: text('The feature set it is stored as, declared under feature_sets'),
+    }),
   })
-  .describe('A function of the project, whose result is stored as a feature set');
+  .describe('A function of the project, called with inputs; what it returns is stored as a feature set');
 
+const sections = {
+  feature_sets: z.record(z.string(), featureSetShape).nullish().describe('Feature sets, by name'),
+  inputs: z.record(z.string(), inputShape).nullish().describe('What store.loadInput loads, by name'),
+  nodes: z.record(z.string(), nodeShape).nullish().describe('Pipeline nodes, by name'),
+};
+export type SectionName = keyof typeof sections;
+export const sectionNames = Object.keys(sections) as SectionName[];
+
+/** The shape of `global.yaml`, and of a configuration object. */
 export const configurationShape = z.strictObject({
   feature_store: z
     .strictObject({
-      mode: z.enum(modeNames).default('materialized').describe('Where answers come from'),
-      storage_path: z.string().default('data/feature_store').describe('Where computed features are kept'),
-      storage_format: z.enum(storageFormats).default('parquet'),
-      source_schema: z.enum(layerNames).default('silver').describe('The layer of sources that name none'),
-      max_staleness: duration.describe('How old a stored answer may be where a fresh one is not to be had').optional(),
+      mode: z
+        .enum(modeNames)
+        .default(defaults.mode)
+        .describe('Where answers come from. materialized: what was stored; virtualized: the source; hybrid: both, fresh and fast'),
+      storage_path: path('Where computed features are kept').default(defaults.storage_path),
+      storage_format: z.enum(storageFormats).default(defaults.storage_format).describe('The format of stored features'),
+      source_schema: z.enum(layerNames).default(defaults.source_schema).describe('The layer of sources that name none'),
+      max_staleness: duration('How old a stored answer may be where a fresh one is not to be had; by default not at all').optional(),
     })
-    .optional(),
+    .nullish()
+    .describe('How features are stored and read'),
   layers: z
     .strictObject({
-      silver: z.string().default('data/silver').describe('Where the silver layer lives'),
-      gold: z.string().default('data/gold').describe('Where the gold layer lives'),
+      silver: path('Where the silver layer lives').default(defaults.layers.silver),
+      gold: path('Where the gold layer lives').default(defaults.layers.gold),
     })
-    .optional(),
-  feature_sets: z.record(z.string(), featureSetShape).optional(),
-  inputs: z.record(z.string(), inputShape).optional(),
-  nodes: z.record(z.string(), nodeShape).optional(),
+    .nullish()
+    .describe('Where the layers of source tables live'),
+  ...sections,
 });
 
-export type ConfigurationInput = z.infer<typeof configurationShape>;
-export type FeatureSetShape = z.infer<typeof featureSetShape>;
+/** The shape of a file for one section, such as `feature_sets.yaml`. */
+export function sectionShape(section: SectionName): z.ZodType {
+  return z.strictObject({ [section]: sections[section] });
+}
 
-/** The JSON Schema of `global.yaml`, for editors. */
+export type ConfigurationShape = z.input<typeof configurationShape>;
+export type FeatureSetShape = z.input<typeof featureSetShape>;
+export type InputShape = z.input<typeof inputShape>;
+export type NodeShape = z.input<typeof nodeShape>;
+
+/** The JSON Schema of the configuration files, for editors. It takes what the loader takes, `${NAME}` included. */
 export function configurationJsonSchema(): object {
-  const schema = z.toJSONSchema(configurationShape, { io: 'input' });
-  return { title: 'tauro-feature-store configuration', ...schema };
+  const schema = z.toJSONSchema(configurationShape, {
+    io: 'input',
+    target: 'draft-7',
+    override: ({ jsonSchema }) => {
+      const { enum: choices, pattern, ...others } = jsonSchema;
+      if (choices === undefined && pattern === undefined) return;
+      for (const key of ['enum', 'pattern', 'type'] as const) delete jsonSchema[key];
+      Object.assign(jsonSchema, {
+        ...others,
+        anyOf: [
+          { type: 'string', ...(choices === undefined ? { pattern } : { enum: choices }) },
+          { type: 'string', pattern: String.raw`\$\{` },
+        ],
+      });
+      delete (jsonSchema as { type?: unknown }).type;
+    },
+  });
+  return { ...schema, title: 'tauro-feature-store configuration' };
 }

@@ -9,11 +9,11 @@ import {
 } from './exact.ts';
 import type { Instance } from './instance.ts';
 import type { Agg } from './plan.ts';
-import { Buffer64, type ColumnStage, doubleToHalf, gatherWide, hasNulls } from './staging.ts';
+import { type Bitmap, Buffer64, type ColumnStage, doubleToHalf, gatherWide, hasNulls } from './staging.ts';
 import type { Window } from './grouper.ts';
 import { outputType, type ValueColumn } from './types.ts';
 
-const stateCount = 1;
+const stateRows = 1;
 const stateSum = 2;
 const stateMin = 4;
 const stateMax = 8;
@@ -21,10 +21,11 @@ const stateMax = 8;
 const int64Max = (1n << 63n) - 1n;
 const int64Min = -(1n << 63n);
 
+/** A column's states: which, and at what offsets in a group. */
 interface Placed {
   readonly column: ValueColumn;
   readonly what: number;
-  readonly count: number;
+  readonly start: number;
   readonly sum: number;
   readonly min: number;
   readonly max: number;
@@ -59,6 +60,8 @@ export class Accumulators {
   private readonly wide: Buffer64;
   private readonly compactValues: Buffer64;
   private readonly compactIds: Buffer64;
+  /** Per column: how many nulls each group has, one i64 a group; 0 where no null was met. */
+  private readonly nulls: number[];
   private states = 0;
   private capacity = 0;
 
@@ -66,17 +69,18 @@ export class Accumulators {
     private readonly instance: Instance,
     columns: readonly ValueColumn[],
   ) {
-    let offset = 0;
+    let offset = 8; // the rows
     const take = (bytes: number): number => (offset += bytes) - bytes;
     this.placed = columns.map((column) => ({
       column,
-      what: stateCount | (column.sum ? stateSum : 0) | (column.min ? stateMin : 0) | (column.max ? stateMax : 0),
-      count: take(8),
+      what: (column.sum ? stateSum : 0) | (column.min ? stateMin : 0) | (column.max ? stateMax : 0),
+      start: offset,
       sum: take(column.sum ? 16 : 0),
       min: take(column.min ? 8 : 0),
       max: take(column.max ? 8 : 0),
     }));
-    this.stride = Math.max(offset, 8);
+    this.stride = offset;
+    this.nulls = columns.map(() => 0);
     this.template = instance.alloc(this.stride);
     this.wides = columns.map(() => instance.kernels.newWideTable() >>> 0);
     this.wide = new Buffer64(instance);
@@ -94,74 +98,123 @@ export class Accumulators {
   grow(groups: number): void {
     if (groups <= this.capacity) return;
     const wanted = Math.max(groups, this.capacity * 2, 1024);
-    this.states = this.instance.kernels.growStates(this.states, this.capacity, wanted, this.stride, this.template) >>> 0;
+    const { kernels } = this.instance;
+    this.states = kernels.growStates(this.states, this.capacity, wanted, this.stride, this.template) >>> 0;
+    const bytes = this.capacity * 8;
+    this.nulls.forEach((nulls, i) => {
+      if (nulls !== 0) this.nulls[i] = kernels.enlarge(nulls, bytes, bytes, wanted * 8) >>> 0;
+    });
     this.capacity = wanted;
   }
 
-  /** Adds the selected values of one column (the i-th of those given) to the groups that `ids` names. */
-  add(index: number, data: Data, stage: ColumnStage, window: Window, ids: number): void {
+  /** Adds the selected rows, one Data for each column, to the groups that `ids` names. */
+  add(data: readonly Data[], stages: readonly ColumnStage[], window: Window, ids: number): void {
+    const { kernels } = this.instance;
+    const bitmaps = data.map((column, i) => stages[i]!.stageBitmap(column, window.start, window.length));
+    const paired = this.tryAddPair(data, stages, bitmaps, window, ids);
+    // The rows are counted in the same visit as the first column's values, where all of those are there.
+    const first = this.placed[0];
+    const together = !paired && first !== undefined && first.what !== 0 && bitmaps[0] === undefined;
+    if (!paired && !together) kernels.mergeCounts(0, ids, window.count, this.states, this.stride);
+    data.forEach((column, i) => {
+      if (paired && i < 2) return;
+      this.addColumn(i, column, stages[i]!, bitmaps[i], window, ids, together && i === 0);
+    });
+  }
+
+  private addColumn(
+    index: number, data: Data, stage: ColumnStage, bitmap: Bitmap | undefined, window: Window, ids: number, withRows: boolean,
+  ): void {
     const { kernels } = this.instance;
     const placed = this.placed[index]!;
-    const { column } = placed;
-    if (data.type.typeId === Type.Null) return;
-    const bitmap = stage.stageBitmap(data, window.start, window.length);
+    if (bitmap !== undefined) kernels.countNulls(bitmap.pointer, bitmap.bitOffset, window.rows, window.count, ids, this.nullsOf(index));
+    if (placed.what === 0) return;
     let { count } = window;
     let kept = ids;
-    if (placed.what === stateCount) {
-      if (bitmap !== undefined) {
-        kept = this.compactIds.ensure(count * 4);
-        count = kernels.compactIds(bitmap.pointer, bitmap.bitOffset, window.rows, count, ids, kept);
-      }
-      kernels.mergeCounts(0, kept, count, this.states + placed.count, this.stride);
-      return;
-    }
-    let values = gatherWide(this.instance, stage, data, column.layout, window, this.wide);
+    let values = gatherWide(this.instance, stage, data, placed.column.layout, window, this.wide);
     if (bitmap !== undefined) {
       kept = this.compactIds.ensure(count * 4);
       const out = this.compactValues.ensure(count * 8);
       count = kernels.compact64(values, bitmap.pointer, bitmap.bitOffset, window.rows, count, ids, out, kept);
       values = out;
     }
-    this.accumulate(placed, index, placed.what, values, kept, count, placed.count);
+    const what = withRows ? placed.what | stateRows : placed.what;
+    this.accumulate(index, what, values, kept, count, withRows ? 0 : placed.start);
   }
 
-  private accumulate(placed: Placed, index: number, what: number, values: number, ids: number, count: number, offset: number): void {
-    const { column } = placed;
+  /** The first two columns in one visit, where they are the common pair: a sum of doubles, then extremes of integers. */
+  private tryAddPair(
+    data: readonly Data[], stages: readonly ColumnStage[], bitmaps: readonly (Bitmap | undefined)[], window: Window, ids: number,
+  ): boolean {
+    const [first, second] = this.placed;
+    if (first === undefined || second === undefined || bitmaps[0] !== undefined || bitmaps[1] !== undefined) return false;
+    const fits = first.column.layout.kind === 'float' && first.column.sum && second.column.layout.kind === 'int';
+    if (!fits || second.column.sum || second.what === 0) return false;
+    const doubles = gatherWide(this.instance, stages[0]!, data[0]!, first.column.layout, window, this.wide);
+    const integers = gatherWide(this.instance, stages[1]!, data[1]!, second.column.layout, window, this.compactValues);
+    this.instance.kernels.accumulatePair(
+      first.what, second.what, doubles, integers, ids, window.count,
+      this.states, this.stride, this.wides[0]!, second.start, signsOf(second.column).flip,
+    );
+    return true;
+  }
+
+  private nullsOf(index: number): number {
+    if (this.nulls[index] === 0) this.nulls[index] = this.instance.kernels.allocZeroed(this.capacity * 8) >>> 0;
+    return this.nulls[index]!;
+  }
+
+  private accumulate(index: number, what: number, values: number, ids: number, count: number, offset: number): void {
+    const { column } = this.placed[index]!;
     const isDouble = column.layout.kind === 'float' ? 1 : 0;
     const { flip, signs } = signsOf(column);
     this.instance.kernels.accumulate(isDouble, what, values, ids, count, this.states + offset, this.stride, this.wides[index]!, flip, signs);
   }
 
-  /** Merges the partial states of one column; `columns` are its state columns in the order of `stateFields`. */
-  merge(index: number, columns: readonly Data[], stages: readonly ColumnStage[], window: Window, ids: number): void {
+  /**
+   * Merges partial states: for each column its state columns in the order of `stateFields`. A group's rows are the count of
+   * the first column; what other columns count differently is theirs to have in nulls, be it less than none.
+   */
+  merge(data: readonly (readonly Data[])[], stages: readonly (readonly ColumnStage[])[], window: Window, ids: number): void {
+    const { kernels } = this.instance;
+    const words = (column: number, state: number, out: Buffer64): number =>
+      gatherWide(this.instance, stages[column]![state]!, data[column]![state]!, wordLayout, window, out);
+    this.placed.forEach((_, i) => {
+      const rows = words(0, 0, this.wide);
+      if (i === 0) kernels.mergeCounts(rows, ids, window.count, this.states, this.stride);
+      else kernels.mergeNulls(rows, words(i, 0, this.compactValues), ids, window.count, this.nullsOf(i));
+      this.mergeColumn(i, data[i]!, stages[i]!, window, ids);
+    });
+  }
+
+  private mergeColumn(index: number, columns: readonly Data[], stages: readonly ColumnStage[], window: Window, ids: number): void {
     const { kernels } = this.instance;
     const placed = this.placed[index]!;
-    const { column } = placed;
-    const next = [...columns.keys()].values();
-    const words = (bytes: Buffer64): number => {
-      const at = next.next().value!;
-      return gatherWide(this.instance, stages[at]!, columns[at]!, { kind: 'int', bytes: 8, signed: true }, window, bytes);
+    let next = 1;
+    const words = (out: Buffer64): number => {
+      const at = next++;
+      return gatherWide(this.instance, stages[at]!, columns[at]!, wordLayout, window, out);
     };
-    kernels.mergeCounts(words(this.wide), ids, window.count, this.states + placed.count, this.stride);
-    if (column.sum) {
+    if (placed.column.sum) {
       const [first, second] = [words(this.wide), words(this.compactValues)];
       const states = this.states + placed.sum;
-      if (column.layout.kind === 'float') {
+      if (placed.column.layout.kind === 'float') {
         kernels.mergeHighLow(first, second, ids, window.count, states, this.stride, this.wides[index]!);
-        this.mergeWides(index, columns[next.next().value!]!, window, ids);
+        this.mergeWides(index, columns[next++]!, window, ids);
       } else {
         kernels.mergeInt128(first, second, ids, window.count, states, this.stride);
       }
     }
     for (const what of [stateMin, stateMax]) {
       if ((placed.what & what) === 0) continue;
-      const at = next.next().value!;
-      this.mergeExtreme(placed, index, what, columns[at]!, stages[at]!, window, ids);
+      const at = next++;
+      this.mergeExtreme(index, what, columns[at]!, stages[at]!, window, ids);
     }
   }
 
-  private mergeExtreme(placed: Placed, index: number, what: number, data: Data, stage: ColumnStage, window: Window, ids: number): void {
+  private mergeExtreme(index: number, what: number, data: Data, stage: ColumnStage, window: Window, ids: number): void {
     const { kernels } = this.instance;
+    const placed = this.placed[index]!;
     let values = gatherWide(this.instance, stage, data, placed.column.layout, window, this.wide);
     let [kept, count] = [ids, window.count];
     const bitmap = stage.stageBitmap(data, window.start, window.length);
@@ -171,7 +224,7 @@ export class Accumulators {
       count = kernels.compact64(values, bitmap.pointer, bitmap.bitOffset, window.rows, count, ids, out, kept);
       values = out;
     }
-    this.accumulate(placed, index, what, values, kept, count, what === stateMin ? placed.min : placed.max);
+    this.accumulate(index, what, values, kept, count, what === stateMin ? placed.min : placed.max);
   }
 
   private mergeWides(index: number, data: Data, window: Window, ids: number): void {
@@ -200,11 +253,11 @@ export class Accumulators {
   stateColumns(groups: Uint32Array): StateColumn[] {
     return this.placed.flatMap((placed, index) => {
       const { column } = placed;
-      const data: Data[] = [this.words(groups, placed.count, new Int64())];
+      const data: Data[] = [this.countColumn(index, groups)];
       if (column.sum && column.layout.kind === 'float') data.push(...this.floatSumStates(index, groups));
       else if (column.sum) data.push(this.words(groups, placed.sum, new Uint64()), this.words(groups, placed.sum + 8, new Int64()));
-      if (column.min) data.push(this.extreme(placed, placed.min, groups));
-      if (column.max) data.push(this.extreme(placed, placed.max, groups));
+      if (column.min) data.push(this.extreme(index, placed.min, groups));
+      if (column.max) data.push(this.extreme(index, placed.max, groups));
       return stateFields(column).map((field, i) => ({ field, data: data[i]! }));
     });
   }
@@ -215,168 +268,221 @@ export class Accumulators {
     const placed = this.placed[index]!;
     switch (aggregation) {
       case 'count':
-        return this.words(groups, placed.count, new Int64());
+        return this.countColumn(index, groups);
       case 'min':
-        return this.extreme(placed, placed.min, groups);
+        return this.extreme(index, placed.min, groups);
       case 'max':
-        return this.extreme(placed, placed.max, groups);
+        return this.extreme(index, placed.max, groups);
       case 'mean':
-        return this.doubles(placed, groups, placed.column.layout.kind === 'float' ? this.floatMeans(index) : this.integerMeans(placed));
+        return this.doubles(index, groups, placed.column.layout.kind === 'float' ? this.floatMeans(index, groups) : this.integerMeans(index, groups));
       case 'sum':
         return placed.column.layout.kind === 'float'
-          ? this.doubles(placed, groups, this.floatSums(index))
-          : this.integerSums(placed, groups, keyText);
+          ? this.doubles(index, groups, this.floatSums(index, groups))
+          : this.integerSums(index, groups, keyText);
     }
   }
 
   /** One 64-bit state of each group. */
   private words(groups: Uint32Array, offset: number, type: DataType): Data {
-    const all = this.instance.view64(this.states, (this.capacity * this.stride) / 8);
-    const step = this.stride / 8;
-    const values = new BigInt64Array(groups.length);
-    for (let i = 0; i < groups.length; i++) values[i] = all[groups[i]! * step + offset / 8]!;
+    const values = new BigInt64Array(this.halves(groups, offset).buffer);
     const typed = type.typeId === Type.Int && !(type as Int64).isSigned ? new BigUint64Array(values.buffer) : values;
     return makeData({ type, length: groups.length, nullCount: 0, data: typed } as never);
   }
 
-  /** Which of these groups have a value, as a bitmap; undefined when all have. */
-  private validity(placed: Placed, groups: Uint32Array): { readonly nullBitmap?: Uint8Array; readonly nullCount: number } {
-    const counts = this.instance.view32(this.states, (this.capacity * this.stride) / 4);
-    const step = this.stride / 4;
-    const at = placed.count / 4;
+  /** One 64-bit state of each group as two 32-bit halves, low first: no bigint is made on the way. */
+  private halves(groups: Uint32Array, offset: number): Uint32Array {
+    const all = this.instance.view32(this.states, (this.capacity * this.stride) / 4);
+    const [step, at] = [this.stride / 4, offset / 4];
+    const halves = new Uint32Array(groups.length * 2);
+    for (let i = 0; i < groups.length; i++) {
+      const place = groups[i]! * step + at;
+      halves[i * 2] = all[place]!;
+      halves[i * 2 + 1] = all[place + 1]!;
+    }
+    return halves;
+  }
+
+  /** How many values of a column each group has. Below 2^53, which no memory holds more of. */
+  private counts(index: number, groups: Uint32Array): Float64Array {
+    const rows = this.halves(groups, 0);
+    const counts = new Float64Array(groups.length);
+    for (let i = 0; i < groups.length; i++) counts[i] = rows[i * 2]! + rows[i * 2 + 1]! * 2 ** 32;
+    if (this.nulls[index] === 0) return counts;
+    const nulls = new Int32Array(this.instance.kernels.memory.buffer, this.nulls[index]!, this.capacity * 2);
+    for (let i = 0; i < groups.length; i++) {
+      const at = groups[i]! * 2;
+      counts[i]! -= (nulls[at]! >>> 0) + nulls[at + 1]! * 2 ** 32;
+    }
+    return counts;
+  }
+
+  private countColumn(index: number, groups: Uint32Array): Data {
+    const counts = this.counts(index, groups);
+    const halves = new Uint32Array(groups.length * 2);
+    for (let i = 0; i < groups.length; i++) {
+      halves[i * 2] = counts[i]!;
+      halves[i * 2 + 1] = counts[i]! / 2 ** 32;
+    }
+    return makeData({ type: new Int64(), length: groups.length, nullCount: 0, data: new BigInt64Array(halves.buffer) });
+  }
+
+  /** Which of these groups have a value, as a bitmap; none when all have. */
+  private validity(index: number, groups: Uint32Array): { readonly nullBitmap?: Uint8Array; readonly nullCount: number } {
+    const counts = this.counts(index, groups);
     const nullBitmap = new Uint8Array((groups.length + 7) >> 3);
     let nullCount = 0;
     for (let i = 0; i < groups.length; i++) {
-      const place = groups[i]! * step + at;
-      if ((counts[place]! | counts[place + 1]!) === 0) nullCount++;
+      if (counts[i] === 0) nullCount++;
       else nullBitmap[i >> 3]! |= 1 << (i & 7);
     }
     return nullCount === 0 ? { nullCount } : { nullBitmap, nullCount };
   }
 
-  private doubles(placed: Placed, groups: Uint32Array, valueOf: (group: number) => number): Data {
-    const values = new Float64Array(groups.length);
-    for (let i = 0; i < groups.length; i++) values[i] = valueOf(groups[i]!);
-    const validity = this.validity(placed, groups);
+  private doubles(index: number, groups: Uint32Array, values: Float64Array): Data {
+    const validity = this.validity(index, groups);
     clearNulls(values, validity.nullBitmap);
     return makeData({ type: new Float64(), length: groups.length, data: values, ...validity });
   }
 
-  private floatView(): { readonly values: Float64Array; readonly step: number } {
-    return { values: new Float64Array(this.instance.kernels.memory.buffer, this.states, (this.capacity * this.stride) / 8), step: this.stride / 8 };
+  /** The states as doubles, and where a column's sum stands among a group's. */
+  private floatView(placed: Placed): { readonly states: Float64Array; readonly step: number; readonly at: number } {
+    const states = new Float64Array(this.instance.kernels.memory.buffer, this.states, (this.capacity * this.stride) / 8);
+    return { states, step: this.stride / 8, at: placed.sum / 8 };
   }
 
-  private floatSums(index: number): (group: number) => number {
-    const { values, step } = this.floatView();
-    const at = this.placed[index]!.sum / 8;
-    const wideAt = this.wideReader(index);
-    return (group) => {
-      const [high, low] = [values[group * step + at]!, values[group * step + at + 1]!];
-      const wide = wideAt(group);
-      if (wide === undefined) return high + low + 0;
-      return wide.flags === 0 ? fromUnits(wide.units + toUnits(high) + toUnits(low)) : ofFlags(wide.flags);
-    };
+  private floatSums(index: number, groups: Uint32Array): Float64Array {
+    const { states, step, at } = this.floatView(this.placed[index]!);
+    const sums = new Float64Array(groups.length);
+    for (let i = 0; i < groups.length; i++) {
+      const place = groups[i]! * step + at;
+      sums[i] = states[place]! + states[place + 1]! + 0;
+    }
+    this.eachWide(index, groups, (i, { units, flags }, high, low) => {
+      sums[i] = flags === 0 ? fromUnits(units + toUnits(high) + toUnits(low)) : ofFlags(flags);
+    });
+    return sums;
   }
 
-  private floatMeans(index: number): (group: number) => number {
-    const { values, step } = this.floatView();
+  private floatMeans(index: number, groups: Uint32Array): Float64Array {
     const placed = this.placed[index]!;
-    const [at, countAt] = [placed.sum / 8, placed.count / 8];
-    const counts = this.instance.view64(this.states, (this.capacity * this.stride) / 8);
-    const wideAt = this.wideReader(index);
-    return (group) => {
-      const count = counts[group * step + countAt]!;
-      if (count === 0n) return 0;
-      const [high, low] = [values[group * step + at]!, values[group * step + at + 1]!];
-      const wide = wideAt(group);
-      if (wide === undefined) return meanOfPair(high, low, Number(count));
-      return wide.flags === 0 ? meanOfUnits(wide.units + toUnits(high) + toUnits(low), count) : ofFlags(wide.flags);
-    };
+    const { states, step, at } = this.floatView(placed);
+    const counts = this.counts(index, groups);
+    const means = new Float64Array(groups.length);
+    for (let i = 0; i < groups.length; i++) {
+      const place = groups[i]! * step + at;
+      if (counts[i] !== 0) means[i] = meanOfPair(states[place]!, states[place + 1]!, counts[i]!);
+    }
+    this.eachWide(index, groups, (i, { units, flags }, high, low) => {
+      means[i] = flags === 0 ? meanOfUnits(units + toUnits(high) + toUnits(low), BigInt(counts[i]!)) : ofFlags(flags);
+    });
+    return means;
   }
 
-  private integerMeans(placed: Placed): (group: number) => number {
-    const words = this.instance.view64(this.states, (this.capacity * this.stride) / 8);
-    const step = this.stride / 8;
-    return (group) => {
-      const count = words[group * step + placed.count / 8]!;
-      if (count === 0n) return 0;
-      const low = words[group * step + placed.sum / 8]!;
-      const high = words[group * step + placed.sum / 8 + 1]!;
-      const small = high === low >> 63n && low < 2n ** 53n && low > -(2n ** 53n);
-      return small ? Number(low) / Number(count) + 0 : meanOfIntegers((high << 64n) | BigInt.asUintN(64, low), count);
-    };
+  private integerMeans(index: number, groups: Uint32Array): Float64Array {
+    const placed = this.placed[index]!;
+    const [low, high] = [this.halves(groups, placed.sum), this.halves(groups, placed.sum + 8)];
+    const counts = this.counts(index, groups);
+    const means = new Float64Array(groups.length);
+    for (let i = 0; i < groups.length; i++) {
+      if (counts[i] === 0) continue;
+      // Sums of up to 53 bits are doubles, and their quotient is rounded once.
+      const top = low[i * 2 + 1]! | 0;
+      const small = (high[i * 2]! | 0) === top >> 31 && high[i * 2] === high[i * 2 + 1] && top >= -(2 ** 20) && top < 2 ** 20;
+      means[i] = small
+        ? (low[i * 2]! + top * 2 ** 32) / counts[i]! + 0
+        : meanOfIntegers(wideInteger(low, high, i), BigInt(counts[i]!));
+    }
+    return means;
   }
 
-  private integerSums(placed: Placed, groups: Uint32Array, keyText: (position: number) => string): Data {
-    const words = this.instance.view64(this.states, (this.capacity * this.stride) / 8);
-    const step = this.stride / 8;
+  private integerSums(index: number, groups: Uint32Array, keyText: (position: number) => string): Data {
+    const placed = this.placed[index]!;
+    const [low, high] = [this.halves(groups, placed.sum), this.halves(groups, placed.sum + 8)];
     const type = outputType('sum', placed.column.type);
     const signed = (type as Int64).isSigned;
-    const values = new BigInt64Array(groups.length);
     for (let i = 0; i < groups.length; i++) {
-      const low = words[groups[i]! * step + placed.sum / 8]!;
-      const high = words[groups[i]! * step + placed.sum / 8 + 1]!;
-      if (high !== (signed ? low >> 63n : 0n)) {
-        const sum = (high << 64n) | BigInt.asUintN(64, low);
-        throw new OverflowError(placed.column.name, keyText(i), `the sum ${sum} does not fit ${type}; sum a Float64 column instead, or ask for the mean`);
-      }
-      values[i] = low;
+      const extension = signed ? (low[i * 2 + 1]! | 0) >> 31 >>> 0 : 0;
+      if (high[i * 2] === extension && high[i * 2 + 1] === extension) continue;
+      const sum = wideInteger(low, high, i);
+      throw new OverflowError(placed.column.name, keyText(i), `the sum ${sum} does not fit ${type}; sum a Float64 column instead, or ask for the mean`);
     }
-    const validity = this.validity(placed, groups);
-    const data = signed ? values : new BigUint64Array(values.buffer);
-    return makeData({ type, length: groups.length, data, ...validity } as never);
+    const data = signed ? new BigInt64Array(low.buffer) : new BigUint64Array(low.buffer);
+    return makeData({ type, length: groups.length, data, ...this.validity(index, groups) } as never);
   }
 
   /** Minimum or maximum: keys that order as values do become values again. */
-  private extreme(placed: Placed, offset: number, groups: Uint32Array): Data {
-    const { column } = placed;
-    const words = this.instance.view64(this.states, (this.capacity * this.stride) / 8);
-    const step = this.stride / 8;
-    const { flip } = signsOf(column);
-    const keys = new BigInt64Array(groups.length);
+  private extreme(index: number, offset: number, groups: Uint32Array): Data {
+    const { column } = this.placed[index]!;
+    const halves = this.halves(groups, offset);
     const isFloat = column.layout.kind === 'float';
-    for (let i = 0; i < groups.length; i++) {
-      const key = words[groups[i]! * step + offset / 8]!;
-      keys[i] = isFloat ? key ^ ((key >> 63n) & int64Max) : key ^ flip;
+    const flip = signsOf(column).flip === 0n ? 0 : 0x80000000;
+    for (let i = 0; i < halves.length; i += 2) {
+      const top = halves[i + 1]! | 0;
+      if (isFloat && top < 0) {
+        halves[i] = ~halves[i]!;
+        halves[i + 1] = top ^ 0x7fffffff;
+      } else {
+        halves[i + 1] = top ^ flip;
+      }
     }
-    const values = valuesOfKeys(column, keys);
-    const validity = this.validity(placed, groups);
+    const values = valuesOfKeys(column, halves);
+    const validity = this.validity(index, groups);
     clearNulls(values, validity.nullBitmap);
     return makeData({ type: column.type, length: groups.length, data: values, ...validity } as never);
   }
 
   private floatSumStates(index: number, groups: Uint32Array): Data[] {
-    const { values, step } = this.floatView();
-    const at = this.placed[index]!.sum / 8;
-    const wideAt = this.wideReader(index);
+    const { states, step, at } = this.floatView(this.placed[index]!);
     const rows = groups.length;
     const [highs, lows] = [new Float64Array(rows), new Float64Array(rows)];
     const wides: (Uint8Array | undefined)[] = [];
-    for (let i = 0; i < rows; i++) {
-      const group = groups[i]!;
-      const pair = canonicalPair(values[group * step + at]!, values[group * step + at + 1]!, wideAt(group));
+    const place = (i: number, pair: readonly [number, number] | Uint8Array): void => {
       if (pair instanceof Uint8Array) wides[i] = pair;
-      else [highs[i], lows[i]] = pair;
+      [highs[i], lows[i]] = pair instanceof Uint8Array ? [0, 0] : pair;
+    };
+    for (let i = 0; i < rows; i++) {
+      const at0 = groups[i]! * step + at;
+      const [high, low] = [states[at0]!, states[at0 + 1]!];
+      const sum = high + low;
+      const part = sum - high;
+      highs[i] = sum + 0;
+      lows[i] = high - (sum - part) + (low - part) + 0;
+      if (!Number.isFinite(sum)) place(i, canonicalPair({ units: toUnits(high) + toUnits(low), flags: 0 }));
     }
+    this.eachWide(index, groups, (i, { units, flags }, high, low) => {
+      place(i, canonicalPair({ units: flags === 0 ? units + toUnits(high) + toUnits(low) : 0n, flags }));
+    });
     const double = (data: Float64Array): Data => makeData({ type: new Float64(), length: rows, nullCount: 0, data });
     return [double(highs), double(lows), binaryColumn(wides, rows)];
   }
 
-  /** The wide accumulator of a group, where it has one. */
-  private wideReader(index: number): (group: number) => Wide | undefined {
-    const table = this.instance.view32(this.wides[index]!, 2);
-    const [pointers, capacity] = [table[0]!, table[1]!];
-    if (capacity === 0) return () => undefined;
+  /** Visits the groups that have a wide accumulator, with the two doubles that stand beside it. */
+  private eachWide(index: number, groups: Uint32Array, visit: (i: number, wide: Wide, high: number, low: number) => void): void {
+    const [pointers, capacity] = this.instance.view32(this.wides[index]!, 2) as unknown as [number, number];
+    if (capacity === 0) return;
     const addresses = this.instance.view32(pointers, capacity);
-    return (group) => {
+    const { states, step, at } = this.floatView(this.placed[index]!);
+    for (let i = 0; i < groups.length; i++) {
+      const group = groups[i]!;
       const address = group < capacity ? addresses[group]! : 0;
-      if (address === 0) return undefined;
-      const limbs = this.instance.view64(address, 70);
+      if (address === 0) continue;
+      const limbs = this.instance.view64(address, wideLimbs);
       let units = 0n;
-      for (let limb = 69; limb >= 0; limb--) units = (units << 32n) + limbs[limb]!;
-      return { units, flags: canonicalFlags(this.instance.view32(address + 564, 1)[0]!) };
-    };
+      for (let limb = wideLimbs - 1; limb >= 0; limb--) units = (units << 32n) + limbs[limb]!;
+      const flags = canonicalFlags(this.instance.view32(address + wideFlagsAt, 1)[0]!);
+      visit(i, { units, flags }, states[group * step + at]!, states[group * step + at + 1]!);
+    }
   }
+}
+
+/** The layout of a wide accumulator, as kernel/wide.ts has it. */
+const wideLimbs = 70;
+const wideFlagsAt = 564;
+
+/** A 128-bit integer from the halves of its two words. */
+function wideInteger(low: Uint32Array, high: Uint32Array, i: number): bigint {
+  const word = (halves: Uint32Array): bigint => (BigInt(halves[i * 2 + 1]!) << 32n) | BigInt(halves[i * 2]!);
+  return (BigInt.asIntN(64, word(high)) << 64n) | word(low);
 }
 
 interface Wide {
@@ -397,24 +503,12 @@ function ofFlags(flags: number): number {
  * One form for one sum, whatever way it was reached: the nearest double and the rest where that is a double too; else the
  * bytes of the whole number of units.
  */
-function canonicalPair(high: number, low: number, wide: Wide | undefined): [number, number] | Uint8Array {
-  if (wide === undefined) {
-    const sum = high + low;
-    if (Number.isFinite(sum)) {
-      const part = sum - high;
-      return [sum + 0, high - (sum - part) + (low - part) + 0];
-    }
-  } else if (wide.flags !== 0) {
-    return wideToBytes({ units: 0n, flags: wide.flags });
-  }
-  const units = (wide?.units ?? 0n) + toUnits(high) + toUnits(low);
-  const nearest = fromUnits(units);
-  if (Number.isFinite(nearest)) {
-    const rest = units - toUnits(nearest);
-    const restNearest = fromUnits(rest);
-    if (toUnits(restNearest) === rest) return [nearest, restNearest];
-  }
-  return wideToBytes({ units, flags: 0 });
+function canonicalPair(wide: Wide): readonly [number, number] | Uint8Array {
+  const nearest = wide.flags === 0 ? fromUnits(wide.units) : Number.NaN;
+  if (!Number.isFinite(nearest)) return wideToBytes(wide);
+  const rest = wide.units - toUnits(nearest);
+  const restNearest = fromUnits(rest);
+  return toUnits(restNearest) === rest ? [nearest, restNearest] : wideToBytes(wide);
 }
 
 /** | flags, 1 byte | sign, 1 byte: 1 = negative | limbs of 32 bits that are skipped, 1 byte | magnitude, little-endian | */
@@ -456,27 +550,28 @@ function binaryColumn(values: readonly (Uint8Array | undefined)[], rows: number)
   return makeData({ type: new Binary(), length: rows, nullCount, valueOffsets, data, ...(nullCount > 0 && { nullBitmap }) });
 }
 
+/** State columns that are 64 bits wide go as they are, doubles too. */
+const wordLayout = { kind: 'int', bytes: 8, signed: true } as const;
+
 /** How integers become keys that order as they do, and how their sign is extended. */
 function signsOf(column: ValueColumn): { readonly flip: bigint; readonly signs: bigint } {
   const unsigned = column.layout.kind === 'int' && !column.layout.signed;
   return { flip: unsigned ? int64Min : 0n, signs: unsigned ? 0n : -1n };
 }
 
-function valuesOfKeys(column: ValueColumn, keys: BigInt64Array): Float64Array | BigInt64Array | Int32Array {
+/** The values that 64-bit words (as halves, low first) are, in the type of the column. */
+function valuesOfKeys(column: ValueColumn, halves: Uint32Array): Float64Array | BigInt64Array | Int32Array {
   const { layout, type } = column;
   if (layout.kind === 'float') {
-    const doubles = new Float64Array(keys.buffer);
+    const doubles = new Float64Array(halves.buffer);
     if (layout.bytes === 8) return doubles;
     if (layout.bytes === 4) return Float32Array.from(doubles) as unknown as Float64Array;
     return Uint16Array.from(doubles, doubleToHalf) as unknown as Float64Array;
   }
-  const values = new (type.ArrayType as new (length: number) => Int32Array)(keys.length);
-  if (values.BYTES_PER_ELEMENT === 8) {
-    new BigInt64Array(values.buffer).set(keys);
-    return values;
-  }
-  const low = new Int32Array(keys.buffer);
-  for (let i = 0; i < keys.length; i++) values[i] = low[i * 2]!;
+  const ArrayType = type.ArrayType as unknown as { new (source: ArrayBufferLike | number): Int32Array; readonly BYTES_PER_ELEMENT: number };
+  if (ArrayType.BYTES_PER_ELEMENT === 8) return new ArrayType(halves.buffer);
+  const values = new ArrayType(halves.length / 2);
+  for (let i = 0; i < values.length; i++) values[i] = halves[i * 2]!;
   return values;
 }
 

@@ -103,6 +103,7 @@ export class Aggregation {
     const keys = bound.keys.map((key) => columnData(batch, key.name, key.type));
     const values = bound.values.map((value) => columnData(batch, value.name, value.type));
     const time = bound.time && (range !== undefined || bound.tile) ? columnData(batch, bound.time.name, bound.time.type) : undefined;
+    const valueStages = bound.values.map((value) => this.stage(value.name));
     const grouped = bound.tile === undefined ? keys : [...keys, time!];
     this.each(batch, (window) => {
       const inRange = range === undefined ? window : this.selectTime(window, time!, bound.time!, range);
@@ -112,7 +113,7 @@ export class Aggregation {
       if (keyed.count === 0) return;
       const ids = this.grouper.group(grouped, keyed);
       this.accumulators.grow(this.grouper.count);
-      bound.values.forEach((value, i) => this.accumulators.add(i, values[i]!, this.stage(value.name), keyed, ids));
+      this.accumulators.add(values, valueStages, keyed, ids);
     });
   }
 
@@ -128,7 +129,9 @@ export class Aggregation {
     const range = tileRange && rangeInUnits(tileRange, tileType);
     if (tileRange !== undefined && range === undefined) return;
     const keys = bound.keys.map((key) => columnData(batch, key.name, key.type));
-    const states = bound.values.map((value) => stateFields(value).map((field) => ({ field, data: columnData(batch, field.name, field.type) })));
+    const fields = bound.values.map(stateFields);
+    const states = fields.map((each) => each.map((field) => columnData(batch, field.name, field.type)));
+    const stages = fields.map((each) => each.map((field) => this.stage(field.name)));
     const tiles = range === undefined ? undefined : columnData(batch, tileColumn!, tileType);
     this.each(batch, (window) => {
       const time = { name: tileColumn!, type: tileType as Timestamp, bytes: 8 } as const;
@@ -137,10 +140,7 @@ export class Aggregation {
       if (keyed.count === 0) return;
       const ids = this.grouper.group(keys, keyed);
       this.accumulators.grow(this.grouper.count);
-      states.forEach((columns, i) => {
-        const stages = columns.map(({ field }) => this.stage(field.name));
-        this.accumulators.merge(i, columns.map(({ data }) => data), stages, keyed, ids);
-      });
+      this.accumulators.merge(states, stages, keyed, ids);
     });
   }
 

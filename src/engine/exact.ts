@@ -55,7 +55,7 @@ function roundRatio(numerator: bigint, denominator: bigint, exponent: number): n
   if (rest > half || (rest === half && (sticky || (kept & 1n) === 1n))) kept += 1n;
   const scale = lowest + Number(dropped);
   const result = scale > 971 ? Number(kept) * 2 ** 971 * 2 ** Math.min(scale - 971, 1000) : Number(kept) * 2 ** scale;
-  return numerator < 0n ? -result : result;
+  return (numerator < 0n ? -result : result) + 0;
 }
 
 function bitLength(value: bigint): number {

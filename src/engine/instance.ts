@@ -12,6 +12,8 @@ export interface Kernels {
   readonly memory: WebAssembly.Memory;
   readonly outOfMemory: WebAssembly.Global;
   alloc(bytes: number): Pointer;
+  allocZeroed(bytes: number): Pointer;
+  enlarge(block: Pointer, bytes: number, used: number, wanted: number): Pointer;
   free(block: Pointer, bytes: number): void;
   reset(): void;
   setLimit(bytes: number): void;
@@ -28,7 +30,6 @@ export interface Kernels {
   gatherF32(values: Pointer, rows: Pointer, count: number, out: Pointer): void;
   gatherBits(bits: Pointer, bitOffset: number, rows: Pointer, count: number, out: Pointer): void;
   compact64(values: Pointer, bitmap: Pointer, bitOffset: number, rows: Pointer, count: number, ids: Pointer, outValues: Pointer, outIds: Pointer): number;
-  compactIds(bitmap: Pointer, bitOffset: number, rows: Pointer, count: number, ids: Pointer, outIds: Pointer): number;
   pairIds(first: Pointer, second: Pointer, count: number, out: Pointer): void;
   tileOf(times: Pointer, bitmap: Pointer, bitOffset: number, rows: Pointer, count: number, numerator: bigint, denominator: bigint): void;
   newIntGrouper(): Pointer;
@@ -44,6 +45,9 @@ export interface Kernels {
   stringLengths(grouper: Pointer): Pointer;
   growStates(states: Pointer, have: number, wanted: number, stride: number, template: Pointer): Pointer;
   accumulate(isDouble: number, what: number, values: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer, flip: bigint, signs: bigint): void;
+  accumulatePair(what: number, whatSecond: number, doubles: Pointer, integers: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer, offset: number, flip: bigint): void;
+  countNulls(bitmap: Pointer, bitOffset: number, rows: Pointer, count: number, ids: Pointer, nulls: Pointer): void;
+  mergeNulls(rows: Pointer, counts: Pointer, ids: Pointer, count: number, nulls: Pointer): void;
   mergeHighLow(high: Pointer, low: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer): void;
   mergeInt128(low: Pointer, high: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
   mergeCounts(counts: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;

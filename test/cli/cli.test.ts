@@ -63,7 +63,7 @@ async function fails(argv: readonly string[], code: number, message: RegExp, opt
 /** A copy of the project, to be spoilt. */
 function copyOfShop(name: string): string {
   const folder = join(root, name);
-  cpSync(shop, folder, { recursive: true });
+  cpSync(shop, folder, { recursive: true, preserveTimestamps: true });
   return folder;
 }
 
@@ -84,7 +84,7 @@ describe('from nothing to features', () => {
     shell.stdout.on('data', (chunk) => (text += chunk));
     shell.stderr.on('data', (chunk) => (text += chunk));
     assert.equal(await new Promise((resolve) => shell.on('close', resolve)), 0, text);
-    assert.match(text, /The configuration is valid, and 1 feature set fits its source\./);
+    assert.match(text, /The configuration is valid, and 2 feature sets fit their sources\./);
     assert.match(text, /customer_id +amount_sum +amount_mean +amount_count +date_max/);
   });
 
@@ -109,7 +109,7 @@ describe('from nothing to features', () => {
     assert.ok(json[0].rowsWithNullKey > 100 && json[0].rows > 1_900);
     const { out } = await succeeds(['materialize', 'customer_demographics', '--as-of', '2026-01-01'], { folder });
     assert.match(out, /^feature set +version +rows/);
-    await fails(['materialize'], 2, /name the feature sets, or --all; there is customer_demographics/, { folder });
+    await fails(['materialize'], 2, /name the feature sets, or --all; there is customer_demographics, merchant_sales/, { folder });
     await fails(['materialize', '--all', 'customer_demographics'], 2, /--all: says all sets/, { folder });
     await fails(['materialize', 'customer_demografics'], 2, /feature set customer_demografics: .*did you mean 'customer_demographics'/, { folder });
   });
@@ -297,13 +297,18 @@ describe('mistakes', () => {
     assert.match(err, /\n {4}at /);
   });
 
-  test('Ctrl-C: exit code 130, and the stored features are what they were', async () => {
+  test('Ctrl-C: exit code 130, and the stored features are what they were, or as new', async () => {
     const folder = copyOfShop('stopped');
-    for (const interruptAfterMs of [150, 300, 450]) {
-      const { code, out } = await run(['materialize', '--all', '--full'], { folder, interruptAfterMs });
-      assert.ok(code === 130 || code === null || (code === 0 && out !== ''), `exit code ${code}`);
+    const codes: (number | null)[] = [];
+    for (const interruptAfterMs of [200, 400, 600, 800]) {
+      const { code, err } = await run(['materialize', '--all', '--full'], { folder, interruptAfterMs });
+      if (code === 130) assert.match(err, /stopped; nothing half-written is left\n$/);
+      codes.push(code);
     }
-    assert.match((await succeeds(['status'], { folder })).out, /customer_demographics +fresh/);
+    assert.ok(codes.every((code) => code === 130 || code === 0 || code === null), `exit codes ${codes}`);
+    assert.ok(codes.includes(130), `exit codes ${codes}`);
+    const { out } = await succeeds(['get', 'customer_demographics', '--mode', 'materialized', '--format', 'csv'], { folder });
+    assert.equal(out.split('\r\n').length, 2_002);
   });
 });
 

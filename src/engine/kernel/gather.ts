@@ -31,11 +31,6 @@ export function gatherBits(bits: usize, bitOffset: i32, rows: usize, count: i32,
   for (let i = 0; i < count; i++) store<i64>(out + (<usize>i << 3), <i64>validBit(bits, bitOffset, <u32>at(rows, i)));
 }
 
-/** 32-bit ids or codes of the selected rows. */
-export function gatherIds(ids: usize, rows: usize, count: i32, out: usize): void {
-  for (let i = 0; i < count; i++) store<u32>(out + (<usize>i << 2), load<u32>(ids + (at(rows, i) << 2)));
-}
-
 /**
  * Drops what is null: `values[i]` and `ids[i]` of the i-th selected row go to `outValues` and `outIds` where that row's bit
  * is set. Returns how many. Writes in place of its input are allowed.
@@ -46,16 +41,6 @@ export function compact64(
   let kept = 0;
   for (let i = 0; i < count; i++) {
     store<i64>(outValues + (<usize>kept << 3), load<i64>(values + (<usize>i << 3)));
-    store<u32>(outIds + (<usize>kept << 2), load<u32>(ids + (<usize>i << 2)));
-    kept += validBit(bitmap, bitOffset, <u32>at(rows, i));
-  }
-  return kept;
-}
-
-/** The same for columns of which only the presence counts. */
-export function compactIds(bitmap: usize, bitOffset: i32, rows: usize, count: i32, ids: usize, outIds: usize): i32 {
-  let kept = 0;
-  for (let i = 0; i < count; i++) {
     store<u32>(outIds + (<usize>kept << 2), load<u32>(ids + (<usize>i << 2)));
     kept += validBit(bitmap, bitOffset, <u32>at(rows, i));
   }

@@ -11,16 +11,16 @@
  *
  * Every pointer is a byte address in this instance's memory. Arrays that come in hold at least `count` elements.
  */
-export { alloc, free, reset, setLimit, outOfMemory } from './memory';
+export { alloc, allocZeroed, enlarge, free, reset, setLimit, outOfMemory } from './memory';
 export { selectRange64, selectRange32, selectValid } from './select';
 export {
-  gather64, gatherI8, gatherU8, gatherI16, gatherU16, gatherI32, gatherU32, gatherF32, gatherBits, gatherIds,
-  compact64, compactIds, pairIds, tileOf,
+  gather64, gatherI8, gatherU8, gatherI16, gatherU16, gatherI32, gatherU32, gatherF32, gatherBits,
+  compact64, pairIds, tileOf,
 } from './gather';
 export {
   newIntGrouper, expectKeys, groupInts, groupCount, intKeys, forceHash,
   newStringGrouper, groupStrings, groupCodes, stringPointers, stringLengths,
 } from './group';
-export { growStates, accumulate, mergeHighLow, mergeInt128, mergeCounts } from './state';
+export { growStates, accumulate, accumulatePair, countNulls, mergeNulls, mergeHighLow, mergeInt128, mergeCounts } from './state';
 export { wideOf, wideAdd, wideAddLimb, wideFlag, newWideTable } from './wide';
 export { argsort64, argsortStrings, ranksOf, flipSigns } from './sort';

@@ -1,8 +1,11 @@
 /**
  * Accumulators. The states of one group stand side by side, `stride` bytes a group, so that a group is one or two cache
- * lines whatever is asked of it. A column's states begin at an offset of its own:
+ * lines whatever is asked of it:
  *
- *   | count u64 | sum: high f64, low f64  or  low u64, high i64 | min i64 | max i64 |       what is not asked for is not there
+ *   | rows u64 | column 0: sum, min, max | column 1: … |      sum: high f64, low f64  or  low u64, high i64; min, max: i64
+ *
+ * What is not asked for is not there. Values are counted as the group's rows less the nulls of the column, which stand in
+ * an array of their own that is there only once a null was met (`countNulls`).
  *
  * Minima and maxima are kept as 64-bit keys that order as the values do (`orderOf` for doubles, the sign bit flipped for
  * unsigned integers), so one comparison serves all types. New groups start as a copy of a template.
@@ -12,6 +15,7 @@
  * start again from zero.
  */
 import { alloc, free } from './memory';
+import { validBit } from './select';
 import { wideAdd, wideOf } from './wide';
 
 /** Room for `wanted` groups: the block of `have` groups, or a larger one with new groups made from `template`. */
@@ -97,23 +101,28 @@ export function growStates(states: usize, have: i32, wanted: i32, stride: i32, t
 ): void {
   switch (what) {
     case 1: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, false, false, false); break;
+    case 2: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, true, false, false); break;
     case 3: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, true, false, false); break;
     case 4: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, false, true, false); break;
     case 5: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, false, true, false); break;
+    case 6: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, true, true, false); break;
     case 7: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, true, true, false); break;
     case 8: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, false, false, true); break;
     case 9: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, false, false, true); break;
+    case 10: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, true, false, true); break;
     case 11: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, true, false, true); break;
+    case 12: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, false, true, true); break;
     case 13: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, false, true, true); break;
+    case 14: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, true, true, true); break;
     case 15: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, true, true, true); break;
     default: unreachable();
   }
 }
 
 /**
- * Adds 64-bit values to the states of their groups. `states` points at the column's first state of group 0. `what` says
- * which states there are: 1 count, 2 sum, 4 min, 8 max. `flip` turns integers into keys that order as they do, `signs` is
- * −1 for signed integers and 0 for unsigned ones.
+ * Adds 64-bit values to the states of their groups. `what` says which states are to be updated, side by side from `states`
+ * (that of group 0) on: 1 rows, 2 sum, 4 min, 8 max. `flip` turns integers into keys that order as they do, `signs` is −1
+ * for signed integers and 0 for unsigned ones.
  */
 export function accumulate(
   isDouble: i32, what: i32, values: usize, ids: usize, count: i32,
@@ -121,6 +130,81 @@ export function accumulate(
 ): void {
   if (isDouble) choose<f64>(what, values, ids, count, states, stride, wides, flip, signs);
   else choose<i64>(what, values, ids, count, states, stride, wides, flip, signs);
+}
+
+/** Both columns of a row in one visit to its group; the states of the second begin `offset` bytes after those of the first. */
+@inline function pairLoop(
+  doubles: usize, integers: usize, ids: usize, count: i32, states: usize, stride: usize, wides: usize, offset: usize, flip: i64,
+  min: bool, max: bool, secondMin: bool, secondMax: bool,
+): void {
+  for (let i = 0; i < count; i++) {
+    const id = load<u32>(ids + (<usize>i << 2));
+    const group = states + <usize>id * stride;
+    store<u64>(group, load<u64>(group) + 1);
+    const value = load<f64>(doubles + (<usize>i << 3));
+    addExactly(group + 8, value, wides, id);
+    let state = group + 24;
+    if (min || max) {
+      const order = orderOf(value);
+      if (min) {
+        if (order < load<i64>(state)) store<i64>(state, order);
+        state += 8;
+      }
+      if (max && order > load<i64>(state)) store<i64>(state, order);
+    }
+    const key = load<i64>(integers + (<usize>i << 3)) ^ flip;
+    let second = group + offset;
+    if (secondMin) {
+      if (key < load<i64>(second)) store<i64>(second, key);
+      second += 8;
+    }
+    if (secondMax && key > load<i64>(second)) store<i64>(second, key);
+  }
+}
+
+/**
+ * The common list at one visit per row: rows, the sum of a double (and its min 4, max 8 in `what`), and min 4 or max 8 or
+ * both (`whatSecond`) of integers, dates or timestamps. No value is null.
+ */
+export function accumulatePair(
+  what: i32, whatSecond: i32, doubles: usize, integers: usize, ids: usize, count: i32,
+  states: usize, stride: usize, wides: usize, offset: usize, flip: i64,
+): void {
+  const a = what & 4, b = what & 8, c = whatSecond & 4, d = whatSecond & 8;
+  if (a == 0 && b == 0) {
+    if (c == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, false, false, true);
+    else if (d == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, false, true, false);
+    else pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, false, true, true);
+  } else if (a == 0) {
+    if (c == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, true, false, true);
+    else if (d == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, true, true, false);
+    else pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, true, true, true);
+  } else if (b == 0) {
+    if (c == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, false, false, true);
+    else if (d == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, false, true, false);
+    else pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, false, true, true);
+  } else {
+    if (c == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, true, false, true);
+    else if (d == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, true, true, false);
+    else pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, true, true, true);
+  }
+}
+
+/** Counts the nulls of each group: `nulls` has one i64 a group. */
+export function countNulls(bitmap: usize, bitOffset: i32, rows: usize, count: i32, ids: usize, nulls: usize): void {
+  for (let i = 0; i < count; i++) {
+    const row = rows == 0 ? <u32>i : load<u32>(rows + (<usize>i << 2));
+    const place = nulls + (<usize>load<u32>(ids + (<usize>i << 2)) << 3);
+    store<i64>(place, load<i64>(place) + <i64>(1 - validBit(bitmap, bitOffset, row)));
+  }
+}
+
+/** For partial states, which count values: `rows[i] − counts[i]` more nulls. */
+export function mergeNulls(rows: usize, counts: usize, ids: usize, count: i32, nulls: usize): void {
+  for (let i = 0; i < count; i++) {
+    const place = nulls + (<usize>load<u32>(ids + (<usize>i << 2)) << 3);
+    store<i64>(place, load<i64>(place) + load<i64>(rows + (<usize>i << 3)) - load<i64>(counts + (<usize>i << 3)));
+  }
 }
 
 /** Adds partial sums, `high[i] + low[i]` each; `states` points at the sum of group 0. */
@@ -142,7 +226,7 @@ export function mergeInt128(low: usize, high: usize, ids: usize, count: i32, sta
   }
 }
 
-/** Adds partial counts; 0 in place of `counts` adds one for each row. */
+/** Adds to the rows of groups; 0 in place of `counts` adds one for each. */
 export function mergeCounts(counts: usize, ids: usize, count: i32, states: usize, stride: usize): void {
   for (let i = 0; i < count; i++) {
     const state = states + <usize>load<u32>(ids + (<usize>i << 2)) * stride;

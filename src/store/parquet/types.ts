@@ -13,7 +13,8 @@ import {
   ArrowTimeUnit, Binary, Bool, DataType, DateDay, DateMillisecond, Decimal, Dictionary, Float16, Float32, Float64, Int8, Int16, Int32,
   Int64, LargeBinary, LargeUtf8, Null, Timestamp, TimestampMicrosecond, Uint8, Uint16, Uint32, Uint64, Utf8,
 } from '../../arrow/arrow.ts';
-import { type ThriftStruct } from './thrift.ts';
+import type { EmbeddedType } from './arrow-schema.ts';
+import type { ThriftStruct } from './thrift.ts';
 
 export const physicalType = {
   boolean: 0, int32: 1, int64: 2, int96: 3, float: 4, double: 5, byteArray: 6, fixed: 7,
@@ -56,7 +57,7 @@ const scales = {
 
 /** What the embedded Arrow schema says of a column, and whether it is from us. */
 export interface TypeHint {
-  readonly type: DataType | undefined;
+  readonly type: EmbeddedType | undefined;
   readonly isOurs: boolean;
 }
 
@@ -90,7 +91,7 @@ export function columnTypeOf(element: ThriftStruct, { type: hint, isOurs }: Type
       return { ...plain, type: new Float64() };
     case physicalType.byteArray: {
       // Others use large offsets out of habit, which would only keep their files from meeting ours in one table.
-      const isLarge = isOurs && hint !== undefined && (DataType.isLargeBinary(valueTypeOf(hint)) || DataType.isLargeUtf8(valueTypeOf(hint)));
+      const isLarge = isOurs && hint?.kind === 'large';
       const isText = kind === logicalKind.string || kind === logicalKind.enum || kind === logicalKind.json;
       if (isText || (kind === undefined && (converted === 0 || converted === 4 || converted === 19))) return textColumn(isLarge);
       const type = isLarge ? new LargeBinary() : new Binary();
@@ -122,10 +123,6 @@ const logicalKind = {
 
 function isFloating(physical: number): boolean {
   return physical === physicalType.float || physical === physicalType.double || physical === physicalType.int96;
-}
-
-function valueTypeOf(hint: DataType): DataType {
-  return DataType.isDictionary(hint) ? hint.dictionary : hint;
 }
 
 function nullColumn(physical: number): ColumnType {
@@ -176,25 +173,24 @@ function integerColumn(physical: number, annotated: { bitWidth: number; signed: 
 }
 
 /** A timestamp by annotation, or by the embedded schema where it says seconds or Date64 of plain integers. */
-function timestampColumn(logical: ThriftStruct | undefined, converted: number | undefined, hint: DataType | undefined): ColumnType | undefined {
+function timestampColumn(logical: ThriftStruct | undefined, converted: number | undefined, hint: EmbeddedType | undefined): ColumnType | undefined {
   const plain = { physical: physicalType.int64, fixedLength: 0, wire: undefined, annotation: none };
-  const hinted = hint === undefined ? undefined : valueTypeOf(hint);
+  const hinted = hint?.kind === 'timestamp' ? hint : undefined;
   const annotated = annotatedTimestamp(logical, converted);
   if (annotated === undefined) {
-    if (hinted === undefined || logical?.member !== undefined || converted !== undefined) return undefined;
-    if (DataType.isDate(hinted) && hinted.unit === 1) return { ...plain, type: new DateMillisecond(), timeScale: scales.ms };
-    if (!DataType.isTimestamp(hinted) || hinted.unit !== ArrowTimeUnit.SECOND) return undefined;
+    if (logical?.member !== undefined || converted !== undefined) return undefined;
+    if (hint?.kind === 'date64') return { ...plain, type: new DateMillisecond(), timeScale: scales.ms };
+    if (hinted?.unit !== ArrowTimeUnit.SECOND) return undefined;
     return { ...plain, type: new Timestamp(ArrowTimeUnit.SECOND, hinted.timezone), timeScale: scales.s };
   }
   const { unit, utc } = annotated;
   const timeScale = unit === ArrowTimeUnit.MILLISECOND ? scales.ms : unit === ArrowTimeUnit.MICROSECOND ? scales.us : scales.ns;
-  if (hinted !== undefined && DataType.isDate(hinted) && hinted.unit === 1 && unit === ArrowTimeUnit.MILLISECOND && !utc) {
-    return { ...plain, type: new DateMillisecond(), timeScale };
+  const isMillisecond = unit === ArrowTimeUnit.MILLISECOND;
+  if (hint?.kind === 'date64' && isMillisecond && !utc) return { ...plain, type: new DateMillisecond(), timeScale };
+  const timezone = utc ? hinted?.timezone || 'UTC' : null;
+  if (hinted?.unit === ArrowTimeUnit.SECOND && isMillisecond) {
+    return { ...plain, type: new Timestamp(ArrowTimeUnit.SECOND, timezone), timeScale, divisor: 1_000n };
   }
-  const zone = hinted !== undefined && DataType.isTimestamp(hinted) && hinted.timezone ? hinted.timezone : undefined;
-  const timezone = utc ? (zone ?? 'UTC') : null;
-  const inSeconds = hinted !== undefined && DataType.isTimestamp(hinted) && hinted.unit === ArrowTimeUnit.SECOND && unit === ArrowTimeUnit.MILLISECOND;
-  if (inSeconds) return { ...plain, type: new Timestamp(ArrowTimeUnit.SECOND, timezone), timeScale, divisor: 1_000n };
   return { ...plain, type: new Timestamp(unit, timezone), timeScale };
 }
 

@@ -200,7 +200,7 @@ test('values so large that a row group is decoded in windows of rows', async () 
   assert.equal(file.rowGroups.length, 1);
   let row = 0;
   for await (const batch of scanParquet(source, file, planParquet(file))) {
-    assert.ok(batch.numRows <= 2_048);
+    assert.ok(batch.numRows < rows);
     const [numbers, blobs] = batch.data.children;
     const offsets = blobs!.valueOffsets as Int32Array;
     for (let i = 0; i < batch.numRows; i++, row++) {

@@ -17,7 +17,7 @@ function expectedForm(type: DataType, cell: Cell): unknown {
   if (cell === null || typeof cell === 'boolean') return cell;
   if (DataType.isFloat(type)) {
     const value = type.precision === 0 ? halfOf(cell as number) : (cell as number);
-    return Number.isNaN(value) ? 'nan' : value === 0 ? 0 : value;
+    return Number.isNaN(value) ? 'nan' : value;
   }
   if (DataType.isBinary(type)) return `b:${Buffer.from(String(cell).slice(2), 'hex').toString('base64')}`;
   return typeof cell === 'string' ? cell : String(cell);
@@ -85,7 +85,8 @@ test('three million flights', async () => {
 test('checksums of pages are checked where there are any', { skip: absent }, async () => {
   for (const name of ['datapage_v1-uncompressed-checksum.parquet', 'rle-dict-snappy-checksum.parquet']) {
     const bytes = new Uint8Array(readFileSync(join(fixtures!, 'data', name)));
-    bytes[400]! ^= 1;
+    const [chunk] = (await openParquet(new MemoryFile(name, bytes))).rowGroups[0]!.columns.values();
+    bytes[chunk!.start + 100]! ^= 1;
     await assert.rejects(readAll(bytes), { tag: 'DamagedFile', message: /checksum/ }, name);
   }
 });
