@@ -44,7 +44,10 @@ export function readDocument(text: string, label: string, env: Environment, mist
     fail(0, error instanceof RangeError ? 'is nested too deeply' : `cannot be read as YAML: ${reasonOf(error)}`, error);
     return undefined;
   }
-  for (const error of [...document.errors, ...document.warnings]) fail(error.pos[0], syntaxDetail(error, text), error);
+  // After its first error the parser guesses; what it says then is rarely a mistake of its own.
+  for (const error of document.errors.length > 0 ? document.errors.slice(0, 1) : document.warnings) {
+    fail(error.pos[0], syntaxDetail(error, text), error);
+  }
   if (!sound) return undefined;
   checkNodes(document, fail, (offset) => positionAt(offset).line);
   fillInStrings(document, env, fail);

@@ -80,9 +80,10 @@ function withInstance<Result>(work: (wasm: Wasm) => Result): Result {
     if (wasm.wasmMemory().buffer.byteLength > memoryBytesMax) instance = undefined;
     return result;
   } catch (thrown) {
-    // Errors of its own are strings and Errors; a panic is a trap.
-    if (thrown instanceof WebAssembly.RuntimeError || thrown instanceof RangeError) instance = undefined;
-    throw new CodecError(reasonOf(thrown), { cause: thrown });
+    // Errors of its own are strings and Errors; a panic is a trap, and memory that cannot be had a RangeError.
+    const isPanic = thrown instanceof WebAssembly.RuntimeError;
+    if (isPanic || thrown instanceof RangeError) instance = undefined;
+    throw new CodecError(isPanic ? `the decoder gave up (${thrown.message})` : reasonOf(thrown), { cause: thrown });
   }
 }
 
