@@ -131,7 +131,7 @@ export function formatExpression(expression: Expression): string {
 
 /** Names that could be taken for something else stand in backquotes. */
 function formatColumn(column: string): string {
-  return /^[\p{L}_][\p{L}\p{N}_]*$/u.test(column) ? column : `\`${column.replaceAll('\`', '\`\`')}\``;
+  return /^[\p{L}_][\p{L}\p{N}_]*$/u.test(column) ? column : `\`${column.replaceAll('`', '``')}\``;
 }
 
 function formatLiteral(value: Literal): string {

@@ -1,13 +1,5 @@
-/** The commands, in the order a newcomer meets them. */
+/** The commands, in the order a newcomer meets them. Each is loaded when it runs: help and wrong words need no engine. */
 import type { CommandSpec } from './command-line.ts';
-import { explain } from './commands/explain.ts';
-import { get } from './commands/get.ts';
-import { init } from './commands/init.ts';
-import { inspect } from './commands/inspect.ts';
-import { materialize } from './commands/materialize.ts';
-import { status } from './commands/status.ts';
-import { vacuum } from './commands/vacuum.ts';
-import { validate } from './commands/validate.ts';
 import type { Context } from './context.ts';
 
 export interface Command extends CommandSpec {
@@ -23,7 +15,7 @@ export const commands: readonly Command[] = [
     options: [],
     summary: 'Writes a small project with generated data, ready to run',
     notes: ['Files that are already there are never overwritten.'],
-    run: init,
+    run: async (context) => (await import('./commands/init.ts')).init(context),
   },
   {
     name: 'validate',
@@ -31,7 +23,7 @@ export const commands: readonly Command[] = [
     options: ['project', 'format', 'out'],
     summary: 'Checks the configuration, and the feature sets against the schemas of their sources',
     notes: ['Exit code 2 when the configuration is wrong, 1 when a set does not fit its source.'],
-    run: validate,
+    run: async (context) => (await import('./commands/validate.ts')).validate(context),
   },
   {
     name: 'materialize',
@@ -39,7 +31,7 @@ export const commands: readonly Command[] = [
     options: ['project', 'all', 'full', 'as-of', 'format', 'out', 'threads'],
     summary: 'Computes feature sets from their sources and stores them',
     notes: ['A set whose source has not changed is left as it is, unless --full is given.'],
-    run: materialize,
+    run: async (context) => (await import('./commands/materialize.ts')).materialize(context),
   },
   {
     name: 'get',
@@ -54,7 +46,7 @@ export const commands: readonly Command[] = [
       '',
       'In a terminal 20 rows are shown unless --limit says otherwise; a pipe or a file gets all of them.',
     ],
-    run: get,
+    run: async (context) => (await import('./commands/get.ts')).get(context),
   },
   {
     name: 'explain',
@@ -62,7 +54,7 @@ export const commands: readonly Command[] = [
     options: ['project', ...readOptions, 'format', 'out'],
     summary: 'Tells what get with the same options would do, and why',
     notes: ['Reads no rows.'],
-    run: explain,
+    run: async (context) => (await import('./commands/explain.ts')).explain(context),
   },
   {
     name: 'status',
@@ -70,7 +62,7 @@ export const commands: readonly Command[] = [
     options: ['project', 'format', 'out'],
     summary: 'Shows what is stored, and how it stands to the sources',
     notes: [],
-    run: status,
+    run: async (context) => (await import('./commands/status.ts')).status(context),
   },
   {
     name: 'inspect',
@@ -78,7 +70,7 @@ export const commands: readonly Command[] = [
     options: ['project', 'format', 'out', 'limit'],
     summary: 'Shows the schema, version, files and first rows of a table',
     notes: ['Takes the path of any table or file, a feature set, or a source table such as silver.transactions.'],
-    run: inspect,
+    run: async (context) => (await import('./commands/inspect.ts')).inspect(context),
   },
   {
     name: 'vacuum',
@@ -86,6 +78,6 @@ export const commands: readonly Command[] = [
     options: ['project', 'format', 'out'],
     summary: 'Deletes stored files that no version in use refers to',
     notes: ['Without names, of all feature sets.'],
-    run: vacuum,
+    run: async (context) => (await import('./commands/vacuum.ts')).vacuum(context),
   },
 ];

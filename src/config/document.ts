@@ -1,8 +1,9 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: ${…} is what the configuration reads.
 /**
  * One text of YAML 1.2 (core schema), as plain values that still know where they stand. What YAML allows and nobody needs
  * here is refused: keys given twice, tags of one's own, aliases that multiply, several documents in one text.
  */
-import { type Document, isAlias, isCollection, isMap, isNode, isPair, isScalar, LineCounter, type Pair, parseDocument, visit, type YAMLMap } from 'yaml';
+import { type Document, isAlias, isCollection, isMap, isNode, isPair, isScalar, Lexer, LineCounter, type Pair, parseDocument, visit, type YAMLMap } from 'yaml';
 import { reasonOf } from '../base/errors.ts';
 import { type Environment, fillIn } from './environment.ts';
 import type { MistakeList, Origin, Path, Position } from './mistakes.ts';
@@ -12,23 +13,27 @@ export interface ConfigDocument extends Origin {
   readonly value: unknown;
 }
 
-/** Above this, it is no configuration. */
+/** Above any of these, it is no configuration; and the parser's memory would give out before it had an error. */
 export const documentBytesMax = 10_000_000;
+const tokensMax = 1_000_000;
+const depthMax = 100;
 
 /** How many nodes all aliases together may stand for. */
 const aliasedNodesMax = 100;
 
 /** Reads a text. Undefined when it cannot be read; then, as for every other mistake, `mistakes` has heard of it. */
 export function readDocument(text: string, label: string, env: Environment, mistakes: MistakeList): ConfigDocument | undefined {
+  mistakes.expect(label);
   const lines = new LineCounter();
   const positionAt = (offset: number): Position => {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(line, 1), column: Math.max(col, 1) };
   };
   let document: Document | undefined;
+  const pairs: PairIndex = new WeakMap();
   const origin: Origin = {
     label,
-    position: (path, at) => positionAt(document === undefined ? 0 : offsetOf(document, path, at)),
+    position: (path, at) => positionAt(document === undefined ? 0 : offsetOf(document, pairs, path, at)),
   };
   let sound = true;
   const fail = (offset: number, detail: string, cause?: unknown): void => {
@@ -36,6 +41,11 @@ export function readDocument(text: string, label: string, env: Environment, mist
     mistakes.add(origin, { path: [], at: 'value', detail, ...(cause !== undefined && { cause }) }, positionAt(offset));
   };
 
+  const excess = excessOf(text);
+  if (excess !== undefined) {
+    fail(excess.offset, excess.detail);
+    return undefined;
+  }
   try {
     document = parseDocument(text, {
       version: '1.2', schema: 'core', uniqueKeys: false, stringKeys: false, prettyErrors: false, logLevel: 'error', lineCounter: lines,
@@ -59,6 +69,26 @@ export function readDocument(text: string, label: string, env: Environment, mist
     return undefined;
   }
 }
+
+/** What is too much in a text, found by its tokens alone: before anything is built of them. */
+function excessOf(text: string): { readonly offset: number; readonly detail: string } | undefined {
+  let [offset, tokens, flowDepth, compactDepth, isScalarNext] = [0, 0, 0, 0, false];
+  for (const token of new Lexer().lex(text)) {
+    if (isScalarNext) isScalarNext = false;
+    else if (token === scalarFollows) isScalarNext = true;
+    else if (token === '[' || token === '{') flowDepth++;
+    else if (token === ']' || token === '}') flowDepth--;
+    else if (token === '-' || token === '?') compactDepth++;
+    else if (token.includes('\n')) compactDepth = 0;
+    if (flowDepth > depthMax || (flowDepth === 0 && compactDepth > depthMax)) return { offset, detail: `is nested too deeply, more than ${depthMax} levels` };
+    if (++tokens > tokensMax) return { offset, detail: `is too large for a configuration, more than ${tokensMax} words and marks` };
+    if (!/^[\x02\x18\x1f\uFEFF]$/.test(token)) offset += token.length;
+  }
+  return undefined;
+}
+
+/** What the lexer says before the text of a scalar. */
+const scalarFollows = '\x1f';
 
 function syntaxDetail(error: Document['errors'][number] | Document['warnings'][number], text: string): string {
   if (error.code === 'MULTIPLE_DOCS') return 'the file holds several YAML documents; leave one, without --- lines';
@@ -116,14 +146,14 @@ function firstAlias(document: Document): number {
 }
 
 /** Where the value at a path begins, or its key, or the nearest thing around it that is there. */
-function offsetOf(document: Document, path: Path, at: 'key' | 'value'): number {
+function offsetOf(document: Document, pairs: PairIndex, path: Path, at: 'key' | 'value'): number {
   let node: unknown = document.contents;
   let pair: Pair | undefined;
   let offset = startOf(node) ?? 0;
   for (const step of path) {
     if (isAlias(node)) node = node.resolve(document);
     if (!isCollection(node)) return offset;
-    const found = isMap(node) ? pairOf(node, step) : node.items[Number(step)];
+    const found = isMap(node) ? pairOf(node, step, pairs) : node.items[Number(step)];
     if (found === undefined) return offset;
     pair = isPair(found) ? found : undefined;
     node = isPair(found) ? found.value : found;
@@ -132,8 +162,16 @@ function offsetOf(document: Document, path: Path, at: 'key' | 'value'): number {
   return at === 'value' || pair === undefined ? (valueStart(node) ?? offset) : offset;
 }
 
-function pairOf(map: YAMLMap, key: string | number): Pair | undefined {
-  return map.items.find((pair) => isScalar(pair.key) && String(pair.key.value ?? '') === String(key));
+/** The pairs of each mapping by key, made when first asked for. */
+type PairIndex = WeakMap<YAMLMap, Map<string, Pair>>;
+
+function pairOf(map: YAMLMap, key: string | number, pairs: PairIndex): Pair | undefined {
+  let index = pairs.get(map);
+  if (index === undefined) {
+    index = new Map(map.items.map((pair) => [isScalar(pair.key) ? String(pair.key.value ?? '') : '', pair]));
+    pairs.set(map, index);
+  }
+  return index.get(String(key));
 }
 
 /** A value that was left out has no place of its own. */

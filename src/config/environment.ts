@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: ${…} is what the configuration reads.
 /** `${NAME}` and `${NAME:-default}` in the strings of a configuration. `$${` stands for `${`. */
 
 export type Environment = Readonly<Record<string, string | undefined>>;

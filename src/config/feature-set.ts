@@ -60,13 +60,18 @@ export function featureSet<
 >(input: FeatureSetInput<Spec, Windows, Columns>): TypedFeatureSet<WithWindows<AggregatedColumns<Spec> | Columns, Windows[number]>> {
   const mistakes = new MistakeList();
   const name: unknown = input?.name;
-  const report: Report = (path, detail, { at = 'value', cause } = {}) => {
-    const steps = path.map((step, i) => (i === 0 && step === 'entity_keys' ? 'entityKeys' : step));
-    mistakes.add(code, { path: [typeof name === 'string' ? name : 'feature set', ...steps], at, detail: detail.replaceAll("'entity_keys'", "'entityKeys'"), cause });
-  };
-  const definition = inputMistakes(input as AnyInput, report) > 0 ? undefined : defineFeatureSet(shapeOfInput(input as AnyInput), 'code', report);
+  const add: Report = (path, detail, { at = 'value', cause } = {}) =>
+    mistakes.add(code, { path: [typeof name === 'string' && name !== '' ? name : 'feature set', ...path], at, detail, cause });
+  const isSound = checkInput(input as AnyInput, add);
+  const definition = isSound ? defineFeatureSet(partsOf(input as AnyInput), 'code', inWordsOfCode(add)) : undefined;
   mistakes.throwIfAny();
   return definition!;
+}
+
+/** `entity_keys` is the one key that code spells otherwise. */
+function inWordsOfCode(report: Report): Report {
+  return (path, detail, more) =>
+    report(path.map((step, i) => (i === 0 && step === 'entity_keys' ? 'entityKeys' : step)), detail.replaceAll("'entity_keys'", "'entityKeys'"), more);
 }
 
 /** An input of whose types nothing more is asked. */
@@ -83,17 +88,16 @@ const inputShape = z.strictObject({
   filter: z.unknown().optional(),
 });
 
-/** Reports what TypeScript would have refused, and answers with how many mistakes that were. */
-function inputMistakes(input: AnyInput, report: Report): number {
+/** Reports what TypeScript would have refused; true when there is nothing of the kind. */
+function checkInput(input: AnyInput, report: Report): boolean {
   const mistakes = shapeMistakes(inputShape, input);
   for (const { path, at, detail } of mistakes) report(path, detail, { at });
-  if (mistakes.length > 0) return mistakes.length;
-  if (input.compute === undefined || typeof input.compute === 'function') return 0;
+  if (mistakes.length > 0 || input.compute === undefined || typeof input.compute === 'function') return mistakes.length === 0;
   report(['compute'], `expected a function of a frame, found ${describe(input.compute)}`);
-  return 1;
+  return false;
 }
 
-function shapeOfInput({ name, entityKeys, compute, filter, ...others }: AnyInput): FeatureSetParts {
+function partsOf({ name, entityKeys, compute, filter, ...others }: AnyInput): FeatureSetParts {
   return { name, shape: { ...others, entity_keys: entityKeys } as FeatureSetShape, compute, filter };
 }
 
@@ -174,8 +178,10 @@ function keysOf(shape: FeatureSetShape, plan: AggregatedFrame | undefined, fail:
     if (plan === undefined) fail([], "'entity_keys' is missing: the column, or the columns, that name an entity", { at: 'key' });
     return plan?.keys ?? [];
   }
+  const seen = new Set<string>();
   declared.forEach((key, i) => {
-    if (declared.indexOf(key) !== i) fail(['entity_keys', i], `'${key}' is named twice`);
+    if (seen.has(key)) fail(['entity_keys', i], `'${key}' is named twice`);
+    seen.add(key);
   });
   const differs = plan && (plan.keys.length !== declared.length || plan.keys.some((key) => !declared.includes(key)));
   if (differs) fail(['entity_keys'], `the compute function groups by ${plan.keys.join(', ')}, not by ${declared.join(', ')}; name the same columns`);

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: ${…} is what the configuration reads.
 /**
  * Reads a project's configuration: `config/global.yaml`, and beside it `feature_sets.yaml`, `inputs.yaml`, `nodes.yaml`
  * where they are. All its mistakes are told in one ConfigurationError.
@@ -116,7 +117,8 @@ function copyValue(value: unknown, path: Path, above: readonly object[], env: En
   const copy: Record<string, unknown> = {};
   for (const [key, item] of Object.entries(value)) {
     if (key === '__proto__') fail([...path, key], "'__proto__' cannot be a key");
-    else copy[key] = copyValue(item, [...path, key], [...above, value], env, fail);
+    // What is undefined is not said.
+    else if (item !== undefined) copy[key] = copyValue(item, [...path, key], [...above, value], env, fail);
   }
   return copy;
 }

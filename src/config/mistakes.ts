@@ -50,10 +50,15 @@ const toldMax = 50;
 
 export class MistakeList {
   private readonly entries: Entry[] = [];
-  private readonly origins: Origin[] = [];
+  private readonly labels: string[] = [];
+
+  /** Origins are told in the order that they are named here, or first have a mistake. */
+  expect(label: string): void {
+    if (!this.labels.includes(label)) this.labels.push(label);
+  }
 
   add(origin: Origin, mistake: Mistake, position = origin.position(mistake.path, mistake.at)): void {
-    if (!this.origins.includes(origin)) this.origins.push(origin);
+    this.expect(origin.label);
     this.entries.push({ origin, mistake, position });
   }
 
@@ -61,7 +66,7 @@ export class MistakeList {
   throwIfAny(): void {
     const sorted = [...this.entries].sort(
       (a, b) =>
-        this.origins.indexOf(a.origin) - this.origins.indexOf(b.origin) ||
+        this.labels.indexOf(a.origin.label) - this.labels.indexOf(b.origin.label) ||
         (a.position?.line ?? 0) - (b.position?.line ?? 0) ||
         (a.position?.column ?? 0) - (b.position?.column ?? 0),
     );
@@ -93,7 +98,16 @@ export function shapeMistakes(schema: z.ZodType, value: unknown): Mistake[] {
   const result = schema.safeParse(value);
   if (result.success) return [];
   const mistakes = result.error.issues.flatMap((issue) => mistakesOf(issue, [], schema, value));
-  return mistakes.filter((mistake) => !mistakes.some((other) => explains(other, mistake))).map(({ path, at, detail }) => ({ path, at, detail }));
+  // A misspelt key is one mistake, not also a missing one.
+  const unknown = new Map<string, string[]>();
+  for (const { path, unknown: key } of mistakes) {
+    if (key === undefined) continue;
+    const place = path.slice(0, -1).join('\0');
+    unknown.set(place, [...(unknown.get(place) ?? []).slice(-100), key]);
+  }
+  const isMisspelt = ({ path, missing }: ShapeMistake): boolean =>
+    missing !== undefined && (unknown.get(path.join('\0')) ?? []).some((key) => nearestName(key, [missing]) !== undefined);
+  return mistakes.filter((mistake) => !isMisspelt(mistake)).map(({ path, at, detail }) => ({ path, at, detail }));
 }
 
 type Issue = z.core.$ZodIssue;
@@ -102,13 +116,6 @@ type Issue = z.core.$ZodIssue;
 interface ShapeMistake extends Mistake {
   readonly missing?: string;
   readonly unknown?: string;
-}
-
-/** A misspelt key is one mistake, not also a missing one. */
-function explains(other: ShapeMistake, mistake: ShapeMistake): boolean {
-  if (other.unknown === undefined || mistake.missing === undefined) return false;
-  const parent = other.path.slice(0, -1);
-  return parent.join('\0') === mistake.path.join('\0') && nearestName(other.unknown, [mistake.missing]) !== undefined;
 }
 
 /** `schema` and `value` are what stand at `above`. */

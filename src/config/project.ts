@@ -3,7 +3,7 @@
  * no file; compute functions that YAML names are imported from the project folder.
  */
 import { resolve } from 'node:path';
-import { nearestName, didYouMean } from '../base/names.ts';
+import { didYouMean } from '../base/names.ts';
 import { parseDuration } from '../base/time.ts';
 import type { z } from 'zod';
 import type { FeatureSetDefinition, InputDefinition, NodeDefinition, ProjectConfig } from './definition.ts';
@@ -69,11 +69,12 @@ function gatherEntries({ document, shape }: Part, sections: Record<SectionName, 
   const value = document.value ?? {};
   const wrong = shapeMistakes(shape, value);
   for (const mistake of wrong) mistakes.add(document, mistake);
+  const unsound = new Set(wrong.map(({ path }) => path.slice(0, 2).join('\0')));
   for (const section of sectionNames) {
     const entries = isMapping(value) ? value[section] : undefined;
     if (!isMapping(entries)) continue;
     for (const [name, entry] of Object.entries(entries)) {
-      const isSound = !wrong.some(({ path }) => path[0] === section && path[1] === name);
+      const isSound = !unsound.has(`${section}\0${name}`);
       sections[section].push({ section, name, value: entry, document, isSound });
     }
   }
@@ -154,7 +155,7 @@ function inputOf(entry: Entry, known: Known, mistakes: MistakeList): InputDefini
     return { kind: 'source', ...common, source: shape.source };
   }
   const { feature_set: featureSet, time_range: timeRange } = shape;
-  checkKnown(featureSet, [...known.featureSets.keys()], 'feature set', known, (detail) => report(['feature_set'], detail));
+  checkKnown(featureSet, 'feature set', known, (detail) => report(['feature_set'], detail));
   if (timeRange === undefined) return { kind: 'feature_set', ...common, featureSet };
   checkThat(() => parseDuration(timeRange), (detail) => report(['time_range'], detail));
   const definition = known.featureSets.get(featureSet);
@@ -171,11 +172,11 @@ function nodeOf(entry: Entry, known: Known, folder: string, mistakes: MistakeLis
   const inputs = [shape.inputs].flat();
   inputs.forEach((input, i) => {
     const path = Array.isArray(shape.inputs) ? ['inputs', i] : ['inputs'];
-    checkKnown(input, [...known.inputs], 'input', known, (detail) => report(path, detail));
+    checkKnown(input, 'input', known, (detail) => report(path, detail));
   });
   const featureSet = shape.output.feature_set;
   const path = ['output', 'feature_set'];
-  checkKnown(featureSet, [...known.featureSets.keys()], 'feature set', known, (detail) => report(path, detail));
+  checkKnown(featureSet, 'feature set', known, (detail) => report(path, detail));
   const kind = known.featureSets.get(featureSet)?.kind;
   if (kind === 'aggregated' || kind === 'opaque') {
     report(path, `feature set ${featureSet} is computed from its source; a node stores its rows in a set with neither aggregations nor compute`);
@@ -183,11 +184,14 @@ function nodeOf(entry: Entry, known: Known, folder: string, mistakes: MistakeLis
   return { name: entry.name, function: shape.function, inputs, output: { featureSet }, where: whereOfEntry(entry) };
 }
 
-function checkKnown(name: string, names: readonly string[], what: 'feature set' | 'input', known: Known, fail: (detail: string) => void): void {
-  if (!known.isComplete || names.includes(name)) return;
+function checkKnown(name: string, what: 'feature set' | 'input', known: Known, fail: (detail: string) => void): void {
+  const declared = what === 'input' ? known.inputs : known.featureSets;
+  if (!known.isComplete || declared.has(name)) return;
+  const names = [...declared.keys()].slice(0, 1_000);
   const section = what === 'input' ? 'inputs' : 'feature_sets';
-  const there = names.length === 0 ? `none is declared under ${section}` : `declared under ${section}: ${names.slice(0, 20).join(', ')}${names.length > 20 ? ', …' : ''}`;
-  const isSet = what === 'input' && known.featureSets.has(name) && nearestName(name, names) === undefined;
+  const told = names.slice(0, 20).join(', ') + (names.length > 20 ? ', …' : '');
+  const there = names.length === 0 ? `none is declared under ${section}` : `declared under ${section}: ${told}`;
+  const isSet = what === 'input' && known.featureSets.has(name);
   const hint = isSet ? `; '${name}' is a feature set: declare an input that names it` : didYouMean(name, names);
   fail(`there is no ${what} ${describe(name)}; ${there}${hint}`);
 }

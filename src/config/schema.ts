@@ -63,10 +63,12 @@ const nodeShape = z
   .strictObject({
     function: text('path/to/module.js#exportedName, inside the project folder'),
     inputs: z.union([z.string().min(1), z.array(z.string().min(1))]).describe('Names of inputs, in the order of the function’s parameters'),
-    output: z.strictObject({
-      feature_store: z.literal(true).describe('The result is stored as a feature set'),
-      feature_set: text('The feature set it is stored as, declared under feature_sets'),
-    }),
+    output: z
+      .strictObject({
+        feature_store: z.literal(true).describe('The result is stored as a feature set'),
+        feature_set: text('The feature set it is stored as, declared under feature_sets'),
+      })
+      .describe('Where the result goes'),
   })
   .describe('A function of the project, called with inputs; what it returns is stored as a feature set');
 

@@ -75,7 +75,7 @@ export class FeatureStore {
     const env = options.env ?? process.env;
     const config = typeof project === 'string'
       ? await loadProject(project, { env })
-      : projectFromObject(project, { folder: options.folder ?? process.cwd(), env });
+      : await projectFromObject(project, { folder: options.folder ?? process.cwd(), env });
     if (config.storageFormat !== 'parquet') {
       // Said when the store is opened, not at the first write: nothing is half-done by then.
       const { UnsupportedError } = await import('../base/errors.ts');

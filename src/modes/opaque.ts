@@ -22,7 +22,7 @@ export async function opaqueRows(
     await feed(source, run.signal === undefined ? {} : { signal: run.signal }, onProgress, 'reading the source', run.signal, async (batch) => {
       batches.push(batch);
     });
-    const all = new Table(source.schema, batches);
+    const all = canonicalTable(source.schema, batches);
     sourceRows += all.numRows;
     return rowsOf(all, plan);
   };

@@ -82,8 +82,9 @@ export function unionSchema(table: string, files: readonly { readonly name: stri
 }
 
 /**
- * The rows of a batch with the columns of `target`. Columns that need no change alias the batch. The caller has made
- * `target` from schemas that meet (`tryCommonType`), and the constants' types are those of the target.
+ * The rows of a batch with the columns of `target`. Columns that need no change alias the batch; a column that is plain in
+ * the target may stay a dictionary of that type, which groups and filters faster, and the batch's own schema says so. The
+ * caller has made `target` from schemas that meet (`tryCommonType`), and the constants' types are those of the target.
  */
 export function conformBatch(batch: RecordBatch, target: Schema, constants: readonly Constant[] = []): RecordBatch {
   const rows = batch.numRows;
@@ -94,11 +95,13 @@ export function conformBatch(batch: RecordBatch, target: Schema, constants: read
     if (index < 0) return nullData(field.type, rows);
     return convert(batch.data.children[index]!, field);
   });
-  return new RecordBatch(target, makeData({ type: new Struct(target.fields), length: rows, nullCount: 0, children }));
+  const fields = target.fields.map((field, i) => (sameType(field.type, children[i]!.type) ? field : field.clone({ type: children[i]!.type })));
+  return new RecordBatch(new Schema(fields), makeData({ type: new Struct(fields), length: rows, nullCount: 0, children }));
 }
 
 function convert(data: Data, field: Field): Data {
   if (sameType(data.type, field.type)) return data;
+  if (DataType.isDictionary(data.type) && sameType(data.type.dictionary, field.type)) return data;
   if (DataType.isNull(data.type)) return nullData(field.type, data.length);
   if (DataType.isDictionary(field.type)) return encodeDictionary(field.type, convert(data, field.clone({ type: field.type.dictionary })));
   if (DataType.isDictionary(data.type)) return convert(decodeDictionary(data), field);

@@ -155,11 +155,25 @@ async function writeDurably(where: string, content: Uint8Array): Promise<void> {
 
 async function makeFolder(folder: string): Promise<void> {
   await translated(folder, 'make the folder', async () => {
-    const first = await mkdir(folder, { recursive: true });
-    if (first === undefined) return;
-    // Each new folder is an entry of the one above it, up to the first that was made.
-    for (let made = folder; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made));
+    await makeFolders(folder);
   });
+}
+
+/**
+ * One folder after the other: Node's own `recursive` never returns where the system answers "not there" for a folder whose
+ * parent is there, as /proc does. Each new folder is an entry of the one above it, which is synced.
+ */
+async function makeFolders(folder: string, parentMade = false): Promise<void> {
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    const { code } = error as { code?: string };
+    if (code === 'EEXIST' && (await stat(folder)).isDirectory()) return;
+    if (code !== 'ENOENT' || parentMade || dirname(folder) === folder) throw error;
+    await makeFolders(dirname(folder));
+    return makeFolders(folder, true);
+  }
+  await syncFolder(dirname(folder));
 }
 
 async function syncFolder(folder: string): Promise<void> {

@@ -92,6 +92,7 @@ export function memoryBytes(now: () => number = Date.now): Bytes {
     },
     async move(from, to) {
       await turn();
+      checkPath(to);
       const entry = files.get(checkPath(from));
       if (entry === undefined) return false;
       put(to, entry.content);

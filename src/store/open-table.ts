@@ -1,6 +1,7 @@
 /** Tables on their own, by path: opened whatever they are, written as tables of our own. */
 import { basename, dirname, resolve } from 'node:path';
 import { type RecordBatch, type Schema, Table } from '../arrow/arrow.ts';
+import { canonicalTable } from '../arrow/canonical.ts';
 import { ArgumentError, CommitConflictError, UnsupportedError } from '../base/errors.ts';
 import { didYouMean } from '../base/names.ts';
 import { type Bytes } from './bytes.ts';
@@ -32,15 +33,20 @@ export async function openTable(path: string, options: { readonly version?: numb
     if (!(await isOwnTable(bytes, name))) throw new ArgumentError('version', `${bytes.locate(name)} has no log, so only what is there now can be read`);
     snapshot = await openOwnTable(bytes, name).snapshot({ version, ...forwarded });
   }
+  const rowsOf = async function* (scanOptions: ScanOptions = {}): AsyncGenerator<RecordBatch, void, void> {
+    const schema = requestedSchema({ name: snapshot.name, schema: snapshot.schema, passedOver: [] }, scanOptions);
+    // Inside, strings may stay dictionaries; whoever reads a table on its own gets the types that its schema names.
+    for await (const batch of snapshot.scan(scanOptions)) yield canonicalTable(schema, [batch]).batches[0]!;
+  };
   return {
     schema: snapshot.schema,
     version: snapshot.version,
     format: snapshot.format,
-    scan: (scanOptions) => snapshot.scan(scanOptions),
+    scan: rowsOf,
     plan: (scanOptions) => snapshot.plan(scanOptions),
     async read(scanOptions) {
       const batches: RecordBatch[] = [];
-      for await (const batch of snapshot.scan(scanOptions)) batches.push(batch);
+      for await (const batch of rowsOf(scanOptions)) batches.push(batch);
       return new Table(requestedSchema({ name: snapshot.name, schema: snapshot.schema, passedOver: [] }, scanOptions ?? {}), batches);
     },
   };

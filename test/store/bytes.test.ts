@@ -73,7 +73,7 @@ function contract(name: string, makeBytes: (test: TestContext) => Bytes): void {
       for (const path of ['../x', 'a/../../x', '/etc/passwd', 'a//b', './a', 'a\0b']) {
         await assert.rejects(async () => bytes.open(path), ArgumentError, path);
         await assert.rejects(async () => bytes.writeNew(path, new Uint8Array(1)), ArgumentError, path);
-        await assert.rejects(async () => bytes.move('a', path), (thrown) => thrown instanceof ArgumentError || true, path);
+        await assert.rejects(async () => bytes.move('a', path), ArgumentError, path);
       }
     });
   });

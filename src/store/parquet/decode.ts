@@ -146,7 +146,7 @@ function splice(chunks: readonly ChunkToDecode[], rows: number): Uint8Array {
   ]);
   const root = structOf([[4, thriftType.binary, utf8('rows')], [5, thriftType.i32, chunks.length]]);
   const elements = [root, ...chunks.map(({ column }, index) => schemaElement(column, String(index)))];
-  const fields = chunks.map(({ column }, index) => new Field(String(index), column.wire ?? column.type, column.nullable));
+  const fields = chunks.map(({ column }, index) => new Field(String(index), column.type, column.nullable));
   const arrowSchema = structOf([[1, thriftType.binary, utf8('ARROW:schema')], [2, thriftType.binary, utf8(embeddedSchema(new Schema(fields)))]]);
   const footer = writeThrift(structOf([
     [1, thriftType.i32, 1],

@@ -317,30 +317,37 @@ class Writer {
     switch (type) {
       case thriftType.true:
       case thriftType.false:
-        return this.byte(value === true ? 1 : 2);
+        this.byte(value === true ? 1 : 2);
+        break;
       case thriftType.i8:
-        return this.byte((value as number) & 255);
+        this.byte((value as number) & 255);
+        break;
       case thriftType.i16:
       case thriftType.i32:
-        return this.int(value as number);
+        this.int(value as number);
+        break;
       case thriftType.i64:
-        return this.long(value as bigint);
+        this.long(value as bigint);
+        break;
       case thriftType.double: {
         const at = this.room(8);
-        return new DataView(this.bytes.buffer).setFloat64(at, value as number, true);
+        new DataView(this.bytes.buffer).setFloat64(at, value as number, true);
+        break;
       }
       case thriftType.binary:
         this.varint((value as Uint8Array).length);
-        return this.raw(value as Uint8Array);
+        this.raw(value as Uint8Array);
+        break;
       case thriftType.uuid:
-        return this.raw(value as Uint8Array);
+        this.raw(value as Uint8Array);
+        break;
       case thriftType.list:
       case thriftType.set: {
         const { elementType, elements } = value as ThriftList;
         this.byte((Math.min(elements.length, 15) << 4) | elementType);
         if (elements.length >= 15) this.varint(elements.length);
         for (const element of elements) this.value(elementType, element);
-        return;
+        break;
       }
       case thriftType.map: {
         const { keyType, valueType, entries } = value as ThriftMap;
@@ -350,10 +357,10 @@ class Writer {
           this.value(keyType, key);
           this.value(valueType, mapped);
         }
-        return;
+        break;
       }
       default:
-        return this.struct(value as ThriftStruct);
+        this.struct(value as ThriftStruct);
     }
   }
 

@@ -1,10 +1,10 @@
 /**
  * What a Parquet column is in Arrow: physical type and annotation in, Arrow type and the way to decode it out.
  *
- *   stored            the integers, floats and bytes in the file
- *   wire              what the decoder is told to make of them; its file is ours, so foreign annotations never reach it
- *   type              what the reader gets; wire and type share buffers but for seconds (stored as milliseconds) and
- *                     fixed-length bytes (which become Binary)
+ *   physical     the integers, floats and bytes in the file
+ *   annotation   what the decoder is told of them; its file is ours, so foreign annotations never reach it
+ *   type         what the reader gets: the decoder's buffers, but for seconds (stored as milliseconds) and fixed-length
+ *                bytes (which become Binary)
  *
  * Of an embedded Arrow schema only what Parquet cannot say is taken: time zones, seconds, Date64,
  * and in our own files large offsets.
@@ -36,8 +36,6 @@ export interface ColumnType {
   readonly physical: number;
   readonly fixedLength: number;
   readonly type: DataType;
-  /** Undefined: what the annotation gives of itself. */
-  readonly wire: DataType | undefined;
   readonly annotation: Annotation;
   /** Set for dates and timestamps whose statistics can be compared. */
   readonly timeScale?: TimeScale;
@@ -68,7 +66,7 @@ export function columnTypeOf(element: ThriftStruct, { type: hint, isOurs }: Type
   const logical = element.struct(10);
   const kind = logical?.member;
   const converted = element.int(6);
-  const plain = { physical, fixedLength, wire: undefined, annotation: none };
+  const plain = { physical, fixedLength, annotation: none };
   const decimal = decimalOf(element, logical);
   if (decimal !== undefined && physical !== physicalType.boolean && physical <= physicalType.fixed && !isFloating(physical)) {
     return decimalColumn(physical, fixedLength, decimal);
@@ -84,7 +82,7 @@ export function columnTypeOf(element: ThriftStruct, { type: hint, isOurs }: Type
       if (kind === logicalKind.unknown) return nullColumn(physical);
       return timestampColumn(logical, converted, hint) ?? integerColumn(physical, integerOf(logical, converted));
     case physicalType.int96:
-      return { ...plain, type: new TimestampMicrosecond(), wire: new TimestampMicrosecond() };
+      return { ...plain, type: new TimestampMicrosecond() };
     case physicalType.float:
       return { ...plain, type: new Float32() };
     case physicalType.double:
@@ -95,7 +93,7 @@ export function columnTypeOf(element: ThriftStruct, { type: hint, isOurs }: Type
       const isText = kind === logicalKind.string || kind === logicalKind.enum || kind === logicalKind.json;
       if (isText || (kind === undefined && (converted === 0 || converted === 4 || converted === 19))) return textColumn(isLarge);
       const type = isLarge ? new LargeBinary() : new Binary();
-      return { ...plain, type, wire: type };
+      return { ...plain, type };
     }
     case physicalType.fixed:
       if (fixedLength <= 0 || fixedLength > 1_048_576) return { why: `its values are ${fixedLength} bytes long` };
@@ -109,8 +107,7 @@ export function columnTypeOf(element: ThriftStruct, { type: hint, isOurs }: Type
 
 /** The column with its strings as codes into a dictionary. Each call makes a type of its own, as batches need. */
 export function asDictionary(column: ColumnType): ColumnType {
-  const type = new Dictionary(column.type, new Int32());
-  return { ...column, type, wire: type };
+  return { ...column, type: new Dictionary(column.type, new Int32()) };
 }
 
 export function isText(type: DataType): boolean {
@@ -126,12 +123,12 @@ function isFloating(physical: number): boolean {
 }
 
 function nullColumn(physical: number): ColumnType {
-  return { physical, fixedLength: 0, type: new Null(), wire: undefined, annotation: none };
+  return { physical, fixedLength: 0, type: new Null(), annotation: none };
 }
 
 function textColumn(isLarge: boolean): ColumnType {
   const type = isLarge ? new LargeUtf8() : new Utf8();
-  return { physical: physicalType.byteArray, fixedLength: 0, type, wire: type, annotation: { kind: 'utf8' } };
+  return { physical: physicalType.byteArray, fixedLength: 0, type, annotation: { kind: 'utf8' } };
 }
 
 function decimalOf(element: ThriftStruct, logical: ThriftStruct | undefined): { precision: number; scale: number } | undefined {
@@ -149,7 +146,7 @@ function decimalColumn(physical: number, fixedLength: number, { precision, scale
   const digitsMax = physical === physicalType.int32 ? 9 : physical === physicalType.int64 ? 18 : 38;
   if (precision > digitsMax) return { why: `it claims decimals of ${precision} digits in ${physical === physicalType.int32 ? 32 : 64} bits` };
   return {
-    physical, fixedLength, type: new Decimal(scale, precision, 128), wire: undefined, annotation: { kind: 'decimal', precision, scale },
+    physical, fixedLength, type: new Decimal(scale, precision, 128), annotation: { kind: 'decimal', precision, scale },
   };
 }
 
@@ -161,7 +158,7 @@ function integerOf(logical: ThriftStruct | undefined, converted: number | undefi
 }
 
 function integerColumn(physical: number, annotated: { bitWidth: number; signed: boolean } | undefined): ColumnType {
-  const plain = { physical, fixedLength: 0, wire: undefined, annotation: none };
+  const plain = { physical, fixedLength: 0, annotation: none };
   if (physical === physicalType.int64) {
     return { ...plain, type: annotated?.bitWidth === 64 && !annotated.signed ? new Uint64() : new Int64() };
   }
@@ -174,7 +171,7 @@ function integerColumn(physical: number, annotated: { bitWidth: number; signed: 
 
 /** A timestamp by annotation, or by the embedded schema where it says seconds or Date64 of plain integers. */
 function timestampColumn(logical: ThriftStruct | undefined, converted: number | undefined, hint: EmbeddedType | undefined): ColumnType | undefined {
-  const plain = { physical: physicalType.int64, fixedLength: 0, wire: undefined, annotation: none };
+  const plain = { physical: physicalType.int64, fixedLength: 0, annotation: none };
   const hinted = hint?.kind === 'timestamp' ? hint : undefined;
   const annotated = annotatedTimestamp(logical, converted);
   if (annotated === undefined) {

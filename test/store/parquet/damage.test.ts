@@ -7,8 +7,10 @@ import { Field, Schema } from '../../../src/arrow/arrow.ts';
 import { FeatureStoreError } from '../../../src/base/errors.ts';
 import { embeddedSchema, embeddedTypes } from '../../../src/store/parquet/arrow-schema.ts';
 import { encodeParquet } from '../../../src/store/parquet/encode.ts';
+import type { ColumnChunk } from '../../../src/store/parquet/footer.ts';
+import { checkPages, PageError } from '../../../src/store/parquet/pages.ts';
 import { readThrift, ThriftStruct, thriftType, type ThriftValue, writeThrift } from '../../../src/store/parquet/thrift.ts';
-import { batchFrom, cellsOf, fixtures, readAll, writable } from './support.ts';
+import { batchFrom, cellsOf, chunkMeta, fixtures, readAll, withFooter, writable } from './support.ts';
 
 /** A file with every type, a dictionary and nulls. */
 function small(rows = 40): Uint8Array {
@@ -78,20 +80,6 @@ test('a flipped bit is an error or data, and memory stays where it is', async ()
   assert.ok(grown < 400 * 1024 * 1024, `${grown} bytes more`);
 });
 
-/** The file with its footer changed. */
-function withFooter(bytes: Uint8Array, change: (meta: ThriftStruct) => void): Uint8Array {
-  const size = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(bytes.length - 8, true);
-  const meta = readThrift(bytes.subarray(bytes.length - 8 - size, bytes.length - 8)).value;
-  change(meta);
-  const footer = writeThrift(meta);
-  const length = Buffer.alloc(4);
-  length.writeUInt32LE(footer.length);
-  return Buffer.concat([bytes.subarray(0, bytes.length - 8 - size), footer, length, Buffer.from('PAR1')]);
-}
-
-/** Of the first column of the first row group. */
-const chunkMeta = (meta: ThriftStruct): ThriftStruct => meta.structs(4)![0]!.structs(1)![0]!.struct(3)!;
-
 const lies: Readonly<Record<string, { change: (meta: ThriftStruct) => void; tag: string; says: RegExp }>> = {
   'no schema': { change: (meta) => meta.delete(2), tag: 'DamagedFile', says: /has no schema/ },
   'no row groups': { change: (meta) => meta.delete(4), tag: 'DamagedFile', says: /no list of row groups/ },
@@ -134,6 +122,33 @@ test('a footer that lies is found out before anything is decoded', async () => {
   for (const [lie, { change, tag, says }] of Object.entries(lies)) {
     await assert.rejects(readAll(withFooter(bytes, change)), (thrown) => thrown instanceof FeatureStoreError && thrown.tag === tag && says.test(thrown.message), lie);
   }
+});
+
+/** One page: its header, and as many bytes. */
+function page(type: number, field: number, values: number, size: number, uncompressedSize = size): Uint8Array {
+  const details = new ThriftStruct().set(1, thriftType.i32, values);
+  const header = new ThriftStruct().set(1, thriftType.i32, type).set(2, thriftType.i32, uncompressedSize).set(3, thriftType.i32, size).set(field, thriftType.struct, details);
+  return Buffer.concat([writeThrift(header), Buffer.alloc(size)]);
+}
+
+test('pages that lie are found out by their headers', () => {
+  const chunk: ColumnChunk = { start: 4, end: 1_000, codec: 1, uncompressedBytes: 900, statistics: {} };
+  const [dictionary, data] = [page(2, 7, 5, 40), page(0, 5, 10, 30)];
+  const check = (...pages: Uint8Array[]): number => checkPages(Buffer.concat(pages), chunk, 20);
+  assert.equal(check(dictionary, data, data, Buffer.from('beyond the last value')), dictionary.length + 2 * data.length);
+  const lies: [RegExp, Uint8Array[]][] = [
+    [/hold 10 values where the footer says 20/, [dictionary, data]],
+    [/hold 25 values where the footer says 20/, [data, page(0, 5, 15, 30)]],
+    [/page 1 is a dictionary/, [data, dictionary, data]],
+    [/page 0 claims 2000000000 bytes uncompressed where the whole column has 900/, [page(0, 5, 20, 30, 2_000_000_000)]],
+    [/page 1 claims 30 bytes where 29 are left/, [data, data.subarray(0, -1)]],
+    [/the dictionary claims 1000000 values in 40 bytes/, [page(2, 7, 1_000_000, 40), data, data]],
+    [/page 0 claims -1 values/, [page(0, 5, -1, 30)]],
+    [/page 0 has the type 9/, [page(9, 5, 20, 30)]],
+    [/page 0 claims -1 and -1 bytes of levels/, [page(3, 8, 20, 30)]],
+    [/the header of page 0 cannot be read/, [Buffer.alloc(50, 0xff)]],
+  ];
+  for (const [says, pages] of lies) assert.throws(() => check(...pages), (thrown) => thrown instanceof PageError && says.test(thrown.message), String(says));
 });
 
 test('an encrypted column is passed over, and the others are read', async () => {

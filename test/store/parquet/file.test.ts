@@ -6,7 +6,8 @@ import { type DataType as AnyType, DataType, Field, Schema } from '../../../src/
 import type { TimeRange } from '../../../src/base/time.ts';
 import { encodeParquet } from '../../../src/store/parquet/encode.ts';
 import { columnBounds, openParquet, planParquet, scanParquet } from '../../../src/store/parquet/file.ts';
-import { batchFrom, batchOf, type Cell, cellsOf, columnOf, flights, MemoryFile, readAll, writable } from './support.ts';
+import { type ThriftStruct, thriftType } from '../../../src/store/parquet/thrift.ts';
+import { batchFrom, batchOf, type Cell, cellsOf, columnOf, flights, MemoryFile, readAll, withFooter, writable } from './support.ts';
 
 /** Ten row groups of a hundred rows; `at` is the row's number in hours. */
 function events(): MemoryFile {
@@ -49,7 +50,9 @@ test('chunks that are near each other are read at once', async () => {
   const source = events();
   const file = await openParquet(source);
   const before = source.reads;
-  for await (const _ of scanParquet(source, file, planParquet(file, { columns: ['id', 'note'] }))) continue;
+  let rows = 0;
+  for await (const batch of scanParquet(source, file, planParquet(file, { columns: ['id', 'note'] }))) rows += batch.numRows;
+  assert.equal(rows, 1_000);
   assert.equal(source.reads - before, 10);
 });
 
@@ -110,12 +113,54 @@ test('pruning changes what is read, never what is in the range', async () => {
   );
 });
 
+test('a row group whose last time is the start is read, one whose first is the end is not', async () => {
+  for (const kind of timeKinds) {
+    const type = writable[kind]!;
+    const cells = [1n, 2n, 3n, 4n].map((time) => (kind === 'day' ? Number(time) : kind === 'ns' || kind === 'nsZone' ? time * 1_000n : time));
+    const batch = batchFrom({ t: { type, cells } });
+    const file = await openParquet(new MemoryFile('t', encodeParquet(batch.schema, [batch], { rowGroupRows: 2 })));
+    const us = (row: number): bigint => nanoseconds(type, BigInt(cells[row]!)) / 1_000n;
+    const groups = (range: TimeRange): readonly number[] => planParquet(file, { timeRange: { column: 't', range } }).rowGroups;
+    assert.deepEqual(groups({}), [0, 1], kind);
+    assert.deepEqual([groups({ startUs: us(1) }), groups({ startUs: us(1) + 1n })], [[0, 1], [1]], kind);
+    assert.deepEqual([groups({ endUs: us(2) }), groups({ endUs: us(2) + 1n })], [[0], [0, 1]], kind);
+  }
+});
+
+test('statistics are trusted only where their order is known', async () => {
+  const batch = batchFrom({ t: { type: writable.us!, cells: [5n, 9n] }, text: { type: writable.utf8!, cells: ['a', 'b'] }, u: { type: writable.uint64!, cells: [1n, 2n] } });
+  const bytes = encodeParquet(batch.schema, [batch]);
+  const statistics = (meta: ThriftStruct): ThriftStruct[] => meta.structs(4)![0]!.structs(1)!.map((chunk) => chunk.struct(3)!.struct(12)!);
+  const bounds = async (change: (meta: ThriftStruct) => void): Promise<unknown[]> => {
+    const file = await openParquet(new MemoryFile('t', withFooter(bytes, change)));
+    return ['t', 'text', 'u'].map((column) => columnBounds(file, 0, column)!.min !== undefined);
+  };
+  assert.deepEqual(await bounds(() => undefined), [true, true, true]);
+  assert.deepEqual(await bounds((meta) => meta.delete(7)), [true, false, false]);
+  const old = (meta: ThriftStruct): void => {
+    for (const of of statistics(meta)) of.set(1, thriftType.binary, of.binary(5)!).set(2, thriftType.binary, of.binary(6)!).delete(5).delete(6);
+  };
+  assert.deepEqual(await bounds(old), [true, false, false]);
+  const swapped = (meta: ThriftStruct): void => {
+    for (const of of statistics(meta)) {
+      const [max, min] = [of.binary(5)!, of.binary(6)!];
+      of.set(5, thriftType.binary, min).set(6, thriftType.binary, max);
+    }
+  };
+  assert.deepEqual(await bounds(swapped), [false, false, false]);
+  const short = (meta: ThriftStruct): void => {
+    for (const of of statistics(meta)) of.set(6, thriftType.binary, Uint8Array.of(1, 2, 3));
+  };
+  assert.deepEqual(await bounds(short), [false, true, false]);
+});
+
 test('bounds of a column, in its own values', async () => {
   const batch = batchFrom({
     i: { type: writable.int64!, cells: [3n, null, -(2n ** 63n)] },
     u: { type: writable.uint64!, cells: [2n ** 64n - 1n, 0n, 1n] },
     u32: { type: writable.uint32!, cells: [4_000_000_000, 1, null] },
     f: { type: writable.double!, cells: [0, -1.5, null] },
+    zero: { type: writable.float!, cells: [0, 0, 1] },
     text: { type: writable.utf8!, cells: ['b', 'a', 'é'] },
     flag: { type: writable.bool!, cells: [true, false, true] },
     s: { type: writable.s!, cells: [-7n, 5n, null] },
@@ -132,6 +177,8 @@ test('bounds of a column, in its own values', async () => {
   assert.deepEqual(bounds('u'), [0n, 2n ** 64n - 1n, 0n]);
   assert.deepEqual(bounds('u32'), [1, 4_000_000_000, 1n]);
   assert.deepEqual(bounds('f'), [-1.5, 0, 1n]);
+  // A zero may stand for the other one.
+  assert.deepEqual(bounds('zero'), [-0, 1, 0n]);
   assert.deepEqual(bounds('text'), ['a', 'é', 0n]);
   assert.deepEqual(bounds('flag'), [false, true, 0n]);
   assert.deepEqual(bounds('s'), [-7n, 5n, 1n]);

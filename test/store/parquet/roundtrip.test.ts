@@ -66,7 +66,7 @@ const encodeOptions: fc.Arbitrary<EncodeOptions> = fc.record(
 /** Float bits count: NaN equals NaN and −0 is not 0. */
 function assertCells(found: readonly Cell[], expected: readonly Cell[]): void {
   assert.equal(found.length, expected.length);
-  found.forEach((cell, row) => assert.ok(Object.is(cell, expected[row]!), `row ${row}: ${String(cell)} for ${String(expected[row])}`));
+  for (const [row, cell] of found.entries()) assert.ok(Object.is(cell, expected[row]!), `row ${row}: ${String(cell)} for ${String(expected[row])}`);
 }
 
 test('every type comes back with its values, whatever the batches, slices, dictionaries and options', async () => {

@@ -8,6 +8,7 @@ import {
   TimestampSecond, Type, Uint8, Uint16, Uint32, Uint64, Utf8, Vector,
 } from '../../../src/arrow/arrow.ts';
 import { type FileBytes, openParquet, planParquet, scanParquet } from '../../../src/store/parquet/file.ts';
+import { readThrift, type ThriftStruct, writeThrift } from '../../../src/store/parquet/thrift.ts';
 import type { ScanOptions } from '../../../src/store/table.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../../../..');
@@ -89,16 +90,19 @@ export function columnOf(type: DataType, cells: readonly Cell[]): Data {
   }
   const data = new (type.ArrayType as new (length: number) => Float64Array)(cells.length);
   const zero = (data as unknown) instanceof BigInt64Array || (data as unknown) instanceof BigUint64Array ? 0n : 0;
-  cells.forEach((cell, row) => (data[row] = (cell ?? zero) as number));
+  for (const [row, cell] of cells.entries()) data[row] = (cell ?? zero) as number;
   return makeData({ ...common, data } as never);
 }
 
 /** The same cells as codes into a dictionary, whose entries come in two chunks and hold one that no row uses. */
 export function dictionaryOf(type: DataType, cells: readonly Cell[]): Data {
-  const entries = [...new Set(cells.filter((cell) => cell !== null))];
+  const entries: Cell[] = [];
+  // Not a Set, to which −0 is 0.
+  const codeOf = (cell: Cell): number => entries.findIndex((entry) => Object.is(entry, cell));
+  for (const cell of cells) if (cell !== null && codeOf(cell) < 0) entries.push(cell);
   const chunks = [entries.slice(0, 2), [...entries.slice(2), entries[0] ?? null]].filter((chunk) => chunk.length > 0);
   const dictionary = new Vector(chunks.map((chunk) => columnOf(type, chunk)));
-  const codes = columnOf(new Int32(), cells.map((cell) => (cell === null ? null : entries.indexOf(cell))));
+  const codes = columnOf(new Int32(), cells.map((cell) => (cell === null ? null : codeOf(cell))));
   const dictionaryType = new Dictionary(type, new Int32());
   return makeData({ type: dictionaryType, length: cells.length, nullCount: -1, nullBitmap: codes.nullBitmap, data: codes.values, dictionary } as never);
 }
@@ -153,3 +157,17 @@ function cellAt(data: Data, row: number): Cell {
 function isSpans(type: DataType): boolean {
   return DataType.isUtf8(type) || DataType.isLargeUtf8(type) || DataType.isBinary(type) || DataType.isLargeBinary(type);
 }
+
+/** The file with its footer changed. */
+export function withFooter(bytes: Uint8Array, change: (meta: ThriftStruct) => void): Uint8Array {
+  const size = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(bytes.length - 8, true);
+  const meta = readThrift(bytes.subarray(bytes.length - 8 - size, bytes.length - 8)).value;
+  change(meta);
+  const footer = writeThrift(meta);
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(footer.length);
+  return Buffer.concat([bytes.subarray(0, bytes.length - 8 - size), footer, length, Buffer.from('PAR1')]);
+}
+
+/** Of the first column of the first row group. */
+export const chunkMeta = (meta: ThriftStruct): ThriftStruct => meta.structs(4)![0]!.structs(1)![0]!.struct(3)!;
