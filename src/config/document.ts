@@ -3,7 +3,7 @@
  * One text of YAML 1.2 (core schema), as plain values that still know where they stand. What YAML allows and nobody needs
  * here is refused: keys given twice, tags of one's own, aliases that multiply, several documents in one text.
  */
-import { type Document, isAlias, isCollection, isMap, isNode, isPair, isScalar, Lexer, LineCounter, type Pair, parseDocument, visit, type YAMLMap } from 'yaml';
+import { type Alias, type Document, isAlias, isCollection, isMap, isNode, isPair, isScalar, Lexer, LineCounter, type Pair, parseDocument, visit, type YAMLMap } from 'yaml';
 import { reasonOf } from '../base/errors.ts';
 import { type Environment, fillIn } from './environment.ts';
 import type { MistakeList, Origin, Path, Position } from './mistakes.ts';
@@ -18,8 +18,8 @@ export const documentBytesMax = 10_000_000;
 const tokensMax = 1_000_000;
 const depthMax = 100;
 
-/** How many nodes all aliases together may stand for. */
-const aliasedNodesMax = 100;
+/** How many aliases there may be, and how many nodes they may together stand for. */
+const aliasesMax = 100;
 
 /** Reads a text. Undefined when it cannot be read; then, as for every other mistake, `mistakes` has heard of it. */
 export function readDocument(text: string, label: string, env: Environment, mistakes: MistakeList): ConfigDocument | undefined {
@@ -30,10 +30,10 @@ export function readDocument(text: string, label: string, env: Environment, mist
     return { line: Math.max(line, 1), column: Math.max(col, 1) };
   };
   let document: Document | undefined;
-  const pairs: PairIndex = new WeakMap();
+  const index: Index = { pairs: new WeakMap(), aliases: new WeakMap() };
   const origin: Origin = {
     label,
-    position: (path, at) => positionAt(document === undefined ? 0 : offsetOf(document, pairs, path, at)),
+    position: (path, at) => positionAt(document === undefined ? 0 : offsetOf(document, index, path, at)),
   };
   let sound = true;
   const fail = (offset: number, detail: string, cause?: unknown): void => {
@@ -43,6 +43,8 @@ export function readDocument(text: string, label: string, env: Environment, mist
 
   const excess = excessOf(text);
   if (excess !== undefined) {
+    // Nothing was parsed, so nobody has counted the lines yet.
+    for (let start = 0; start >= 0 && start <= excess.offset; start = text.indexOf('\n', start) + 1 || -1) lines.addNewLine(start);
     fail(excess.offset, excess.detail);
     return undefined;
   }
@@ -63,23 +65,25 @@ export function readDocument(text: string, label: string, env: Environment, mist
   fillInStrings(document, env, fail);
   if (!sound) return undefined;
   try {
-    return { ...origin, value: document.toJS({ maxAliasCount: aliasedNodesMax }) };
+    return { ...origin, value: document.toJS({ maxAliasCount: aliasesMax }) };
   } catch (error) {
-    fail(firstAlias(document), `its aliases stand for more than ${aliasedNodesMax} nodes; write out what they stand for`, error);
+    fail(firstAlias(document), `its aliases stand for more than ${aliasesMax} nodes; write out what they stand for`, error);
     return undefined;
   }
 }
 
 /** What is too much in a text, found by its tokens alone: before anything is built of them. */
 function excessOf(text: string): { readonly offset: number; readonly detail: string } | undefined {
-  let [offset, tokens, flowDepth, compactDepth, isScalarNext] = [0, 0, 0, 0, false];
+  let [offset, tokens, aliases, flowDepth, compactDepth, isScalarNext] = [0, 0, 0, 0, 0, false];
   for (const token of new Lexer().lex(text)) {
     if (isScalarNext) isScalarNext = false;
     else if (token === scalarFollows) isScalarNext = true;
     else if (token === '[' || token === '{') flowDepth++;
     else if (token === ']' || token === '}') flowDepth--;
     else if (token === '-' || token === '?') compactDepth++;
+    else if (token.startsWith('*')) aliases++;
     else if (token.includes('\n')) compactDepth = 0;
+    if (aliases > aliasesMax) return { offset, detail: `has more than ${aliasesMax} aliases; write out what they stand for` };
     if (flowDepth > depthMax || (flowDepth === 0 && compactDepth > depthMax)) return { offset, detail: `is nested too deeply, more than ${depthMax} levels` };
     if (++tokens > tokensMax) return { offset, detail: `is too large for a configuration, more than ${tokensMax} words and marks` };
     if (!/^[\x02\x18\x1f\uFEFF]$/.test(token)) offset += token.length;
@@ -146,14 +150,14 @@ function firstAlias(document: Document): number {
 }
 
 /** Where the value at a path begins, or its key, or the nearest thing around it that is there. */
-function offsetOf(document: Document, pairs: PairIndex, path: Path, at: 'key' | 'value'): number {
+function offsetOf(document: Document, index: Index, path: Path, at: 'key' | 'value'): number {
   let node: unknown = document.contents;
   let pair: Pair | undefined;
   let offset = startOf(node) ?? 0;
   for (const step of path) {
-    if (isAlias(node)) node = node.resolve(document);
+    if (isAlias(node)) node = targetOf(node, document, index);
     if (!isCollection(node)) return offset;
-    const found = isMap(node) ? pairOf(node, step, pairs) : node.items[Number(step)];
+    const found = isMap(node) ? pairOf(node, step, index) : node.items[Number(step)];
     if (found === undefined) return offset;
     pair = isPair(found) ? found : undefined;
     node = isPair(found) ? found.value : found;
@@ -162,16 +166,24 @@ function offsetOf(document: Document, pairs: PairIndex, path: Path, at: 'key' | 
   return at === 'value' || pair === undefined ? (valueStart(node) ?? offset) : offset;
 }
 
-/** The pairs of each mapping by key, made when first asked for. */
-type PairIndex = WeakMap<YAMLMap, Map<string, Pair>>;
+/** The pairs of each mapping by key, and what each alias stands for; made when first asked for. */
+interface Index {
+  readonly pairs: WeakMap<YAMLMap, Map<string, Pair>>;
+  readonly aliases: WeakMap<Alias, unknown>;
+}
 
-function pairOf(map: YAMLMap, key: string | number, pairs: PairIndex): Pair | undefined {
-  let index = pairs.get(map);
-  if (index === undefined) {
-    index = new Map(map.items.map((pair) => [isScalar(pair.key) ? String(pair.key.value ?? '') : '', pair]));
-    pairs.set(map, index);
+function pairOf(map: YAMLMap, key: string | number, { pairs }: Index): Pair | undefined {
+  let byKey = pairs.get(map);
+  if (byKey === undefined) {
+    byKey = new Map(map.items.map((pair) => [isScalar(pair.key) ? String(pair.key.value ?? '') : '', pair]));
+    pairs.set(map, byKey);
   }
-  return index.get(String(key));
+  return byKey.get(String(key));
+}
+
+function targetOf(alias: Alias, document: Document, { aliases }: Index): unknown {
+  if (!aliases.has(alias)) aliases.set(alias, alias.resolve(document));
+  return aliases.get(alias);
 }
 
 /** A value that was left out has no place of its own. */

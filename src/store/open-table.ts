@@ -95,9 +95,9 @@ export async function writeTable(path: string, table: Table, options: WriteTable
 
 /** Files that others have put there would neither be seen by our log nor be ours to remove. */
 async function refuseForeign(bytes: Bytes, name: string): Promise<void> {
-  if (await isOwnTable(bytes, name)) return;
   const where = bytes.locate(name);
   if ((await bytes.kind(name)) === 'file') throw new ArgumentError('path', `${where} is a file; give the path of a folder`);
+  if (await isOwnTable(bytes, name)) return;
   const names = ((await bytes.names(name)) ?? []).filter((entry) => entry !== '_staged');
   if (names.length > 0) {
     throw new ArgumentError('path', `${where} is no table of this library, and not empty (${names.slice(0, 3).join(', ')}); choose another folder`);

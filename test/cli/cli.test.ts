@@ -246,7 +246,7 @@ describe('get', { concurrency: 4 }, () => {
     await fails(['get', 'customer_demographics', '--out', 'config'], 1, /config: cannot be written: it is a folder/, { folder });
     const pipe = join(folder, 'pipe');
     execFileSync('mkfifo', [pipe]);
-    const piped = promisify(execFile)('cat', [pipe]);
+    const piped = promisify(execFile)('cat', [pipe], { timeout: 20_000 });
     await succeeds(['get', 'customer_demographics', '--limit', '1', '--out', 'pipe', '--format', 'csv'], { folder });
     assert.match((await piped).stdout, /^customer_id,/);
     assert.ok(statSync(pipe).isFIFO());

@@ -292,7 +292,10 @@ const wrongs: readonly Wrong[] = [
   { name: 'sets that differ in case', sets: 'feature_sets:\n  Spend: { entity_keys: a }\n  spend: { entity_keys: a }\n', where: 'feature_sets.yaml:3:3', says: ["'Spend'", 'case'] },
   { name: 'bytes that are no text', files: { 'config/global.yaml': Uint8Array.of(0xff, 0xfe, 0x61, 0) }, where: 'global.yaml', says: ['UTF-8'] },
   { name: 'an absurd size', global: `# ${'x'.repeat(10_000_001)}\n`, where: 'global.yaml', says: ['10000000 bytes'] },
-  { name: 'absurd depth', global: '['.repeat(100_000), where: 'global.yaml:1:', says: [/deep|YAML/] },
+  { name: 'absurd depth in brackets', global: `layers:\n  silver: ${'['.repeat(1_000_000)}`, where: 'global.yaml:2:111', says: ['nested too deeply'] },
+  { name: 'absurd depth in dashes', global: '- '.repeat(100_000), where: 'global.yaml:1:201', says: ['nested too deeply'] },
+  { name: 'absurdly many words', global: '- a\n'.repeat(400_000), where: 'global.yaml:', says: ['too large for a configuration'] },
+  { name: 'very many aliases', global: `x: &x 1\n${Array.from({ length: 20_000 }, (_, i) => `k${i}: *x\n`).join('')}`, where: 'global.yaml:102:7', says: ['more than 100 aliases'] },
   {
     name: 'aliases that multiply',
     global: `a: &a [x,x,x,x,x,x,x,x,x]\n${[...'bcdefgh'].map((name, i) => `${name}: &${name} [${Array(9).fill(`*${'abcdefgh'[i]}`).join(',')}]\n`).join('')}`,

@@ -139,7 +139,7 @@ function contract(name: string, makeBytes: (test: TestContext) => Bytes): void {
       const more = new Schema([...eventSchema.fields, new Field('x', new Int32(), true)]);
       await assert.rejects(table.commit({ readVersion: 0, kind: 'append', schema: more, add: [], info: {} }), /column x/);
       const nullable = new Schema([new Field('id', eventSchema.fields[0]!.type, true), ...eventSchema.fields.slice(1)]);
-      const nothing = tableOfColumns(nullable, [makeData({ type: nullable.fields[0]!.type as never, length: 1, nullCount: 1, nullBitmap: new Uint8Array(1) } as never), ...events(0, 1).batches[0]!.data.children.slice(1)], 1);
+      const nothing = tableOfColumns(nullable, [makeData({ type: nullable.fields[0]!.type as never, length: 1, nullCount: 1, nullBitmap: new Uint8Array(1), data: new BigInt64Array(1) } as never), ...events(0, 1).batches[0]!.data.children.slice(1)], 1);
       await assert.rejects(write(table, 'append', nothing), /no nulls by its schema, but 1/);
       assert.deepEqual(await currentIds(table), [0, 1]);
     });

@@ -84,9 +84,10 @@ it('a file is left out of a time range only when none of its rows is in it', () 
   const units: [DataType, bigint][] = [[new Timestamp(0), 1_000_000n], [new Timestamp(1, 'UTC'), 1000n], [new Timestamp(2), 1n], [new DateDay(), 86_400_000_000n], [new DateMillisecond(), 1000n]];
   fc.assert(
     fc.property(
-      fc.constantFrom(...units), fc.array(fc.option(fc.integer({ min: -1_000_000, max: 1_000_000 }), { nil: null }), { maxLength: 5 }),
+      fc.nat(units.length - 1), fc.array(fc.option(fc.integer({ min: -1_000_000, max: 1_000_000 }), { nil: null }), { maxLength: 5 }),
       fc.integer({ min: -1_000_000, max: 1_000_000 }), fc.integer({ min: 0, max: 1000 }),
-      ([type, unitUs], values, first, length) => {
+      (unit, values, first, length) => {
+        const [type, unitUs] = units[unit]!;
         const schema = new Schema([new Field('x', type, true)]);
         const days = type instanceof DateDay;
         const bitmap = new Uint8Array((values.length + 7) >> 3);

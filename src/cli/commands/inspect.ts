@@ -88,7 +88,7 @@ async function firstRows(table: OpenTable, limit: number, signal: AbortSignal): 
       if (missing === 0) break;
     }
   }
-  return new Table(table.schema, batches);
+  return batches.length === 0 ? new Table(table.schema) : new Table(batches);
 }
 
 const factNames: Readonly<Record<string, string>> = { rowGroups: 'row groups', bytes: 'size' };

@@ -44,14 +44,14 @@ function cellArbitrary(type: AnyType): fc.Arbitrary<Cell> {
 interface Trial {
   readonly kind: string;
   readonly asDictionary: boolean;
-  readonly parts: readonly { readonly before: readonly Cell[]; readonly cells: readonly Cell[] }[];
+  readonly parts: readonly { readonly before: readonly Cell[]; readonly cells: readonly Cell[]; readonly after: readonly Cell[] }[];
 }
 
 const columnTrial = (kind: string): fc.Arbitrary<Trial> => {
   const pool = fc.array(cellArbitrary(writable[kind]!), { minLength: 1, maxLength: 6 });
   return pool.chain((values) => {
     const cell = fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...values) }, { weight: 1, arbitrary: fc.constant(null) }, { weight: 2, arbitrary: cellArbitrary(writable[kind]!) });
-    const part = fc.record({ before: fc.array(cell, { maxLength: 11 }), cells: fc.array(cell, { maxLength: 40 }) });
+    const part = fc.record({ before: fc.array(cell, { maxLength: 11 }), cells: fc.array(cell, { maxLength: 40 }), after: fc.array(cell, { maxLength: 11 }) });
     return fc.record({ kind: fc.constant(kind), asDictionary: fc.boolean(), parts: fc.array(part, { minLength: 1, maxLength: 3 }) });
   });
 };
@@ -73,8 +73,8 @@ test('every type comes back with its values, whatever the batches, slices, dicti
   await fc.assert(
     fc.asyncProperty(trial, encodeOptions, async ({ kind, asDictionary, parts }, options) => {
       const type = writable[kind]!;
-      // Rows stand before the slice that is written, so bits and offsets start in the middle.
-      const pieces = parts.map(({ before, cells }) => (asDictionary ? dictionaryOf : columnOf)(type, [...before, ...cells]).slice(before.length, cells.length));
+      // Rows stand before and behind the slice that is written, so bits and offsets start and end in the middle.
+      const pieces = parts.map(({ before, cells, after }) => (asDictionary ? dictionaryOf : columnOf)(type, [...before, ...cells, ...after]).slice(before.length, cells.length));
       const schema = new Schema([new Field('x', asDictionary ? new Dictionary(type, new Int32()) : type, true)]);
       const file = encodeParquet(schema, pieces.map((data) => batchOf(schema, [data])), options);
       const read = await readAll(file);
@@ -155,6 +155,14 @@ test('names of any kind', async () => {
   const { schema, batches } = await readAll(encodeParquet(batch.schema, [batch]));
   assert.deepEqual(new Set(schema.fields.map(({ name }) => name)), new Set(names));
   for (const [i, name] of names.entries()) assert.deepEqual(cellsOf(batches, name), [i]);
+});
+
+test('what stands under a null does not matter', async () => {
+  const type = writable.s!;
+  const schema = new Schema([new Field('t', type, true)]);
+  const data = makeData({ type, length: 2, nullCount: 1, nullBitmap: Uint8Array.of(2), data: BigInt64Array.of(2n ** 62n, 7n) } as never);
+  const read = await readAll(encodeParquet(schema, [batchOf(schema, [data])]));
+  assert.deepEqual(cellsOf(read.batches, 't'), [null, 7n]);
 });
 
 test('what cannot be written is refused by name', () => {
