@@ -99,6 +99,15 @@ export function conformBatch(batch: RecordBatch, target: Schema, constants: read
   return new RecordBatch(new Schema(fields), makeData({ type: new Struct(fields), length: rows, nullCount: 0, children }));
 }
 
+/** The same rows with exactly the types of `target`: a dictionary that stands where the target is plain is decoded. */
+export function decodeBatch(batch: RecordBatch, target: Schema): RecordBatch {
+  const children = target.fields.map((field, i): Data => {
+    const data = batch.data.children[i]!;
+    return sameType(data.type, field.type) ? data : convert(decodeDictionary(data), field);
+  });
+  return new RecordBatch(target, makeData({ type: new Struct(target.fields), length: batch.numRows, nullCount: 0, children }));
+}
+
 function convert(data: Data, field: Field): Data {
   if (sameType(data.type, field.type)) return data;
   if (DataType.isDictionary(data.type) && sameType(data.type.dictionary, field.type)) return data;

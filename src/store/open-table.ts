@@ -1,7 +1,7 @@
 /** Tables on their own, by path: opened whatever they are, written as tables of our own. */
 import { basename, dirname, resolve } from 'node:path';
 import { type RecordBatch, type Schema, Table } from '../arrow/arrow.ts';
-import { canonicalTable } from '../arrow/canonical.ts';
+import { decodeBatch } from './conform.ts';
 import { ArgumentError, CommitConflictError, UnsupportedError } from '../base/errors.ts';
 import { didYouMean } from '../base/names.ts';
 import { type Bytes } from './bytes.ts';
@@ -36,7 +36,7 @@ export async function openTable(path: string, options: { readonly version?: numb
   const rowsOf = async function* (scanOptions: ScanOptions = {}): AsyncGenerator<RecordBatch, void, void> {
     const schema = requestedSchema({ name: snapshot.name, schema: snapshot.schema, passedOver: [] }, scanOptions);
     // Inside, strings may stay dictionaries; whoever reads a table on its own gets the types that its schema names.
-    for await (const batch of snapshot.scan(scanOptions)) yield canonicalTable(schema, [batch]).batches[0]!;
+    for await (const batch of snapshot.scan(scanOptions)) yield decodeBatch(batch, schema);
   };
   return {
     schema: snapshot.schema,
