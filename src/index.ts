@@ -16,9 +16,10 @@ export type { FeatureSetDefinition, InputDefinition, Mode, NodeDefinition, Proje
 export { configurationJsonSchema } from './config/schema.ts';
 export { loadProject } from './config/load.ts';
 export { openTable, writeTable } from './store/open-table.ts';
+export { encodeParquet } from './store/parquet/encode.ts';
 export type { ScanPlan } from './store/table.ts';
 export { col, type Expression, formatExpression } from './arrow/expression.ts';
 export { tablesEqual } from './arrow/canonical.ts';
-export { toRows } from './cli/values.ts';
+export { toRows } from './arrow/values.ts';
 export type { Instant, TimeRange, TimeRangeInput } from './base/time.ts';
 export * from './base/errors.ts';

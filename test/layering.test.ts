@@ -19,7 +19,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
   store: ['base', 'arrow'],
   config: ['base', 'arrow', 'engine'],
   modes: ['base', 'arrow', 'engine', 'store', 'config'],
-  cli: ['index.ts'],
+  cli: ['base', 'arrow', 'index.ts'],
   'index.ts': ['base', 'arrow', 'engine', 'store', 'config', 'modes'],
 };
 
@@ -33,7 +33,6 @@ const onlyIn: Readonly<Record<string, readonly string[]>> = {
   zod: ['config/'],
   'node:fs': ['store/local-bytes.ts', 'config/load.ts', 'cli/'],
   'node:fs/promises': ['store/local-bytes.ts', 'config/load.ts', 'cli/'],
-  'node:worker_threads': ['engine/pool', 'engine/worker'],
 };
 
 interface Import {

@@ -6,7 +6,7 @@
  *   arrow   the IPC file format
  */
 import { type Table, tableToIPC } from '../arrow/arrow.ts';
-import { formatJson, formatValue, type Value, valueReader } from './values.ts';
+import { formatJson, formatValue, type Value, valueReader } from '../arrow/values.ts';
 
 const chunkCharacters = 1 << 16;
 

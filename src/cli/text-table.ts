@@ -12,7 +12,7 @@
  */
 import type { Table } from '../arrow/arrow.ts';
 import { cutText, escapeControls, padText, textWidth } from './text-width.ts';
-import { formatValue, isNumeric, typeName, valueReader } from './values.ts';
+import { formatValue, isNumeric, typeName, valueReader } from '../arrow/values.ts';
 
 export const nullMark = '∅';
 

@@ -86,13 +86,14 @@ function excessOf(text: string): { readonly offset: number; readonly detail: str
     if (aliases > aliasesMax) return { offset, detail: `has more than ${aliasesMax} aliases; write out what they stand for` };
     if (flowDepth > depthMax || (flowDepth === 0 && compactDepth > depthMax)) return { offset, detail: `is nested too deeply, more than ${depthMax} levels` };
     if (++tokens > tokensMax) return { offset, detail: `is too large for a configuration, more than ${tokensMax} words and marks` };
-    if (!/^[\x02\x18\x1f\uFEFF]$/.test(token)) offset += token.length;
+    if (!signals.has(token)) offset += token.length;
   }
   return undefined;
 }
 
-/** What the lexer says before the text of a scalar. */
+/** What the lexer says before the text of a scalar, and all that it says which does not stand in the text. */
 const scalarFollows = '\x1f';
+const signals: ReadonlySet<string> = new Set([scalarFollows, '\x02', '\x18']);
 
 function syntaxDetail(error: Document['errors'][number] | Document['warnings'][number], text: string): string {
   if (error.code === 'MULTIPLE_DOCS') return 'the file holds several YAML documents; leave one, without --- lines';

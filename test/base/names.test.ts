@@ -17,6 +17,7 @@ test('a slip of the keyboard finds the word that was meant', () => {
 test('the nearest of several wins, the first of equals', () => {
   assert.equal(nearestName('sum_amount', ['num_amount', 'sum_amounts', 'sum_amount']), 'sum_amount');
   assert.equal(nearestName('ab', ['ac', 'ad']), 'ac');
+  assert.equal(nearestName('hybird', ['hybirdos', 'hybrid']), 'hybrid', 'neighbours that changed places are one slip');
 });
 
 test('law: one letter put in, left out, changed or swapped finds the word again', () => {

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { Table } from '../../src/arrow/arrow.ts';
 import { programName } from '../../src/cli/program.ts';
 import { sampleTransactions, transactionCount } from '../../src/cli/sample-transactions.ts';
-import { toRows } from '../../src/cli/values.ts';
+import { toRows } from '../../src/arrow/values.ts';
 
 const now = new Date('2026-05-01T12:34:56.789Z');
 

@@ -57,6 +57,10 @@ test('a set of no known columns has any', () => {
   assert.deepEqual([written.kind, written.entityKeys, written.source, column], ['written', ['a', 'b'], { table: '' }, 'whatever']);
 });
 
+test('space around a window is not part of its name', () => {
+  assert.deepEqual(featureSet({ ...good, windows: [' 7d ', '7d'] }).windows, [{ text: '7d', lengthUs: 7n * dayUs }]);
+});
+
 test('its filter and that of its compute function both count', () => {
   const compute = (df: Frame) => df.filter(col('country').eq('ES')).groupBy('id').agg({ amount: 'sum' });
   const set = featureSet({ name: 'spend', source: 't', compute, filter: col('amount').gt(0) });

@@ -109,6 +109,7 @@ test('entity keys and groups are the same columns, in the order of the entity ke
   const compute: ComputeFunction = (df) => df.groupBy('a', 'b').agg({ c: 'sum' });
   assert.deepEqual(featureSet({ name: 's', entityKeys: ['b', 'a'], source: 't', compute }).entityKeys, ['b', 'a']);
   assert.throws(() => featureSet({ name: 's', entityKeys: 'a', source: 't', compute }), /groups by a, b, not by a/);
+  assert.throws(() => featureSet({ name: 's', entityKeys: ['a', 'c'], source: 't', compute }), /groups by a, b, not by a, c/);
 });
 
 test('types: an aggregated frame is at its end', () => {

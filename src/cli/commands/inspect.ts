@@ -11,7 +11,7 @@ import { countOption, formatOption, textOption } from '../options.ts';
 import { sourcePath, tryFindProject } from '../project.ts';
 import { arrowTableLines, formatBytes, tableLines } from '../text-table.ts';
 import { escapeControls } from '../text-width.ts';
-import { toRows, typeName } from '../values.ts';
+import { toRows, typeName } from '../../arrow/values.ts';
 
 type OpenTable = Awaited<ReturnType<typeof openTable>>;
 

@@ -7,7 +7,7 @@ import {
   Binary, Bool, type Data, type DataType, DateDay, DateMillisecond, Decimal, Dictionary, Field, Float16, Float32, Float64, Int32, Int64, makeData,
   RecordBatch, Schema, Struct, Table, Timestamp, Uint64, Utf8, vectorFromArray,
 } from '../../src/arrow/arrow.ts';
-import { formatDecimal, formatJson, formatValue, toRows, typeName, valueReader } from '../../src/cli/values.ts';
+import { formatDecimal, formatJson, formatValue, toRows, typeName, valueReader } from '../../src/arrow/values.ts';
 
 function tableOf(columns: Record<string, Data>): Table {
   const schema = new Schema(Object.entries(columns).map(([name, data]) => new Field(name, data.type, true)));

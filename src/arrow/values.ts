@@ -14,7 +14,7 @@
  *
  * Law: text is a function of the value and its type alone; two values with the same text are the same value.
  */
-import { type Data, DataType, type Field, makeVector, type Table, Type, type Vector } from '../arrow/arrow.ts';
+import { type Data, DataType, type Field, makeVector, type Table, Type, type Vector } from './arrow.ts';
 import { floorDivide, formatInstant } from '../base/time.ts';
 
 export type Value = null | boolean | number | bigint | string | Uint8Array | readonly Value[] | { readonly [name: string]: Value };
