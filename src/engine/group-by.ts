@@ -1,5 +1,5 @@
 /** The engine on its own: an Arrow table in, an Arrow table out. */
-import { type RecordBatch, Table } from '../arrow/arrow.ts';
+import type { RecordBatch, Table } from '../arrow/arrow.ts';
 import { canonicalTable } from '../arrow/canonical.ts';
 import type { Expression } from '../arrow/expression.ts';
 import { takeRows } from '../arrow/rows.ts';

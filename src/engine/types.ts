@@ -3,7 +3,7 @@
  * what type comes out. All wrong questions about types are answered here, before any row is read.
  */
 import {
-  ArrowTimeUnit, DataType, Field, Float64, Int64, Schema, type Timestamp, TimestampMicrosecond, Type, Uint64,
+  type ArrowTimeUnit, DataType, Field, Float64, Int64, Schema, type Timestamp, TimestampMicrosecond, Type, Uint64,
 } from '../arrow/arrow.ts';
 import { plainType } from '../arrow/canonical.ts';
 import { ArgumentError, SchemaMismatchError } from '../base/errors.ts';

@@ -10,7 +10,7 @@
 import { DataType, makeData, RecordBatch, Schema, Struct } from '../arrow/arrow.ts';
 import { DamagedFileError, FeatureStoreError, reasonOf, SchemaMismatchError, throwIfCancelled } from '../base/errors.ts';
 import { didYouMean } from '../base/names.ts';
-import { type OpenFile } from './bytes.ts';
+import type { OpenFile } from './bytes.ts';
 import { type Constant, conformBatch, isNested } from './conform.ts';
 import { openParquet, type ParquetFile, planParquet, type ParquetPlan, scanParquet } from './parquet/file.ts';
 import type { ScanOptions, ScanPlan } from './table.ts';

@@ -11,7 +11,7 @@
  * Arrow schema is kept beside Delta's. Pure; own-table.ts reads and writes the files.
  */
 import { crc32 } from 'node:zlib';
-import { DataType, Schema, Table, tableFromIPC, tableToIPC, Type } from '../arrow/arrow.ts';
+import { DataType, type Schema, Table, tableFromIPC, tableToIPC, Type } from '../arrow/arrow.ts';
 import { plainType } from '../arrow/canonical.ts';
 import { DamagedFileError, UnsupportedError } from '../base/errors.ts';
 import { checkPath } from './bytes.ts';

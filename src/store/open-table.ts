@@ -4,7 +4,7 @@ import { type RecordBatch, type Schema, Table } from '../arrow/arrow.ts';
 import { decodeBatch } from './conform.ts';
 import { ArgumentError, CommitConflictError, UnsupportedError } from '../base/errors.ts';
 import { didYouMean } from '../base/names.ts';
-import { type Bytes } from './bytes.ts';
+import type { Bytes } from './bytes.ts';
 import { requestedSchema } from './data-files.ts';
 import { localBytes } from './local-bytes.ts';
 import { isOwnTable, openOwnTable } from './own-table.ts';

@@ -7,7 +7,7 @@
  * outwards to microseconds; strings are cut to 32 code points, the greatest one rounded up; NaN voids the bounds of its
  * column. Booleans, decimals and binary have no bounds, only a count of nulls.
  */
-import { Data, DataType, type RecordBatch, type Schema, ArrowTimeUnit, Type, type Timestamp } from '../arrow/arrow.ts';
+import { type Data, DataType, type RecordBatch, type Schema, ArrowTimeUnit, Type, type Timestamp } from '../arrow/arrow.ts';
 import { plainType } from '../arrow/canonical.ts';
 import { ceilDivide, dayUs, floorDivide, formatInstant, parseInstant, type TimeRange } from '../base/time.ts';
 
@@ -62,7 +62,9 @@ export class StatsBuilder {
   /** The batch's columns are those of the schema, in its order. */
   add(batch: RecordBatch): void {
     this.rows += batch.numRows;
-    batch.data.children.forEach((data, column) => widen(this.bounds[column]!, data));
+    batch.data.children.forEach((data, column) => {
+      widen(this.bounds[column]!, data);
+    });
   }
 
   finish(): string {
@@ -97,12 +99,16 @@ function widen(bounds: Bounds, data: Data): void {
     case Type.Int:
     case Type.Date:
     case Type.Timestamp:
-      return data.values instanceof BigInt64Array || data.values instanceof BigUint64Array ? widenBigints(bounds, data) : widenNumbers(bounds, data);
+      if (data.values instanceof BigInt64Array || data.values instanceof BigUint64Array) widenBigints(bounds, data);
+      else widenNumbers(bounds, data);
+      return;
     case Type.Float:
-      return data.values instanceof Uint16Array ? undefined : widenNumbers(bounds, data);
+      if (!(data.values instanceof Uint16Array)) widenNumbers(bounds, data);
+      return;
     case Type.Utf8:
     case Type.LargeUtf8:
-      return widenStrings(bounds, data);
+      widenStrings(bounds, data);
+      return;
     default:
   }
 }

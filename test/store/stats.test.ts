@@ -27,7 +27,7 @@ describe('statistics', () => {
     const parsed = parseStats(statsOf(new Int64(), [-(2n ** 63n), 2n ** 63n - 1n, 0n]));
     assert.deepEqual([parsed.minValues.x, parsed.maxValues.x], [-(2n ** 63n), 2n ** 63n - 1n]);
     assert.equal(parseStats(statsOf(new Uint64(), [2n ** 64n - 1n])).minValues.x, 2n ** 64n - 1n);
-    assert.equal(parseStats(statsOf(new Float64(), [0.12345678901234567])).minValues.x, 0.12345678901234567);
+    assert.equal(parseStats(statsOf(new Float64(), [0.12345678901234568])).minValues.x, 0.12345678901234568);
     assert.equal(parseStats(statsOf(new Utf8(), ['1234567890123456789'])).minValues.x, '1234567890123456789');
   });
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { Dictionary, Field, Int32, Schema, Struct, Table, Utf8, vectorFromArray } from '../../src/arrow/arrow.ts';
+import { type Dictionary, Field, Int32, Schema, Struct, Table, Utf8, vectorFromArray } from '../../src/arrow/arrow.ts';
 import { tableOfColumns, tablesEqual } from '../../src/arrow/canonical.ts';
 import { ArgumentError, NotFoundError, SchemaMismatchError, StorageError, UnsupportedError } from '../../src/base/errors.ts';
 import { localBytes } from '../../src/store/local-bytes.ts';

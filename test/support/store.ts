@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import {
-  Field, Int64, makeData, type RecordBatch, Schema, Table, TimestampMicrosecond, Utf8, vectorFromArray,
+  Field, Int64, makeData, type RecordBatch, Schema, type Table, TimestampMicrosecond, Utf8, vectorFromArray,
 } from '../../src/arrow/arrow.ts';
 import { canonicalTable, tableOfColumns } from '../../src/arrow/canonical.ts';
 import type { Bytes } from '../../src/store/bytes.ts';
