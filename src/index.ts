@@ -10,15 +10,17 @@ export { NotMaterializedError, StaleError } from './modes/errors.ts';
 export { filterTimeRange, groupBy } from './modes/engine-surface.ts';
 export type { Agg, AggSpec } from './engine/plan.ts';
 export type { GroupByOptions } from './engine/group-by.ts';
-export { featureSet, type FeatureSetInput } from './config/feature-set.ts';
-export { AggregatedFrame, Frame } from './config/frame.ts';
-export type { FeatureSetDefinition, InputDefinition, Mode, NodeDefinition, ProjectConfig, StorageFormat } from './config/definition.ts';
+export { type FeatureColumns, featureSet, type FeatureSetInput, type TypedFeatureSet } from './config/feature-set.ts';
+export { AggregatedFrame, type ComputeFunction, Frame } from './config/frame.ts';
+export {
+  type FeatureSetDefinition, type InputDefinition, type Mode, type NodeDefinition, type ProjectConfig, resultColumns, type StorageFormat, windowedOutputs,
+} from './config/definition.ts';
 export { configurationJsonSchema } from './config/schema.ts';
 export { loadProject } from './config/load.ts';
 export { openTable, writeTable } from './store/open-table.ts';
 export { encodeParquet } from './store/parquet/encode.ts';
 export type { ScanPlan } from './store/table.ts';
-export { col, type Expression, formatExpression } from './arrow/expression.ts';
+export { col, type Condition, type Expression, formatExpression } from './arrow/expression.ts';
 export { tablesEqual } from './arrow/canonical.ts';
 export { toRows } from './arrow/values.ts';
 export type { Instant, TimeRange, TimeRangeInput } from './base/time.ts';

@@ -7,10 +7,10 @@
  *   ORD           9.273       166341      and the rows, numbers to the right.
  *   … 228 more rows
  *
- * A null is `∅`. When the terminal is too narrow, texts are cut first, then whole columns are left out and named; a
- * number is never cut, since it would look like another number.
+ * A null is `∅`. When the terminal is too narrow, columns that do not fit even with short texts are left out and named,
+ * and the texts of the others are cut. A number or a time is never cut, since it would look like another.
  */
-import type { Table } from '../arrow/arrow.ts';
+import { DataType, type Table } from '../arrow/arrow.ts';
 import { cutText, escapeControls, padText, textWidth } from './text-width.ts';
 import { formatValue, isNumeric, typeName, valueReader } from '../arrow/values.ts';
 
@@ -20,6 +20,8 @@ export interface TextColumn {
   readonly name: string;
   readonly type?: string;
   readonly align: 'left' | 'right';
+  /** Whether its texts may be cut; otherwise a cell is shown as a whole or not at all. */
+  readonly isText: boolean;
 }
 
 export interface TableLayout {
@@ -59,18 +61,22 @@ export function tableLines(
 
 /** The width of each column, 0 for those that do not fit. The first column always stays. */
 function fitWidths(columns: readonly TextColumn[], natural: readonly number[], width: number | undefined): number[] {
-  const widths = [...natural];
-  if (width === undefined) return widths;
-  const total = (): number => widths.reduce((sum, each) => sum + (each > 0 ? each + gap.length : 0), -gap.length);
-  const cuttable = (i: number): boolean => columns[i]!.align === 'left' && widths[i]! > textWidthMin;
-  while (total() > width) {
+  if (width === undefined) return [...natural];
+  const least = natural.map((each, i) => (columns[i]!.isText ? Math.min(each, textWidthMin) : each));
+  let shown = columns.length;
+  while (shown > 1 && lineWidth(least.slice(0, shown)) > width) shown--;
+  const widths = natural.map((each, i) => (i < shown ? each : 0));
+  for (let excess = lineWidth(widths.slice(0, shown)) - width; excess > 0; excess--) {
     let widest = -1;
-    for (let i = 0; i < columns.length; i++) if (cuttable(i) && (widest < 0 || widths[i]! > widths[widest]!)) widest = i;
+    for (let i = 0; i < shown; i++) if (widths[i]! > least[i]! && (widest < 0 || widths[i]! > widths[widest]!)) widest = i;
     if (widest < 0) break;
     widths[widest]!--;
   }
-  for (let i = columns.length - 1; i > 0 && total() > width; i--) widths[i] = 0;
   return widths;
+}
+
+function lineWidth(widths: readonly number[]): number {
+  return widths.reduce((sum, each) => sum + each + gap.length, -gap.length);
 }
 
 /** The first `limit` rows of an Arrow table as lines, with a last line that says how many more there are. */
@@ -79,6 +85,7 @@ export function arrowTableLines(table: Table, limit: number, layout: TableLayout
     name: field.name,
     type: typeName(field.type),
     align: isNumeric(field.type) ? 'right' : 'left',
+    isText: !isNumeric(field.type) && !DataType.isTimestamp(field.type) && !DataType.isDate(field.type) && !DataType.isTime(field.type),
   }));
   const rows: (string | undefined)[][] = [];
   for (const batch of table.batches) {

@@ -11,6 +11,7 @@ import { alignByKey, pickRows } from '../arrow/rows.ts';
 import type { TimeRange } from '../base/time.ts';
 import { throwIfCancelled } from '../base/errors.ts';
 import type { FeatureSetDefinition } from '../config/definition.ts';
+import { bothOf } from '../config/frame.ts';
 import type { GroupByPlan, OutputColumn } from '../engine/plan.ts';
 import { type AggregationRun, createAggregation } from '../engine/run.ts';
 import type { ScanOptions, Snapshot } from '../store/table.ts';
@@ -58,7 +59,7 @@ export async function answerFromSource(
   options: RunOptions,
   onProgress?: (progress: Progress) => void,
 ): Promise<Answered> {
-  const filter = both(plan.definition.filter, plan.entities);
+  const filter = bothOf(plan.definition.filter, plan.entities);
   const runs = plan.parts.map((part) =>
     createAggregation(groupByPlan(plan.definition, part, filter), snapshot.schema, defined(options)),
   );
@@ -194,11 +195,6 @@ function assemble(
     return table.getChildAt(table.schema.fields.indexOf(field))!.data[0]!;
   });
   return tableOfColumns(new Schema(fields.map((field) => new Field(field.name, field.type, field.nullable))), data, base.numRows);
-}
-
-export function both(a: Expression | undefined, b: Expression | undefined): Expression | undefined {
-  if (a === undefined || b === undefined) return a ?? b;
-  return { kind: 'and', operands: [a, b] };
 }
 
 async function all<T>(items: readonly T[], work: (item: T, index: number) => Promise<unknown>): Promise<void> {

@@ -181,8 +181,8 @@ export class FeatureStore {
       const names = nodes.map((candidate) => candidate.name);
       throw new NotFoundError('node', name, `there is ${names.join(', ') || 'none'}${didYouMean(name, names)}`);
     }
-    const inputs: Record<string, Table> = {};
-    for (const input of node.inputs) inputs[input] = await this.loadInput(input);
+    const inputs: Table[] = [];
+    for (const input of node.inputs) inputs.push(await this.loadInput(input));
     const table = await runNode(node, this.definition(node.output.featureSet), inputs, this.config.folder, this.run(undefined));
     const { rows, version } = await this.write(node.output.featureSet, table, { mode: 'overwrite' });
     return { featureSet: node.output.featureSet, rows, version };

@@ -11,7 +11,7 @@ import type { Schema, Table } from '../arrow/arrow.ts';
 import { sortedBy } from '../arrow/rows.ts';
 import { CommitConflictError, SchemaMismatchError } from '../base/errors.ts';
 import type { TimeRange } from '../base/time.ts';
-import type { FeatureSetDefinition } from '../config/definition.ts';
+import { type FeatureSetDefinition, windowedOutputs } from '../config/definition.ts';
 import { createAggregation } from '../engine/run.ts';
 import type { OwnTable, Snapshot, StagedFile } from '../store/table.ts';
 import {
@@ -20,7 +20,6 @@ import {
 } from './compute.ts';
 import { maxOfTimes } from './newest-event.ts';
 import { opaqueRows } from './opaque.ts';
-import { windowOutputs } from './request.ts';
 import { definitionDigest, type FeatureTables, infoFromFacts, readStored, type Stored, type StoredFacts, usedSchema } from './storage.ts';
 import { rangesEqual } from './stored-road.ts';
 
@@ -219,7 +218,7 @@ async function computeTimed(
   const base: Part = { outputs: definition.outputs, range };
   const endUs = options.asOfUs ?? options.nowUs;
   const windows = definition.windows.map((window): Part => ({
-    outputs: windowOutputs(definition, window.text),
+    outputs: windowedOutputs(definition, window),
     range: { startUs: endUs - window.lengthUs, endUs },
   }));
   const runOptions = defined(run);

@@ -17,11 +17,11 @@ type NodeFunction = (...inputs: Frame[]) => unknown;
 export async function runNode(
   node: NodeDefinition,
   output: FeatureSetDefinition,
-  inputs: Readonly<Record<string, Table>>,
+  inputs: readonly Table[],
   folder: string,
   run: RunOptions,
 ): Promise<Table> {
-  const frames = Object.values(inputs).map((table) => Frame.over(async (plan) => rowsOf(table, plan)));
+  const frames = inputs.map((table) => Frame.over(async (plan) => rowsOf(table, plan)));
   let result: unknown;
   try {
     const call = (await importFunction(node.function, folder)) as NodeFunction;

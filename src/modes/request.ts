@@ -10,7 +10,7 @@
 import { ArgumentError, NotFoundError } from '../base/errors.ts';
 import { didYouMean } from '../base/names.ts';
 import { formatInstant, type Instant, parseDuration, parseInstant, resolveTimeRange, type TimeRange, type TimeRangeInput } from '../base/time.ts';
-import { type FeatureSetDefinition, type Mode, modeNames } from '../config/definition.ts';
+import { type FeatureSetDefinition, type Mode, modeNames, windowedOutputs } from '../config/definition.ts';
 import type { OutputColumn } from '../engine/plan.ts';
 import { type EntityFilter, entityFilter } from './entities.ts';
 import type { Schema } from '../arrow/arrow.ts';
@@ -98,17 +98,12 @@ function requestedRange(options: FeatureOptions, asOfUs: bigint): TimeRange | un
   return { ...range, endUs: asOfUs };
 }
 
-/** The outputs of one window, named `<column>_<aggregation>_<window>`. */
-export function windowOutputs(definition: FeatureSetDefinition, text: string): OutputColumn[] {
-  return definition.outputs.map((output) => ({ ...output, name: `${output.name}_${text}` }));
-}
-
 function chosenOutputs(
   definition: FeatureSetDefinition,
   features: readonly string[] | undefined,
 ): Pick<ReadRequest, 'outputs' | 'windows' | 'columns'> {
   const windows = definition.windows.map((window) => ({
-    outputs: windowOutputs(definition, window.text),
+    outputs: windowedOutputs(definition, window),
     lengthUs: window.lengthUs,
   }));
   if (definition.kind !== 'aggregated') return { outputs: [], windows: [], columns: features };

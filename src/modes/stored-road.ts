@@ -9,7 +9,7 @@
  *   answered |─────────|
  *   asked             [────────────────)      only the start moves
  */
-import { floorDivide, formatInstant, formatRange, type TimeRange } from '../base/time.ts';
+import { floorDivide, formatDuration, formatInstant, formatRange, type TimeRange } from '../base/time.ts';
 import type { Part } from './compute.ts';
 import type { ReadRequest } from './request.ts';
 import { rangeOf, type StoredFacts } from './storage.ts';
@@ -38,6 +38,10 @@ export function planStoredRoad(request: ReadRequest, facts: StoredFacts): Stored
     return features(request, facts, sameRange && !windowed, why);
   }
   if (facts.tilesVersion === undefined) return { kind: 'none', reasons: ['no tiles are stored'] };
+  const ragged = request.definition.windows.find((window) => window.lengthUs % request.definition.tileUs !== 0n);
+  if (ragged !== undefined && request.windows.length > 0) {
+    return { kind: 'none', reasons: [`a window of ${ragged.text} is not a whole number of tiles of ${formatDuration(request.definition.tileUs)}`] };
+  }
   if (request.range === undefined) return { kind: 'none', reasons: [`windows at ${formatInstant(request.asOfUs)} over all rows are not stored`] };
   return tiles(request, facts, request.range);
 }

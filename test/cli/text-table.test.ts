@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { Int64, tableFromArrays, Utf8, vectorFromArray, Table } from '../../src/arrow/arrow.ts';
+import { Int64, makeData, makeVector, Table, tableFromArrays, TimestampMicrosecond, Utf8, vectorFromArray } from '../../src/arrow/arrow.ts';
 import { arrowTableLines, formatBytes, formatCount, formatElapsed, tableLines } from '../../src/cli/text-table.ts';
 import { cutText, escapeControls, padText, textWidth } from '../../src/cli/text-width.ts';
 
@@ -33,10 +33,10 @@ test('rows beyond the limit are counted', () => {
 
 test('too narrow: texts are cut, then columns are left out and named; numbers are never cut', () => {
   const columns = [
-    { name: 'merchant', align: 'left' },
-    { name: 'note', align: 'left' },
-    { name: 'amount', align: 'right' },
-    { name: 'total', align: 'right' },
+    { name: 'merchant', align: 'left', isText: true },
+    { name: 'note', align: 'left', isText: true },
+    { name: 'amount', align: 'right', isText: false },
+    { name: 'total', align: 'right', isText: false },
   ] as const;
   const rows = [['Casa Verde', 'a very long remark', '1234567890', '42']];
   assert.deepEqual(tableLines(columns, rows, { width: 40 }).slice(0, 3), [
@@ -45,14 +45,26 @@ test('too narrow: texts are cut, then columns are left out and named; numbers ar
     'Casa Ver…  a very lo…  1234567890     42',
   ]);
   const narrow = tableLines(columns, rows, { width: 32 });
+  assert.equal(narrow[2], 'Casa Ver…  a very l…  1234567890');
   assert.equal(narrow.at(-1), '… and 1 column that did not fit: total');
-  assert.ok(narrow[2]!.includes('1234567890'));
+  const tight = tableLines(columns, rows, { width: 20 });
+  assert.equal(tight[2], 'Casa Verde  a very …');
+  assert.equal(tight.at(-1), '… and 2 columns that did not fit: amount, total');
+});
+
+test('times are never cut', () => {
+  const table = new Table({
+    shop: vectorFromArray(['a shop with a long name'], new Utf8()),
+    seen: makeVector(makeData({ type: new TimestampMicrosecond('UTC'), data: BigInt64Array.of(0n) })),
+  });
+  assert.equal(arrowTableLines(table, 1, { width: 40 })[3], 'a shop with a lon…  1970-01-01T00:00:00Z');
+  assert.equal(arrowTableLines(table, 1, { width: 25 }).at(-1), '… and 1 column that did not fit: seen');
 });
 
 test('a line never exceeds the width, whatever the texts', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.string({ unit: 'grapheme', maxLength: 60 }), fc.string({ unit: 'binary', maxLength: 60 })), { maxLength: 5 }), fc.integer({ min: 20, max: 80 }), (rows, width) => {
-      const columns = [{ name: 'a', align: 'left' }, { name: 'b', align: 'left' }] as const;
+      const columns = [{ name: 'a', align: 'left', isText: true }, { name: 'b', align: 'left', isText: true }] as const;
       for (const line of tableLines(columns, rows, { width })) assert.ok(textWidth(line) <= width, line);
     }),
   );

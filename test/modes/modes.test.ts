@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import test from 'node:test';
 import fc from 'fast-check';
-import { FeatureStore, type FeatureAnswer, NotMaterializedError, StaleError, tablesEqual, writeTable } from '../../src/index.ts';
+import { FeatureStore, type FeatureAnswer, featureSet, groupBy, NotMaterializedError, StaleError, tablesEqual, writeTable } from '../../src/index.ts';
 import { dayUs } from '../../src/base/time.ts';
 import { customerSet, exactSum, projectFolder, transactions, transactionTable } from './support.ts';
 
@@ -183,4 +183,38 @@ test('the answer does not depend on batch size, file order or the number of thre
     assert.ok(tablesEqual(table, answer.table), `${threads} threads`);
     await gold.close();
   }
+});
+
+test('windows that are no whole number of tiles come from the source, and are not guessed from tiles', async (t) => {
+  const { store } = await shop(t);
+  store.define(featureSet({ name: 'half_days', entityKeys: 'customer_id', source: 'transactions', timestamp: 'date', aggregations: { amount: 'sum' }, windows: ['36h'] }));
+  await store.materialize('half_days');
+  const options = { asOf: '1970-03-11', timeRange: '30d' } as const;
+  const [hybrid, virtualized] = [await store.getFeatures('half_days', options), await store.getFeatures('half_days', { ...options, mode: 'virtualized' })];
+  assert.ok(tablesEqual(hybrid.table, virtualized.table));
+  await assert.rejects(store.getFeatures('half_days', { ...options, mode: 'materialized' }), /36h is not a whole number of tiles/);
+  const whole = await store.getFeatures('half_days', { ...options, mode: 'materialized', features: ['amount_sum'] });
+  assert.equal(whole.range?.endUs, 69n * dayUs);
+});
+
+test('a pipeline: inputs by YAML, a node that computes, rows that are written', async (t) => {
+  const folder = projectFolder(t, {
+    'config/global.yaml': 'feature_store:\n  mode: hybrid\n',
+    'config/feature_sets.yaml': `${customerSet}  spenders:\n    entity_keys: customer_id\n`,
+    'config/inputs.yaml': 'inputs:\n  customer_features:\n    feature_store: true\n    feature_set: customer_demographics\n    time_range: 30d  # Optional: recent data\n  raw:\n    source: transactions\n',
+    'config/nodes.yaml': 'nodes:\n  spend:\n    function: features/spend.mjs#spend\n    inputs: [raw]\n    output: { feature_store: true, feature_set: spenders }\n',
+    'features/spend.mjs': "export const spend = (df) => df.groupBy('customer_id').agg({ amount: ['sum', 'max'] });\n",
+  });
+  await writeTable(join(folder, 'data/silver/transactions'), transactionTable(rows), { format: 'parquet', mode: 'error' });
+  const store = await FeatureStore.open(folder, { now: () => new Date(Number((91n * dayUs) / 1_000n)) });
+  assert.equal((await store.loadInput('customer_features')).numRows, 40);
+  assert.equal((await store.loadInputs()).raw!.numRows, rows.length);
+  assert.deepEqual(await store.runNode('spend'), { featureSet: 'spenders', rows: 40, version: 0 });
+  const spenders = await store.getFeatures('spenders');
+  const computed = await groupBy(transactionTable(rows), 'customer_id').agg({ amount: ['sum', 'max'] });
+  assert.ok(tablesEqual(spenders.table, computed));
+  await store.write('spenders', computed.slice(0, 1), { mode: 'append' });
+  assert.equal((await store.getFeatures('spenders')).table.numRows, 41);
+  assert.equal((await store.write('spenders', computed, { mode: 'merge' })).rows, 40);
+  await assert.rejects(store.write('customer_demographics', computed, { mode: 'append' }), /computed from transactions/);
 });

@@ -41,9 +41,9 @@ export async function inspect(context: Context): Promise<void> {
     '',
     ...tableLines(
       [
-        { name: 'column', align: 'left' },
-        { name: 'type', align: 'left' },
-        { name: 'nulls', align: 'left' },
+        { name: 'column', align: 'left', isText: true },
+        { name: 'type', align: 'left', isText: true },
+        { name: 'nulls', align: 'left', isText: false },
       ],
       table.schema.fields.map((field) => [field.name, typeName(field.type), field.nullable ? 'allowed' : 'never']),
       layout,

@@ -48,17 +48,18 @@ async function materializeOne(context: Context, store: FeatureStore, name: strin
 
 function resultLines(context: Context, results: readonly MaterializeResult[]): string[] {
   for (const result of results) {
+    note(context, `${result.featureSet}: ${result.reasons.join('; ')}`);
     if (result.rowsWithNullKey > 0) note(context, `${result.featureSet}: left out ${plural(result.rowsWithNullKey, 'source row')} with a null entity key`);
   }
   return tableLines(
     [
-      { name: 'feature set', align: 'left' },
-      { name: 'version', align: 'right' },
-      { name: 'rows', align: 'right' },
-      { name: 'tiles', align: 'right' },
-      { name: 'source rows', align: 'right' },
-      { name: 'time', align: 'right' },
-      { name: 'what happened', align: 'left' },
+      { name: 'feature set', align: 'left', isText: true },
+      { name: 'version', align: 'right', isText: false },
+      { name: 'rows', align: 'right', isText: false },
+      { name: 'tiles', align: 'right', isText: false },
+      { name: 'source rows', align: 'right', isText: false },
+      { name: 'time', align: 'right', isText: false },
+      { name: 'result', align: 'left', isText: false },
     ],
     results.map((result) => [
       result.featureSet,
@@ -67,7 +68,7 @@ function resultLines(context: Context, results: readonly MaterializeResult[]): s
       result.changed ? String(result.tiles) : '',
       String(result.sourceRows),
       formatElapsed(result.elapsedMs),
-      result.changed ? `stored: ${result.reasons.join('; ')}` : 'nothing to do: the source has not changed',
+      result.changed ? 'stored' : 'unchanged',
     ]),
     layoutOf(context),
   );

@@ -17,13 +17,13 @@ function statusLines(context: Context, found: readonly FeatureSetStatus[]): stri
   if (found.length === 0) return ['no feature set is defined; config/feature_sets.yaml is the place'];
   const lines = tableLines(
     [
-      { name: 'feature set', align: 'left' },
-      { name: 'state', align: 'left' },
-      { name: 'version', align: 'right' },
-      { name: 'rows', align: 'right' },
-      { name: 'size', align: 'right' },
-      { name: 'materialized', align: 'left' },
-      { name: 'newest event', align: 'left' },
+      { name: 'feature set', align: 'left', isText: true },
+      { name: 'state', align: 'left', isText: false },
+      { name: 'version', align: 'right', isText: false },
+      { name: 'rows', align: 'right', isText: false },
+      { name: 'size', align: 'right', isText: false },
+      { name: 'materialized', align: 'left', isText: false },
+      { name: 'newest event', align: 'left', isText: false },
     ],
     found.map((each) => [
       each.featureSet,

@@ -17,9 +17,9 @@ export async function vacuum(context: Context): Promise<void> {
         ? [plainJson(results)]
         : tableLines(
             [
-              { name: 'feature set', align: 'left' },
-              { name: 'files deleted', align: 'right' },
-              { name: 'freed', align: 'right' },
+              { name: 'feature set', align: 'left', isText: true },
+              { name: 'files deleted', align: 'right', isText: false },
+              { name: 'freed', align: 'right', isText: false },
             ],
             results.map(({ featureSet, files, bytes }) => [featureSet, String(files), formatBytes(bytes)]),
             layoutOf(context),

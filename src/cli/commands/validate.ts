@@ -70,9 +70,9 @@ function lines(context: Context, findings: readonly Finding[]): string[] {
   return [
     ...tableLines(
       [
-        { name: 'feature set', align: 'left' },
-        { name: 'source', align: 'left' },
-        { name: 'check', align: 'left' },
+        { name: 'feature set', align: 'left', isText: true },
+        { name: 'source', align: 'left', isText: true },
+        { name: 'check', align: 'left', isText: false },
       ],
       findings.map((finding) => [finding.featureSet, finding.source, finding.problem === undefined ? 'ok' : 'wrong']),
       layoutOf(context),
