@@ -42,6 +42,9 @@ export interface OwnTableOptions {
   readonly stagedAgeMs?: number;
 }
 
+/** Small enough that a stretch of time or a few entities are a small part of a file, large enough to decode fast. */
+const rowGroupRows = 1 << 17;
+
 const dayMs = 86_400_000;
 const defaultRetentionMs = 7 * dayMs;
 
@@ -378,7 +381,7 @@ class LoggedTable implements OwnTable {
   private async stageFile(schema: Schema, batches: readonly RecordBatch[], index: number): Promise<StagedFile> {
     const stats = new StatsBuilder(schema);
     for (const batch of batches) stats.add(batch);
-    const content = encodeParquet(schema, batches);
+    const content = encodeParquet(schema, batches, { rowGroupRows });
     const path = `part-${String(index).padStart(5, '0')}-${randomUUID()}.parquet`;
     const rows = batches.reduce((sum, batch) => sum + batch.numRows, 0);
     const footer = await readFooter(async () => contentFile(path, content));

@@ -102,7 +102,9 @@ it('a file is left out of a time range only when none of its rows is in it', () 
         const inRange = values.some((value) => value !== null && value >= first && value < first + length);
         const might = mightContainTime(parseStats(builder.finish()), 'x', range);
         if (inRange) assert.ok(might);
-        if (values.every((value) => value === null || value < first)) assert.ok(!might || length === 0 || values.length === 0);
+        // Days before the year 1 have no text that the log's statistics could keep, so nothing is known of such a file.
+        const known = !days || values.every((value) => value === null || value > -719_000);
+        if (known && values.every((value) => value === null || value < first)) assert.ok(!might || length === 0 || values.length === 0);
       },
     ),
   );
