@@ -48,7 +48,7 @@ test('too narrow: texts are cut, then columns are left out and named; numbers ar
   assert.equal(narrow[2], 'Casa Ver…  a very l…  1234567890');
   assert.equal(narrow.at(-1), '… and 1 column that did not fit: total');
   const tight = tableLines(columns, rows, { width: 20 });
-  assert.equal(tight[2], 'Casa Verde  a very …');
+  assert.equal(tight[2], 'Casa Ver…  a very l…');
   assert.equal(tight.at(-1), '… and 2 columns that did not fit: amount, total');
 });
 
