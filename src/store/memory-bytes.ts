@@ -81,11 +81,13 @@ export function memoryBytes(now: () => number = Date.now): Bytes {
     },
     async writeNew(path, content) {
       await turn();
+      checkPath(path);
       if (files.has(path)) throw new StorageError(locate(path), 'cannot write a new file: it exists already');
       put(path, content);
     },
     async putIfAbsent(path, content) {
       await turn();
+      checkPath(path);
       if (files.has(path)) return false;
       put(path, content);
       return true;

@@ -30,7 +30,7 @@ export async function openTable(path: string, options: { readonly version?: numb
   if (version === undefined) {
     snapshot = await openStored(bytes, name).snapshot(forwarded);
   } else {
-    if (!(await isOwnTable(bytes, name))) throw new ArgumentError('version', `${bytes.locate(name)} has no log, so only what is there now can be read`);
+    if ((await bytes.kind(name)) !== 'folder' || !(await isOwnTable(bytes, name))) throw new ArgumentError('version', `${bytes.locate(name)} has no log, so only what is there now can be read`);
     snapshot = await openOwnTable(bytes, name).snapshot({ version, ...forwarded });
   }
   const rowsOf = async function* (scanOptions: ScanOptions = {}): AsyncGenerator<RecordBatch, void, void> {

@@ -96,14 +96,6 @@ describe('local files', () => {
     await assert.rejects(async () => (await bytes.open(''))?.read(0, 1), /it is not a file|folder where a file/);
   });
 
-  it('a full disk leaves nothing behind', async () => {
-    // /dev/full takes no byte.
-    const bytes = localBytes('/dev');
-    await assert.rejects(async () => {
-      await bytes.writeNew('full/x', new Uint8Array(1));
-    }, StorageError);
-  });
-
   it('a commit leaves no temporary file', async (t) => {
     const folder = temporaryFolder(t);
     await localBytes(folder).putIfAbsent('log/0', new Uint8Array(1));
