@@ -62,6 +62,8 @@ export class Accumulators {
   private readonly compactIds: Buffer64;
   /** Per column: how many nulls each group has, one i64 a group; 0 where no null was met. */
   private readonly nulls: number[];
+  /** The rows of the groups that were last asked for: several outputs ask in turn. */
+  private rowCounts: { readonly groups: Uint32Array; readonly counts: Float64Array } | undefined;
   private states = 0;
   private capacity = 0;
 
@@ -304,10 +306,15 @@ export class Accumulators {
 
   /** How many values of a column each group has. Below 2^53, which no memory holds more of. */
   private counts(index: number, groups: Uint32Array): Float64Array {
+    const known = this.nulls[index] === 0 ? this.rowCounts : undefined;
+    if (known?.groups === groups) return known.counts;
     const rows = this.halves(groups, 0);
     const counts = new Float64Array(groups.length);
     for (let i = 0; i < groups.length; i++) counts[i] = rows[i * 2]! + rows[i * 2 + 1]! * 2 ** 32;
-    if (this.nulls[index] === 0) return counts;
+    if (this.nulls[index] === 0) {
+      this.rowCounts = { groups, counts };
+      return counts;
+    }
     const nulls = new Int32Array(this.instance.kernels.memory.buffer, this.nulls[index]!, this.capacity * 2);
     for (let i = 0; i < groups.length; i++) {
       const at = groups[i]! * 2;
@@ -329,13 +336,14 @@ export class Accumulators {
   /** Which of these groups have a value, as a bitmap; none when all have. */
   private validity(index: number, groups: Uint32Array): { readonly nullBitmap?: Uint8Array; readonly nullCount: number } {
     const counts = this.counts(index, groups);
+    if (!counts.includes(0)) return { nullCount: 0 };
     const nullBitmap = new Uint8Array((groups.length + 7) >> 3);
     let nullCount = 0;
     for (let i = 0; i < groups.length; i++) {
       if (counts[i] === 0) nullCount++;
       else nullBitmap[i >> 3]! |= 1 << (i & 7);
     }
-    return nullCount === 0 ? { nullCount } : { nullBitmap, nullCount };
+    return { nullBitmap, nullCount };
   }
 
   private doubles(index: number, groups: Uint32Array, values: Float64Array): Data {

@@ -92,23 +92,6 @@ export class ColumnStage {
     return pointer;
   }
 
-  /** Fixed-width values of the selected rows only, side by side as they stand in the batch. */
-  stagePicked(data: Data, start: number, rows: number, count: number): number {
-    const values = data.values as Uint8Array;
-    const width = values.BYTES_PER_ELEMENT;
-    this.staged = undefined;
-    const pointer = this.values.ensure(count * width);
-    const { buffer } = this.instance.kernels.memory;
-    const selected = new Uint32Array(buffer, rows, count);
-    const from = start * width + values.byteOffset;
-    const left = values.length - start;
-    if (width === 8) pickWords(new Uint32Array(values.buffer, from, left * 2), selected, new Uint32Array(buffer, pointer, count * 2));
-    else if (width === 4) pick32(new Uint32Array(values.buffer, from, left), selected, new Uint32Array(buffer, pointer, count));
-    else if (width === 2) pick16(new Uint16Array(values.buffer, from, left), selected, new Uint16Array(buffer, pointer, count));
-    else pick8(new Uint8Array(values.buffer, from, left), selected, new Uint8Array(buffer, pointer, count));
-    return pointer;
-  }
-
   /** The bytes that hold the bits of rows [start, start + count) of a boolean column. */
   stageBits(data: Data, start: number, count: number): Bitmap {
     const first = data.offset + start;
@@ -152,28 +135,6 @@ export class ColumnStage {
   }
 }
 
-// One loop per width: a loop that has met several kinds of array runs several times slower.
-
-function pickWords(values: Uint32Array, rows: Uint32Array, out: Uint32Array): void {
-  for (let i = 0; i < rows.length; i++) {
-    const at = rows[i]! * 2;
-    out[i * 2] = values[at]!;
-    out[i * 2 + 1] = values[at + 1]!;
-  }
-}
-
-function pick32(values: Uint32Array, rows: Uint32Array, out: Uint32Array): void {
-  for (let i = 0; i < rows.length; i++) out[i] = values[rows[i]!]!;
-}
-
-function pick16(values: Uint16Array, rows: Uint32Array, out: Uint16Array): void {
-  for (let i = 0; i < rows.length; i++) out[i] = values[rows[i]!]!;
-}
-
-function pick8(values: Uint8Array, rows: Uint32Array, out: Uint8Array): void {
-  for (let i = 0; i < rows.length; i++) out[i] = values[rows[i]!]!;
-}
-
 /** Puts the selected values side by side, 64 bits wide, at `out`; returns where they are. */
 export function gatherWide(
   instance: Instance,
@@ -193,17 +154,10 @@ export function gatherWide(
   }
   if (layout.kind !== 'int' && layout.kind !== 'float') throw new TypeError(`no 64-bit form of ${data.type}`);
   const half = layout.kind === 'float' && layout.bytes === 2;
-  if (rows !== 0 && count * sparseness <= length && !half) {
-    const picked = stage.stagePicked(data, start, rows, count);
-    return widen(instance, layout, picked, 0, count, out);
-  }
   const values = half ? stage.stageHalves(data, start, length) : stage.stageFixed(data, start, length);
   if (half) return rows === 0 ? values : widen(instance, { kind: 'float', bytes: 8 }, values, rows, count, out);
   return widen(instance, layout, values, rows, count, out);
 }
-
-/** Where fewer than one row in this many is selected, only the selected values are copied. */
-const sparseness = 4;
 
 function widen(
   { kernels }: Instance,

@@ -112,7 +112,7 @@ function convert(data: Data, field: Field): Data {
   if (sameType(data.type, field.type)) return data;
   if (DataType.isDictionary(data.type) && sameType(data.type.dictionary, field.type)) return data;
   if (DataType.isNull(data.type)) return nullData(field.type, data.length);
-  if (DataType.isDictionary(field.type)) return encodeDictionary(field.type, convert(data, field.clone({ type: field.type.dictionary })));
+  if (DataType.isDictionary(field.type)) return encodeDictionary(field.type, convert(data, field.clone({ type: field.type.dictionary })), field.name);
   if (DataType.isDictionary(data.type)) return convert(decodeDictionary(data), field);
   const values = data.values as Int32Array;
   const { type, length, nullCount, nullBitmap, offset } = data;
@@ -159,14 +159,16 @@ function decodeDictionary(data: Data): Data {
   return canonicalTable(schema, [batch]).batches[0]!.data.children[0]!;
 }
 
-function encodeDictionary(type: Dictionary, data: Data): Data {
-  const vector = new Vector([data]);
+/** Each distinct value becomes one entry, in order of first appearance. */
+function encodeDictionary(type: Dictionary, data: Data, column: string): Data {
+  const plain = DataType.isDictionary(data.type) ? decodeDictionary(data) : data;
+  const values = new Vector([plain]);
   const codes = new Map<unknown, number>();
   const rowOfCode: number[] = [];
-  const indices = new (type.indices.ArrayType as unknown as Int32ArrayConstructor)(data.length);
-  for (let row = 0; row < data.length; row++) {
-    if (!data.getValid(row)) continue;
-    const value: unknown = vector.get(row);
+  const indices = new (type.indices.ArrayType as unknown as Int32ArrayConstructor)(plain.length);
+  for (let row = 0; row < plain.length; row++) {
+    if (!plain.getValid(row)) continue;
+    const value: unknown = values.get(row);
     const key = value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : value;
     let code = codes.get(key);
     if (code === undefined) {
@@ -174,13 +176,12 @@ function encodeDictionary(type: Dictionary, data: Data): Data {
       codes.set(key, code);
     }
     indices[row] = code;
+    if (indices[row] !== code) throw new OverflowError(column, String(value), `there are more distinct values than ${type.indices} can count`);
   }
-  const entries = rowOfCode.map((row) => data.slice(row, 1));
-  const schema = new Schema([new Field('values', type.dictionary, true)]);
-  const batches = entries.map((entry) => new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length: 1, nullCount: 0, children: [entry] })));
-  const dictionary = new Vector([canonicalTable(schema, batches).batches[0]!.data.children[0]!]);
-  const bitmap = data.nullCount > 0 ? alignedBitmap(data.nullBitmap, data.offset, data.length) : undefined;
-  return makeData({ type, length: data.length, nullCount: data.nullCount, nullBitmap: bitmap, data: indices, dictionary } as never);
+  const rows = new Dictionary(type.dictionary, new Int32());
+  const entries = makeData({ type: rows, length: rowOfCode.length, nullCount: 0, data: Int32Array.from(rowOfCode), dictionary: values } as never);
+  const bitmap = plain.nullCount > 0 ? alignedBitmap(plain.nullBitmap, plain.offset, plain.length) : undefined;
+  return makeData({ type, length: plain.length, nullCount: plain.nullCount, nullBitmap: bitmap, data: indices, dictionary: new Vector([decodeDictionary(entries)]) } as never);
 }
 
 function nullData(type: AnyType, rows: number): Data {

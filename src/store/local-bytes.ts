@@ -76,16 +76,18 @@ export function localBytes(root: string): Bytes {
       await makeFolder(folder);
       return await translated(where, 'commit a file', async () => {
         await writeDurably(temporary, content);
+        let isOurs = true;
         try {
           await link(temporary, where);
         } catch (thrown) {
-          if (codeOf(thrown) === 'EEXIST') return false;
-          throw thrown;
+          if (codeOf(thrown) !== 'EEXIST') throw thrown;
+          isOurs = false;
         } finally {
           await unlink(temporary);
         }
+        // The other's too: who finds a file there may build on it, or recognise it as one that was put before.
         await syncFolder(folder);
-        return true;
+        return isOurs;
       });
     },
     async move(from, to) {
@@ -208,6 +210,7 @@ async function translated<Result>(where: string, doing: string, work: () => Prom
 const remedies: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full; make room, or choose another storage path',
   EDQUOT: 'the disk quota is used up; make room, or choose another storage path',
+  EFBIG: 'the file is larger than this process may write; raise the limit (ulimit -f)',
   EACCES: 'permission was refused; grant this user access to it',
   EPERM: 'the file system does not permit it; it needs hard links, and a user who may write',
   ENOTSUP: 'the file system cannot do it; it needs hard links',

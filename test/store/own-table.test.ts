@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import {
-  Bool, DateDay, Decimal, Dictionary, Field, Float64, Int32, makeData, RecordBatch, Schema, Struct, Table, Timestamp, Uint64, Utf8, vectorFromArray,
+  Bool, DateDay, Decimal, Dictionary, Field, Float64, Int16, Int32, Int8, makeData, RecordBatch, Schema, Struct, Table, Timestamp, Uint64, Utf8, vectorFromArray,
 } from '../../src/arrow/arrow.ts';
 import { tableOfColumns, tablesEqual } from '../../src/arrow/canonical.ts';
 import {
@@ -395,6 +395,8 @@ function oddValues(): Table {
     nanos: makeData({ type: new Timestamp(3), length: 3, nullCount: 0, data: BigInt64Array.of(1n, -1n, 2n ** 62n) } as never),
     text: vectorFromArray(['', null, 'ÄÖ\u{1F600}'], new Utf8()).data[0]!,
     shop: vectorFromArray(['b', 'a', 'b'], new Dictionary(new Utf8(), new Int32())).data[0]!,
+    size: vectorFromArray(['x', null, 'y'], new Dictionary(new Utf8(), new Int8())).data[0]!,
+    grade: vectorFromArray([7, null, 7], new Dictionary(new Int32(), new Int16())).data[0]!,
   };
   const schema = new Schema(Object.entries(columns).map(([name, data]) => new Field(name, data.type, true)));
   const struct = makeData({ type: new Struct(schema.fields), length: 3, nullCount: 0, children: Object.values(columns) });

@@ -1,6 +1,6 @@
 /** Writers in processes of their own: at once, and killed at any instant. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
@@ -78,4 +78,15 @@ it('a writer is killed at any instant: what it was told is committed is there, a
   await table.vacuum({ nowMs: Date.now() + 3 * dayMs, retentionMs: 0 });
   const left = (await localBytes(folder).list('t')).filter(({ path }) => !path.endsWith('.json')).map(({ path }) => path);
   assert.deepEqual(left.sort(), (await table.snapshot()).files!.map(({ path }) => `t/${path}`).sort());
+});
+
+it('a writer may write no further, as on a full disk: it says so, and leaves nothing', { skip: process.platform === 'win32' }, async (t) => {
+  const folder = temporaryFolder(t);
+  const table = openOwnTable(localBytes(folder), 't');
+  await write(table, 'append', events(0, 30));
+  const limited = spawnSync('sh', ['-c', `ulimit -f 16; exec "$0" "$@"`, process.execPath, script, folder, 'append', '0', '60000', '1'], { encoding: 'utf8' });
+  assert.notEqual(limited.status, 0);
+  assert.match(limited.stderr, /StorageError: .*_staged.*cannot write a new file: .*\(EFBIG\)/);
+  assert.deepEqual(await currentIds(table), range(0, 30));
+  assert.deepEqual(readdirSync(join(folder, 't', '_staged')), []);
 });

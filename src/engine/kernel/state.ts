@@ -36,6 +36,18 @@ export function growStates(states: usize, have: i32, wanted: i32, stride: i32, t
   return bits ^ ((bits >> 63) & 0x7fffffffffffffff);
 }
 
+// No branch: a wrong guess would be found out only when the group's cache line has come.
+
+@inline function keepLess(state: usize, key: i64): void {
+  const kept = load<i64>(state);
+  store<i64>(state, select<i64>(key, kept, key < kept));
+}
+
+@inline function keepGreater(state: usize, key: i64): void {
+  const kept = load<i64>(state);
+  store<i64>(state, select<i64>(key, kept, key > kept));
+}
+
 @inline function addExactly(state: usize, value: f64, wides: usize, id: u32): void {
   const high = load<f64>(state);
   const low = load<f64>(state, 8);
@@ -86,12 +98,10 @@ export function growStates(states: usize, have: i32, wanted: i32, stride: i32, t
     if (withMin || withMax) {
       const key: i64 = isFloat<T>() ? orderOf(<f64>value) : <i64>value ^ flip;
       if (withMin) {
-        if (key < load<i64>(state)) store<i64>(state, key);
+        keepLess(state, key);
         state += 8;
       }
-      if (withMax) {
-        if (key > load<i64>(state)) store<i64>(state, key);
-      }
+      if (withMax) keepGreater(state, key);
     }
   }
 }
@@ -147,18 +157,18 @@ export function accumulate(
     if (min || max) {
       const order = orderOf(value);
       if (min) {
-        if (order < load<i64>(state)) store<i64>(state, order);
+        keepLess(state, order);
         state += 8;
       }
-      if (max && order > load<i64>(state)) store<i64>(state, order);
+      if (max) keepGreater(state, order);
     }
     const key = load<i64>(integers + (<usize>i << 3)) ^ flip;
     let second = group + offset;
     if (secondMin) {
-      if (key < load<i64>(second)) store<i64>(second, key);
+      keepLess(second, key);
       second += 8;
     }
-    if (secondMax && key > load<i64>(second)) store<i64>(second, key);
+    if (secondMax) keepGreater(second, key);
   }
 }
 
