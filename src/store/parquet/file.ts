@@ -7,13 +7,14 @@
  *
  * One row group at a time is in memory, and the bytes of the next while it is worked on.
  */
-import { type Data, DataType, makeData, RecordBatch, Schema, Struct } from '../../arrow/arrow.ts';
+import { type Data, DataType, Field, makeData, RecordBatch, Schema, Struct } from '../../arrow/arrow.ts';
 import { DamagedFileError, SchemaMismatchError, throwIfCancelled, UnsupportedError } from '../../base/errors.ts';
 import { didYouMean } from '../../base/names.ts';
 import type { ScanOptions } from '../table.ts';
 import { codecNames, decodeColumns, isDecodable } from './decode.ts';
 import { type Column, type ColumnChunk, fileSizeMin, type Footer, magic, parseFooter } from './footer.ts';
 import { type ColumnStatistics, mightContain } from './statistics.ts';
+import { asDictionary } from './types.ts';
 
 export type { ColumnChunk, RowGroup } from './footer.ts';
 export type { Bound, ColumnStatistics } from './statistics.ts';
@@ -26,9 +27,8 @@ export interface FileBytes {
 }
 
 /**
- * A Parquet file whose footer was read and checked. `schema` has the flat top-level columns that can be read: text whose
- * chunks are all codes into a dictionary comes as Dictionary<Int32, Utf8>, other text as Utf8, fixed-length bytes as
- * Binary, times of day as the integers that are stored, INT96 as timestamps in microseconds.
+ * A Parquet file whose footer was read and checked. `schema` has the flat top-level columns that can be read: fixed-length
+ * bytes as Binary, times of day as the integers that are stored, INT96 as timestamps in microseconds.
  */
 export interface ParquetFile extends Footer {
   readonly name: string;
@@ -98,13 +98,15 @@ export function planParquet(file: ParquetFile, options: ScanOptions = {}): Parqu
   return { columns, rowGroups, reads, rows, bytes };
 }
 
-/** The rows of the plan, in file order. Batches own their buffers. */
+/**
+ * The rows of the plan, in file order. Batches own their buffers. Where a row group stores text as codes into a
+ * dictionary its batches, and their schemas, have it as Dictionary<Int32, …> of the file's type: so it groups and filters
+ * faster.
+ */
 export async function* scanParquet(
   bytes: FileBytes, file: ParquetFile, plan: ParquetPlan, options: { readonly signal?: AbortSignal } = {},
 ): AsyncGenerator<RecordBatch, void, void> {
   const columns = plan.columns.map((name) => file.columns.get(name)!);
-  const fields = plan.columns.map((name) => file.schema.fields.find((field) => field.name === name)!);
-  const schema = new Schema(fields);
   const fetchAt = (at: number): Promise<Uint8Array[]> => Promise.all(plan.reads[at]!.map(({ start, end }) => readExactly(bytes, start, end)));
   let fetched: Promise<Uint8Array[]> | undefined;
   for (let at = 0; at < plan.rowGroups.length; at++) {
@@ -112,7 +114,7 @@ export async function* scanParquet(
     const index = plan.rowGroups[at]!;
     const group = file.rowGroups[index]!;
     if (columns.length === 0) {
-      yield batchOf(schema, [], group.rows);
+      yield batchOf(new Schema([]), [], group.rows);
       continue;
     }
     const parts = await (fetched ?? fetchAt(at));
@@ -122,8 +124,9 @@ export async function* scanParquet(
     fetched?.catch(() => undefined);
     const chunks = columns.map((column) => {
       const chunk = group.columns.get(column.name)!;
-      return { column, chunk, bytes: chunkBytes(chunk, plan.reads[at]!, parts) };
+      return { column: chunk.isCodes ? { ...column, ...asDictionary(column) } : column, chunk, bytes: chunkBytes(chunk, plan.reads[at]!, parts) };
     });
+    const schema = new Schema(chunks.map(({ column }) => new Field(column.name, column.type, column.nullable)));
     for (const data of decodeColumns(file.name, index, group.rows, chunks)) {
       throwIfCancelled(options.signal, `reading ${file.name}`);
       yield batchOf(schema, data, data[0]!.length);

@@ -12,7 +12,7 @@ import { DamagedFileError, UnsupportedError } from '../../base/errors.ts';
 import { embeddedTypes } from './arrow-schema.ts';
 import { type ColumnStatistics, statisticsOf } from './statistics.ts';
 import { readThrift, ThriftError, type ThriftStruct, textOf } from './thrift.ts';
-import { asDictionary, type ColumnType, columnTypeOf, isText, type TypeHint } from './types.ts';
+import { type ColumnType, columnTypeOf, isText, type TypeHint } from './types.ts';
 
 export const magic = Uint8Array.of(0x50, 0x41, 0x52, 0x31);
 
@@ -28,6 +28,8 @@ export interface ColumnChunk {
   readonly end: number;
   readonly codec: number;
   readonly uncompressedBytes: number;
+  /** Text, and all of it codes into the chunk's dictionary. */
+  readonly isCodes: boolean;
   readonly statistics: ColumnStatistics;
 }
 
@@ -160,23 +162,20 @@ function typeOrReason(
   if (isRepeatedName) return { why: 'another column has the same name' };
   const chunks = groups.map((group) => group.structs(1)?.[leaf]);
   if (chunks.some((chunk) => chunk !== undefined && (chunk.has(8) || chunk.has(9)))) return { why: 'it is encrypted' };
-  const type = columnTypeOf(element, hint);
-  if ('why' in type || !isText(type.type) || chunks.length === 0) return type;
-  return chunks.every((chunk, index) => isDictionaryEncoded(chunk?.struct(3), groups[index]!)) ? asDictionary(type) : type;
+  return columnTypeOf(element, hint);
 }
 
 const plainDictionary = 2;
 const rleDictionary = 8;
 
 /** Whether, as far as the footer says, all values of a chunk are codes into its dictionary. */
-function isDictionaryEncoded(meta: ThriftStruct | undefined, group: ThriftStruct): boolean {
-  if (group.long(3) === 0n) return true;
+function isDictionaryEncoded(meta: ThriftStruct): boolean {
   const isDictionary = (encoding: number | undefined): boolean => encoding === plainDictionary || encoding === rleDictionary;
-  const pages = meta?.structs(13)?.filter((page) => page.int(1) === 0 || page.int(1) === 3);
+  const pages = meta.structs(13)?.filter((page) => page.int(1) === 0 || page.int(1) === 3);
   if (pages !== undefined && pages.length > 0) return pages.every((page) => isDictionary(page.int(2)));
   // Without counts of pages, a PLAIN beside the codes may be the dictionary's own or that of pages that gave it up. The
   // writers that leave the counts out do not give up half way; if one does, its values are put into a dictionary here.
-  return (meta?.ints(2) ?? []).some(isDictionary);
+  return (meta.ints(2) ?? []).some(isDictionary);
 }
 
 function keyValues(pairs: readonly ThriftStruct[]): Map<string, string> {
@@ -243,7 +242,7 @@ function chunkOf(file: string, group: number, rows: number, chunk: ThriftStruct,
   const values = countOf(file, meta.long(5), `the number of values of ${where}`);
   if (values !== rows) throw damaged(file, `says ${values} values for ${where}, which has ${rows} rows`);
   const codec = meta.int(4) ?? -1;
-  if (rows === 0) return { start: 0, end: 0, codec, uncompressedBytes: 0, statistics: {} };
+  if (rows === 0) return { start: 0, end: 0, codec, uncompressedBytes: 0, isCodes: false, statistics: {} };
   const size = countOf(file, meta.long(7), `the size of ${where}`);
   const uncompressedBytes = countOf(file, meta.long(6), `the uncompressed size of ${where}`);
   const dataStart = countOf(file, meta.long(9), `the start of ${where}`);
@@ -256,7 +255,7 @@ function chunkOf(file: string, group: number, rows: number, chunk: ThriftStruct,
     throw damaged(file, `puts ${where} at bytes ${start} to ${end}, but data can only be from ${magic.length} to ${footerStart}`);
   }
   return {
-    start, end: Math.min(end + padding, footerStart), codec, uncompressedBytes,
+    start, end: Math.min(end + padding, footerStart), codec, uncompressedBytes, isCodes: isText(column.type) && isDictionaryEncoded(meta),
     statistics: statisticsOf(column, rows, meta.struct(12), layout.ordered(leaf)),
   };
 }
