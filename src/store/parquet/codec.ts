@@ -35,16 +35,18 @@ export function decode(file: Uint8Array, hints: DecodeHints): Data[][] {
   return withInstance((wasm) => {
     const { batchRows, window } = hints;
     const table = wasm.readParquet(file, { batchSize: batchRows, ...(window && { offset: window.start, limit: window.rows }) });
-    const batches = freeing(table, () => table.recordBatches());
+    const batches = table.recordBatches();
+    table.free();
     const dictionaries: DictionaryCache = new Map();
-    try {
-      return batches.map((batch) => {
-        const ffi = batch.toFFI();
-        return freeing(ffi, () => copyStructChildren(wasm.wasmMemory().buffer as ArrayBuffer, ffi.arrayAddr(), ffi.schemaAddr(), dictionaries));
-      });
-    } finally {
-      for (const batch of batches) batch.free();
-    }
+    // All batches stay until the last is copied: the cache goes by addresses, which a freed one would give to another.
+    const copied = batches.map((batch) => {
+      const ffi = batch.toFFI();
+      const columns = copyStructChildren(wasm.wasmMemory().buffer as ArrayBuffer, ffi.arrayAddr(), ffi.schemaAddr(), dictionaries);
+      ffi.free();
+      return columns;
+    });
+    for (const batch of batches) batch.free();
+    return copied;
   });
 }
 
@@ -73,6 +75,7 @@ const memoryBytesMax = 1024 * 1024 * 1024;
 
 let instance: Wasm | undefined;
 
+/** Objects that `work` made when it throws are not freed one by one: after a trap no call is safe, so the instance goes. */
 function withInstance<Result>(work: (wasm: Wasm) => Result): Result {
   const wasm = (instance ??= newInstance());
   try {
@@ -80,9 +83,11 @@ function withInstance<Result>(work: (wasm: Wasm) => Result): Result {
     if (wasm.wasmMemory().buffer.byteLength > memoryBytesMax) instance = undefined;
     return result;
   } catch (thrown) {
-    // Errors of its own are strings and Errors; a panic is a trap, and memory that cannot be had a RangeError.
+    // Only a plain Error is a refusal of its own, made before there is any object, with nothing left behind. A panic is a
+    // trap, memory that cannot be had a RangeError, and what else there may be is nobody's promise.
+    const isRefusal = thrown instanceof Error && thrown.constructor === Error;
+    if (!isRefusal || wasm.wasmMemory().buffer.byteLength > memoryBytesMax) instance = undefined;
     const isPanic = thrown instanceof WebAssembly.RuntimeError;
-    if (isPanic || thrown instanceof RangeError) instance = undefined;
     throw new CodecError(isPanic ? `the decoder gave up (${thrown.message})` : reasonOf(thrown), { cause: thrown });
   }
 }
@@ -95,12 +100,4 @@ function newInstance(): Wasm {
   const wasm = require(path) as Wasm;
   delete require.cache[path];
   return wasm;
-}
-
-function freeing<Result>(object: { free(): void }, work: () => Result): Result {
-  try {
-    return work();
-  } finally {
-    object.free();
-  }
 }
