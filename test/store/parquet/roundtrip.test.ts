@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { type DataType as AnyType, DataType, Dictionary, Field, Int32, makeData, Null, type RecordBatch, Schema, Struct, Utf8 } from '../../../src/arrow/arrow.ts';
+import { type DataType as AnyType, DataType, type Decimal, Dictionary, Field, Int32, makeData, Null, type RecordBatch, Schema, Struct, Utf8 } from '../../../src/arrow/arrow.ts';
 import { plainType } from '../../../src/arrow/canonical.ts';
 import { encodeParquet, type EncodeOptions } from '../../../src/store/parquet/encode.ts';
 import { openParquet } from '../../../src/store/parquet/file.ts';
-import { batchFrom, batchOf, type Cell, cellsOf, columnOf, dictionaryOf, MemoryFile, readAll, writable } from './support.ts';
+import { thriftType } from '../../../src/store/parquet/thrift.ts';
+import { batchFrom, batchOf, type Cell, cellsOf, columnOf, dictionaryOf, MemoryFile, readAll, withFooter, writable } from './support.ts';
 
 test('two columns, written and read', async () => {
   const batch = batchFrom({
@@ -127,6 +128,40 @@ test('text of few values comes back as a dictionary, text of many does not', asy
   assert.equal(cellsOf(batches, 'few')[9_999], 'city 49');
   assert.equal(cellsOf(batches, 'many')[9_999], 'id 9999');
   assert.ok(batches.every((read) => read.data.children[0]!.dictionary!.length === 50));
+});
+
+test('text that becomes too various for its dictionary comes as codes in the first row group only', async () => {
+  const rows = 160_000;
+  const cells = Array.from({ length: rows }, (_, row) => (row < 140_000 ? `city ${row % 50}` : `a text of its own, and a rather long one too, number ${row}`));
+  const batch = batchFrom({ x: { type: new Utf8(), cells } });
+  const { schema, batches } = await readAll(encodeParquet(batch.schema, [batch], { rowGroupRows: rows / 2 }));
+  assert.equal(String(schema.fields[0]!.type), 'Utf8');
+  assert.deepEqual([...new Set(batches.map((read) => String(read.schema.fields[0]!.type)))], ['Dictionary<Int32, Utf8>', 'Utf8']);
+  assertCells(cellsOf(batches, 'x'), cells);
+});
+
+test('decimals stored as integers or as bytes of any length', async () => {
+  const bytesOf = (value: bigint, length: number): string => {
+    const hex = BigInt.asUintN(8 * length, value).toString(16).padStart(2 * length, '0');
+    return `b:${hex}`;
+  };
+  const values = [0n, 1n, -1n, 127n, -128n, 128n, 99_999_999n, -99_999_999n, null];
+  const batch = batchFrom({
+    i32: { type: writable.int32!, cells: values.map((value) => (value === null ? null : Number(value))) },
+    i64: { type: writable.int64!, cells: values },
+    bytes: { type: writable.binary!, cells: values.map((value, row) => (value === null ? null : bytesOf(value, row < 5 ? 1 : 4 + row))) },
+  });
+  const bytes = withFooter(encodeParquet(batch.schema, [batch]), (meta) => {
+    meta.delete(5);
+    // As old writers say it: the converted type, scale and precision.
+    meta.structs(2)!.slice(1).forEach((element, i) => element.delete(10).set(6, thriftType.i32, 5).set(7, thriftType.i32, 2).set(8, thriftType.i32, [8, 18, 38][i]!));
+  });
+  const { schema, batches } = await readAll(bytes);
+  for (const [i, column] of ['i32', 'i64', 'bytes'].entries()) {
+    const type = schema.fields[i]!.type as Decimal;
+    assert.deepEqual([type.precision, type.scale, type.bitWidth], [[8, 18, 38][i]!, 2, 128]);
+    assertCells(cellsOf(batches, column), values);
+  }
 });
 
 test('a dictionary that changes from batch to batch', async () => {
