@@ -250,7 +250,7 @@ test('values so large that a row group is decoded in windows of rows', async () 
     const offsets = [0];
     for (const row of numbers) offsets.push(offsets.at(-1)! + (row % 7 === 0 ? 0 : size));
     const values = new Uint8Array(offsets.at(-1)!);
-    numbers.forEach((row, i) => values.fill(row, offsets[i], offsets[i + 1]));
+    for (const [i, row] of numbers.entries()) values.fill(row, offsets[i], offsets[i + 1]);
     const { nullBitmap } = columnOf(writable.int32!, numbers.map((row) => (row % 7 === 0 ? null : row)));
     const blobs = makeData({ type: new Binary(), length: numbers.length, nullCount: -1, nullBitmap, valueOffsets: Int32Array.from(offsets), data: values });
     return batchOf(schema, [columnOf(writable.int32!, numbers), blobs]);

@@ -154,7 +154,9 @@ test('decimals stored as integers or as bytes of any length', async () => {
   const bytes = withFooter(encodeParquet(batch.schema, [batch]), (meta) => {
     meta.delete(5);
     // As old writers say it: the converted type, scale and precision.
-    meta.structs(2)!.slice(1).forEach((element, i) => element.delete(10).set(6, thriftType.i32, 5).set(7, thriftType.i32, 2).set(8, thriftType.i32, [8, 18, 38][i]!));
+    for (const [i, element] of meta.structs(2)!.slice(1).entries()) {
+      element.delete(10).set(6, thriftType.i32, 5).set(7, thriftType.i32, 2).set(8, thriftType.i32, [8, 18, 38][i]!);
+    }
   });
   const { schema, batches } = await readAll(bytes);
   for (const [i, column] of ['i32', 'i64', 'bytes'].entries()) {
