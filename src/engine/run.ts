@@ -9,8 +9,24 @@ import { throwIfCancelled } from '../base/errors.ts';
 import { Aggregation, type AggregationOptions, type StateOptions } from './aggregation.ts';
 import type { GroupByPlan } from './plan.ts';
 
+/**
+ * Rows that whoever works on them fetches for themselves, on whatever thread that is: a module whose export `rowsOf` is
+ * called with `argument`, plain data that can be cloned, and gives batches of the run's schema (`RowsOf`).
+ */
+export interface RowUnit {
+  /** The module's URL. */
+  readonly module: string;
+  readonly argument: unknown;
+  /** About how many rows there are, for sharing the work out. */
+  readonly rows: number;
+}
+
+export type RowsOf = (argument: unknown, signal?: AbortSignal) => AsyncIterable<RecordBatch>;
+
 export interface AggregationRun {
   add(batch: RecordBatch): Promise<void>;
+  /** Adds the rows of many units, in any order. `onRows` hears of rows as they are done with. */
+  addUnits(units: readonly RowUnit[], onRows?: (rows: number) => void): Promise<void>;
   addStates(batch: RecordBatch, options?: StateOptions): Promise<void>;
   states(): Promise<Table>;
   finish(): Promise<Table>;
@@ -44,8 +60,18 @@ export function createAggregation(plan: GroupByPlan, schema: Schema, options: Ru
       }
     }
   };
+  const add = (batch: RecordBatch): Promise<void> => inTurns(batch, (part) => aggregation.add(part));
   return {
-    add: (batch) => inTurns(batch, (part) => aggregation.add(part)),
+    add,
+    addUnits: async (units, onRows) => {
+      for (const unit of units) {
+        const { rowsOf } = (await import(unit.module)) as { readonly rowsOf: RowsOf };
+        for await (const batch of rowsOf(unit.argument, options.signal)) {
+          await add(batch);
+          onRows?.(batch.numRows);
+        }
+      }
+    },
     addStates: (batch, stateOptions) => inTurns(batch, (part) => aggregation.addStates(part, stateOptions)),
     states: async () => aggregation.states(),
     finish: async () => aggregation.finish(),
