@@ -26,10 +26,12 @@ function newest(folder) {
 function buildKernels() {
   if (existsSync(kernelBytes) && statSync(kernelBytes).mtimeMs > newest(kernelFolder)) return;
   mkdirSync(dirname(kernelBytes), { recursive: true });
-  const wasm = join(root, 'build/kernel.wasm');
-  run(bin('asc'), ['src/engine/kernel/index.ts', '--config', 'src/engine/kernel/asconfig.json', '--outFile', wasm]);
-  const base64 = readFileSync(wasm).toString('base64');
-  writeFileSync(kernelBytes, `export const kernelBase64 =\n  '${base64}';\n`);
+  const compiled = ['plain', 'shared'].map((target) => {
+    const wasm = join(root, `build/kernel-${target}.wasm`);
+    run(bin('asc'), ['src/engine/kernel/index.ts', '--config', 'src/engine/kernel/asconfig.json', '--target', target, '--outFile', wasm]);
+    return `export const ${target}Kernel =\n  '${readFileSync(wasm).toString('base64')}';\n`;
+  });
+  writeFileSync(kernelBytes, compiled.join('\n'));
 }
 
 /** Emitted files whose source is gone would still be found by the test runner: they go too. */

@@ -11,7 +11,6 @@ export async function measure(contenders: Readonly<Record<string, () => Promise<
   const times = new Map(Object.keys(contenders).map((name) => [name, [] as number[]]));
   for (let round = -1; round < rounds; round++) {
     for (const [name, run] of Object.entries(contenders)) {
-      globalThis.gc?.();
       const start = performance.now();
       await run();
       if (round >= 0) times.get(name)!.push(performance.now() - start);

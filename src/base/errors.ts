@@ -149,6 +149,14 @@ export class MemoryLimitError extends FeatureStoreError<'MemoryLimit'> {
   }
 }
 
+/** A worker thread died: killed, or out of memory. Nothing of its work was kept; ask again, with fewer `threads` if it happens again. */
+export class ThreadError extends FeatureStoreError<'Thread'> {
+  readonly tag = 'Thread';
+  constructor(detail: string, cause: unknown) {
+    super(detail, { cause });
+  }
+}
+
 /** A mistake of this library. Please report it, with the message. */
 export class InvariantError extends FeatureStoreError<'Invariant'> {
   readonly tag = 'Invariant';

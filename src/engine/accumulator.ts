@@ -52,6 +52,13 @@ export function stateFields(column: ValueColumn): Field[] {
   return fields;
 }
 
+/** The accumulators of one thread by their addresses, as another thread is told of them. */
+export interface AccumulatorMemory {
+  readonly states: number;
+  readonly nulls: readonly number[];
+  readonly wides: readonly number[];
+}
+
 export class Accumulators {
   private readonly placed: readonly Placed[];
   private readonly stride: number;
@@ -249,6 +256,23 @@ export class Accumulators {
         magnitude >>= 32n;
       }
     }
+  }
+
+  get memory(): AccumulatorMemory {
+    return { states: this.states, nulls: this.nulls.slice(), wides: this.wides };
+  }
+
+  /** Merges what another thread has, in the same memory: `ids` has the own group of each of its `count` groups. */
+  mergeMemory(other: AccumulatorMemory, ids: number, count: number): void {
+    const { kernels } = this.instance;
+    const { states, stride } = this;
+    kernels.mergeRows(other.states, ids, count, states, stride);
+    this.placed.forEach(({ column, what, start }, i) => {
+      const nulls = other.nulls[i]!;
+      if (nulls !== 0) kernels.mergeNullCounts(nulls, ids, count, this.nullsOf(i));
+      const isDouble = column.layout.kind === 'float' ? 1 : 0;
+      if (what !== 0) kernels.mergeStates(isDouble, what, other.states + start, other.wides[i]!, ids, count, states + start, stride, this.wides[i]!);
+    });
   }
 
   /** The partial states of these groups, in order. */

@@ -11,9 +11,9 @@ import { tableOfColumns } from '../arrow/canonical.ts';
 import { columnsOf } from '../arrow/expression.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { formatInstant, type TimeRange } from '../base/time.ts';
-import { Accumulators, stateFields } from './accumulator.ts';
+import { type AccumulatorMemory, Accumulators, stateFields } from './accumulator.ts';
 import { selectRows } from './filter.ts';
-import { columnGrouper, type ColumnGrouper, Grouper, TileGrouper, type Window } from './grouper.ts';
+import { columnGrouper, type ColumnGrouper, Grouper, type GrouperMemory, TileGrouper, type Window } from './grouper.ts';
 import { borrowInstance, type Instance } from './instance.ts';
 import type { GroupByPlan } from './plan.ts';
 import { Buffer64, columnData, ColumnStage } from './staging.ts';
@@ -25,7 +25,12 @@ export interface AggregationOptions {
   /** Bytes that the groups and their states may take, at most 4 GiB. */
   readonly memoryLimit?: number;
   /** For tests, that want the rare to be common. */
-  readonly rare?: { readonly noDirectAddressing?: boolean; readonly allHashesEqual?: boolean };
+  readonly rare?: {
+    readonly noDirectAddressing?: boolean;
+    readonly allHashesEqual?: boolean;
+    /** Shares stretches of so many rows out to threads, however few rows there are. */
+    readonly stretchRows?: number;
+  };
 }
 
 export interface StateOptions {
@@ -33,6 +38,20 @@ export interface StateOptions {
   readonly tileColumn: string;
   /** Only tiles that start inside; the tile of null event times is in no range. */
   readonly tileRange?: TimeRange;
+}
+
+/** What a thread has of one plan: addresses in the shared memory, and counts. */
+export interface AggregationMemory extends Counters {
+  readonly groups: number;
+  readonly grouper: GrouperMemory;
+  readonly accumulators: AccumulatorMemory;
+}
+
+/** Rows that came in, that had a null entity key, and that counted. */
+export interface Counters {
+  readonly rowsSeen: number;
+  readonly rowsDroppedNullKey: number;
+  readonly rowsInRange: number;
 }
 
 const batchSizeDefault = 16_384;
@@ -50,14 +69,13 @@ function statesSchemaOf(bound: BoundPlan): Schema {
   ]);
 }
 
-export class Aggregation {
+export class Aggregation implements Counters {
   private readonly stages = new Map<string, ColumnStage>();
   private readonly rows: Buffer64;
   private readonly grouper: Grouper;
   private readonly accumulators: Accumulators;
   private readonly batchSize: number;
-  private open = true;
-  /** Rows that came in, that had a null entity key, and that counted. */
+  private open: boolean;
   rowsSeen = 0;
   rowsDroppedNullKey = 0;
   rowsInRange = 0;
@@ -66,7 +84,9 @@ export class Aggregation {
     private readonly instance: Instance,
     private readonly bound: BoundPlan,
     options: AggregationOptions,
+    borrowed: boolean,
   ) {
+    this.open = borrowed;
     this.batchSize = Math.max(1, options.batchSize ?? batchSizeDefault);
     const { noDirectAddressing = false, allHashesEqual = false } = options.rare ?? {};
     instance.kernels.forceHash(noDirectAddressing ? 0 : 1, allHashesEqual ? 1 : 0);
@@ -79,13 +99,14 @@ export class Aggregation {
 
   /**
    * Begins an aggregation over batches of this schema. Throws SchemaMismatchError for a column that is missing or whose type
-   * has no such aggregation. Call `close` when done.
+   * has no such aggregation. Call `close` when done. `shared`: an instance on a memory that others use too, which stays
+   * with whoever gave it.
    */
-  static create(plan: GroupByPlan, schema: Schema, options: AggregationOptions = {}): Aggregation {
+  static create(plan: GroupByPlan, schema: Schema, options: AggregationOptions = {}, shared?: Instance): Aggregation {
     const bound = bindPlan(plan, schema);
     for (const column of plan.filter === undefined ? [] : columnsOf(plan.filter)) fieldOf(schema, column);
-    const instance = borrowInstance(options.memoryLimit);
-    return instance.guard(() => new Aggregation(instance, bound, options));
+    const instance = shared ?? borrowInstance(options.memoryLimit);
+    return instance.guard(() => new Aggregation(instance, bound, options, shared === undefined));
   }
 
   /** The groups so far. */
@@ -142,6 +163,25 @@ export class Aggregation {
       this.accumulators.grow(this.grouper.count);
       this.accumulators.merge(states, stages, keyed, ids);
     });
+  }
+
+  /** Where the groups are, for `merge` on another thread of the same memory. */
+  get memory(): AggregationMemory {
+    const { rowsSeen, rowsDroppedNullKey, rowsInRange } = this;
+    return { groups: this.groupCount, grouper: this.grouper.memory, accumulators: this.accumulators.memory, rowsSeen, rowsDroppedNullKey, rowsInRange };
+  }
+
+  /** Takes over the groups of an aggregation of the same plan on another thread of the same memory. */
+  merge(other: AggregationMemory): void {
+    this.instance.guard(() => {
+      this.grouper.merge(other.grouper, (ids, count) => {
+        this.accumulators.grow(this.grouper.count);
+        this.accumulators.mergeMemory(other.accumulators, ids, count);
+      });
+    });
+    this.rowsSeen += other.rowsSeen;
+    this.rowsDroppedNullKey += other.rowsDroppedNullKey;
+    this.rowsInRange += other.rowsInRange;
   }
 
   /** The partial states so far, in ascending order of the keys, the tile last. */

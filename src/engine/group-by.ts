@@ -17,6 +17,8 @@ export interface GroupByOptions {
   readonly asOf?: Instant;
   /** Only rows for which this is true. */
   readonly filter?: Expression;
+  /** Threads to work on, by default as many as the machine runs at once. Changes no answer. */
+  readonly threads?: number;
   /** Rows that are worked on at a time. Changes no answer. */
   readonly batchSize?: number;
   /** Bytes that the groups may take. */
@@ -34,7 +36,7 @@ export function groupBy(
 ): { agg(spec: AggSpec, options?: GroupByOptions): Promise<Table> } {
   return {
     async agg(spec, options = {}) {
-      const run: AggregationRun = createAggregation(planOf(keys, spec, options), input.schema, runOptions(options));
+      const run: AggregationRun = createAggregation(planOf(keys, spec, options), input.schema, runOptions(options, input.numRows));
       try {
         for (const batch of input.batches) await run.add(batch);
         return await run.finish();
@@ -61,8 +63,10 @@ function rangeOf(timeRange: TimeRangeInput, asOf: Instant | undefined): TimeRang
   return resolveTimeRange(timeRange, parseInstant(asOf, 'asOf'));
 }
 
-function runOptions({ batchSize, memoryLimit, signal }: GroupByOptions): RunOptions {
+function runOptions({ threads, batchSize, memoryLimit, signal }: GroupByOptions, rowsExpected: number): RunOptions {
   return {
+    rowsExpected,
+    ...(threads !== undefined && { threads }),
     ...(batchSize !== undefined && { batchSize }),
     ...(memoryLimit !== undefined && { memoryLimit }),
     ...(signal !== undefined && { signal }),

@@ -30,6 +30,10 @@ export interface ColumnGrouper {
   /** Writes the id of each selected row to `ids`. */
   group(data: Data, window: Window, ids: number): void;
   readonly count: number;
+  /** Where it is in memory, for the grouper of another thread that takes its keys over. */
+  readonly address: number;
+  /** Takes over the keys of another grouper of its kind in the same memory: writes the own id of each of its ids. */
+  merge(other: number, ids: number): void;
   /** Fills `positions` with ids in ascending order of their keys. */
   sort(positions: number): void;
   /** The keys of these ids, as a column. */
@@ -42,7 +46,7 @@ export function columnGrouper(instance: Instance, key: KeyColumn, stage: ColumnS
 
 class IntGrouper implements ColumnGrouper {
   readonly name: string;
-  private readonly grouper: number;
+  readonly address: number;
   private readonly wide: Buffer64;
 
   constructor(
@@ -51,30 +55,34 @@ class IntGrouper implements ColumnGrouper {
     private readonly stage: ColumnStage,
   ) {
     this.name = key.name;
-    this.grouper = instance.kernels.newIntGrouper() >>> 0;
+    this.address = instance.kernels.newIntGrouper() >>> 0;
     this.wide = new Buffer64(instance);
   }
 
   expect(rows: number): void {
-    this.instance.kernels.expectKeys(this.grouper, rows);
+    this.instance.kernels.expectKeys(this.address, rows);
   }
 
   group(data: Data, window: Window, ids: number): void {
     const keys = gatherWide(this.instance, this.stage, data, this.key.layout, window, this.wide);
-    this.instance.kernels.groupInts(this.grouper, keys, window.count, ids);
+    this.instance.kernels.groupInts(this.address, keys, window.count, ids);
   }
 
   get count(): number {
-    return this.instance.kernels.groupCount(this.grouper);
+    return this.instance.kernels.groupCount(this.address);
+  }
+
+  merge(other: number, ids: number): void {
+    this.instance.kernels.mergeInts(this.address, other, ids);
   }
 
   sort(positions: number): void {
     const signed = this.key.layout.kind === 'int' && this.key.layout.signed;
-    sortWords(this.instance, this.instance.kernels.intKeys(this.grouper) >>> 0, this.count, signed, positions);
+    sortWords(this.instance, this.instance.kernels.intKeys(this.address) >>> 0, this.count, signed, positions);
   }
 
   column(ids: Uint32Array): Data {
-    const keys = this.instance.view64(this.instance.kernels.intKeys(this.grouper) >>> 0, this.count);
+    const keys = this.instance.view64(this.instance.kernels.intKeys(this.address) >>> 0, this.count);
     return intColumn(this.key.type, keys, ids);
   }
 }
@@ -82,7 +90,7 @@ class IntGrouper implements ColumnGrouper {
 /** The grouper of tiles: event times become tile numbers, and those the starts of tiles. */
 export class TileGrouper implements ColumnGrouper {
   readonly name: string;
-  private readonly grouper: number;
+  readonly address: number;
   private readonly wide: Buffer64;
 
   constructor(
@@ -92,12 +100,12 @@ export class TileGrouper implements ColumnGrouper {
     private readonly stage: ColumnStage,
   ) {
     this.name = tile.name;
-    this.grouper = instance.kernels.newIntGrouper() >>> 0;
+    this.address = instance.kernels.newIntGrouper() >>> 0;
     this.wide = new Buffer64(instance);
   }
 
   expect(rows: number): void {
-    this.instance.kernels.expectKeys(this.grouper, rows);
+    this.instance.kernels.expectKeys(this.address, rows);
   }
 
   group(data: Data, window: Window, ids: number): void {
@@ -108,19 +116,23 @@ export class TileGrouper implements ColumnGrouper {
     if (staged !== times) kernels.gather64(staged, 0, window.count, times);
     const bitmap: Bitmap = this.stage.stageBitmap(data, window.start, window.length) ?? { pointer: 0, bitOffset: 0 };
     kernels.tileOf(times, bitmap.pointer, bitmap.bitOffset, window.rows, window.count, this.tile.numerator, this.tile.denominator);
-    kernels.groupInts(this.grouper, times, window.count, ids);
+    kernels.groupInts(this.address, times, window.count, ids);
   }
 
   get count(): number {
-    return this.instance.kernels.groupCount(this.grouper);
+    return this.instance.kernels.groupCount(this.address);
+  }
+
+  merge(other: number, ids: number): void {
+    this.instance.kernels.mergeInts(this.address, other, ids);
   }
 
   sort(positions: number): void {
-    sortWords(this.instance, this.instance.kernels.intKeys(this.grouper) >>> 0, this.count, true, positions);
+    sortWords(this.instance, this.instance.kernels.intKeys(this.address) >>> 0, this.count, true, positions);
   }
 
   column(ids: Uint32Array): Data {
-    const tiles = this.instance.view64(this.instance.kernels.intKeys(this.grouper) >>> 0, this.count);
+    const tiles = this.instance.view64(this.instance.kernels.intKeys(this.address) >>> 0, this.count);
     const starts = BigInt64Array.from(tiles, (tile) => {
       if (tile === noTile) return 0n;
       const start = tile * this.tile.widthUs;
@@ -147,7 +159,7 @@ const noTile = -(1n << 63n);
 
 class StringGrouper implements ColumnGrouper {
   readonly name: string;
-  private readonly grouper: number;
+  readonly address: number;
   private readonly dictionaryStage: ColumnStage;
   private readonly memo: Buffer64;
   private dictionary: { readonly data: Data; readonly offsets: number; readonly bytes: number } | undefined;
@@ -158,7 +170,7 @@ class StringGrouper implements ColumnGrouper {
     private readonly stage: ColumnStage,
   ) {
     this.name = key.name;
-    this.grouper = instance.kernels.newStringGrouper() >>> 0;
+    this.address = instance.kernels.newStringGrouper() >>> 0;
     this.dictionaryStage = new ColumnStage(instance);
     this.memo = new Buffer64(instance);
   }
@@ -171,12 +183,12 @@ class StringGrouper implements ColumnGrouper {
     const { kernels } = this.instance;
     if (!DataType.isDictionary(data.type)) {
       const { offsets, bytes } = this.stage.stageStrings(data, start, length);
-      kernels.groupStrings(this.grouper, offsets, bytes, rows, count, ids);
+      kernels.groupStrings(this.address, offsets, bytes, rows, count, ids);
       return;
     }
     const dictionary = this.stageDictionary(data.dictionary!.data[0]!);
     const codes = this.stage.stageCodes(data, start, length);
-    kernels.groupCodes(this.grouper, codes, rows, count, this.memo.pointer, dictionary.offsets, dictionary.bytes, ids);
+    kernels.groupCodes(this.address, codes, rows, count, this.memo.pointer, dictionary.offsets, dictionary.bytes, ids);
   }
 
   /** Brings a dictionary into memory once, with a memo of which of its entries have an id. */
@@ -190,18 +202,22 @@ class StringGrouper implements ColumnGrouper {
   }
 
   get count(): number {
-    return this.instance.kernels.groupCount(this.grouper);
+    return this.instance.kernels.groupCount(this.address);
+  }
+
+  merge(other: number, ids: number): void {
+    this.instance.kernels.mergeStrings(this.address, other, ids);
   }
 
   sort(positions: number): void {
     const { kernels } = this.instance;
-    kernels.argsortStrings(kernels.stringPointers(this.grouper), kernels.stringLengths(this.grouper), this.count, positions);
+    kernels.argsortStrings(kernels.stringPointers(this.address), kernels.stringLengths(this.address), this.count, positions);
   }
 
   column(ids: Uint32Array): Data {
     const { kernels, bytes } = this.instance;
-    const pointers = this.instance.view32(kernels.stringPointers(this.grouper) >>> 0, this.count);
-    const lengths = this.instance.view32(kernels.stringLengths(this.grouper) >>> 0, this.count);
+    const pointers = this.instance.view32(kernels.stringPointers(this.address) >>> 0, this.count);
+    const lengths = this.instance.view32(kernels.stringLengths(this.address) >>> 0, this.count);
     let total = 0;
     for (let i = 0; i < ids.length; i++) total += lengths[ids[i]!]!;
     const large = this.key.type.typeId === Type.LargeUtf8;
@@ -220,6 +236,12 @@ class StringGrouper implements ColumnGrouper {
     const valueOffsets = large ? BigInt64Array.from(starts, BigInt) : Int32Array.from(starts);
     return makeData({ type: this.key.type, length: ids.length, nullCount: 0, valueOffsets, data: values } as never);
   }
+}
+
+/** The groupers of one thread by their addresses, and their counts, as another thread is told of them. */
+export interface GrouperMemory {
+  readonly columns: readonly { readonly address: number; readonly count: number }[];
+  readonly pairs: readonly { readonly address: number; readonly count: number }[];
 }
 
 /** All keys together. */
@@ -264,6 +286,36 @@ export class Grouper {
   get count(): number {
     const last = this.pairs.at(-1);
     return last === undefined ? this.columns[0]!.count : this.instance.kernels.groupCount(last);
+  }
+
+  get memory(): GrouperMemory {
+    const counted = (address: number) => ({ address, count: this.instance.kernels.groupCount(address) });
+    return { columns: this.columns.map(({ address }) => counted(address)), pairs: this.pairs.map(counted) };
+  }
+
+  /** Takes over the groups of another thread's grouper of the same keys: calls `use` with the own id of each, and how many. */
+  merge(other: GrouperMemory, use: (ids: number, count: number) => void): void {
+    const { instance } = this;
+    const blocks: { readonly pointer: number; readonly bytes: number }[] = [];
+    const block = (count: number): number => {
+      const bytes = Math.max(count, 1) * 4;
+      const pointer = instance.alloc(bytes);
+      blocks.push({ pointer, bytes });
+      return pointer;
+    };
+    this.expect(Math.max(...[...other.columns, ...other.pairs].map(({ count }) => count)));
+    const own = other.columns.map(({ address, count }, i) => {
+      const ids = block(count);
+      this.columns[i]!.merge(address, ids);
+      return { ids, count };
+    });
+    const merged = other.pairs.reduce((before, { address, count }, i) => {
+      const ids = block(count);
+      instance.kernels.mergePairs(this.pairs[i]!, address, before.ids, own[i + 1]!.ids, ids);
+      return { ids, count };
+    }, own[0]!);
+    use(merged.ids, merged.count);
+    for (const { pointer, bytes } of blocks) instance.free(pointer, bytes);
   }
 
   /** Group ids in ascending order of their keys. */

@@ -1,2 +1,3 @@
-/** The compiled kernels, as base64. Written by the build. */
-export declare const kernelBase64: string;
+/** The compiled kernels, as base64: for a memory of one thread, and for one that threads share. Written by the build. */
+export declare const plainKernel: string;
+export declare const sharedKernel: string;

@@ -1,13 +1,16 @@
 /**
- * An aggregation as the modes use it: asynchronous, so that where the work is done can change without them.
+ * Aggregations as the modes use them: several over one pass of rows, asynchronous, on one thread or several.
  *
- * Between batches the event loop gets its turn, and a signal is heard.
+ * Few rows are added where they are, with a turn for the event loop and an ear for the signal in between; many are shared
+ * out to the threads of a pool (threads/team.ts). The answer is the same, bit for bit.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RecordBatch, Schema, Table } from '../arrow/arrow.ts';
-import { throwIfCancelled } from '../base/errors.ts';
-import { Aggregation, type AggregationOptions, type StateOptions } from './aggregation.ts';
+import { ArgumentError, throwIfCancelled } from '../base/errors.ts';
+import { Aggregation, type AggregationOptions, type Counters, type StateOptions } from './aggregation.ts';
 import type { GroupByPlan } from './plan.ts';
+import { threadsByDefault, threadsMax } from './threads/pool.ts';
+import { TeamRun } from './threads/team.ts';
 
 /**
  * Rows that whoever works on them fetches for themselves, on whatever thread that is: a module whose export `rowsOf` is
@@ -23,36 +26,111 @@ export interface RowUnit {
 
 export type RowsOf = (argument: unknown, signal?: AbortSignal) => AsyncIterable<RecordBatch>;
 
-export interface AggregationRun {
+/** Several aggregations over the same rows; tables and options stand in the order of the plans. */
+export interface AggregationsRun {
   add(batch: RecordBatch): Promise<void>;
   /** Adds the rows of many units, in any order. `onRows` hears of rows as they are done with. */
+  addUnits(units: readonly RowUnit[], onRows?: (rows: number) => void): Promise<void>;
+  addStates(batch: RecordBatch, options?: readonly (StateOptions | undefined)[]): Promise<void>;
+  states(): Promise<readonly Table[]>;
+  finish(): Promise<readonly Table[]>;
+  /** Gives the memory back; may be called again. */
+  close(): Promise<void>;
+  /** Of each plan, as of the last answer. */
+  readonly counters: readonly Counters[];
+}
+
+/** One aggregation. */
+export interface AggregationRun extends Counters {
+  add(batch: RecordBatch): Promise<void>;
   addUnits(units: readonly RowUnit[], onRows?: (rows: number) => void): Promise<void>;
   addStates(batch: RecordBatch, options?: StateOptions): Promise<void>;
   states(): Promise<Table>;
   finish(): Promise<Table>;
-  /** Gives the memory back; may be called again. */
   close(): Promise<void>;
-  readonly rowsSeen: number;
-  readonly rowsDroppedNullKey: number;
-  readonly rowsInRange: number;
 }
 
 export interface RunOptions extends AggregationOptions {
   readonly signal?: AbortSignal;
+  /** Threads to work on, by default as many as the machine runs at once. */
+  readonly threads?: number;
+  /** About how many rows are to come: few are not worth the threads. By default few. */
+  readonly rowsExpected?: number;
 }
 
 /** Rows after which others get their turn. */
 const rowsPerTurn = 1 << 20;
+/** Rows from which on threads are worth it. */
+const rowsForThreads = 1 << 18;
 
-/** Begins an aggregation. Throws as `Aggregation.create` does. */
+/** Begins aggregations over one pass of rows. Throws as `Aggregation.create` does. */
+export function createAggregations(plans: readonly GroupByPlan[], schema: Schema, options: RunOptions = {}): AggregationsRun {
+  const { signal, threads = threadsByDefault(), rowsExpected = 0, ...rest } = options;
+  if (!Number.isInteger(threads) || threads < 1 || threads > threadsMax) {
+    throw new ArgumentError('threads', `expected a whole number from 1 to ${threadsMax}, found ${threads}`);
+  }
+  if (rest.rare?.stretchRows !== undefined || (threads > 1 && rowsExpected >= rowsForThreads)) {
+    const run = onThreads(plans, schema, threads, rest, signal);
+    if (run !== undefined) return run;
+  }
+  return inline(plans, schema, rest, signal);
+}
+
+/** Begins one aggregation. */
 export function createAggregation(plan: GroupByPlan, schema: Schema, options: RunOptions = {}): AggregationRun {
-  const aggregation = Aggregation.create(plan, schema, options);
+  const run = createAggregations([plan], schema, options);
+  return {
+    add: (batch) => run.add(batch),
+    addUnits: (units, onRows) => run.addUnits(units, onRows),
+    addStates: (batch, stateOptions) => run.addStates(batch, [stateOptions]),
+    states: async () => (await run.states())[0]!,
+    finish: async () => (await run.finish())[0]!,
+    close: () => run.close(),
+    get rowsSeen() {
+      return run.counters[0]!.rowsSeen;
+    },
+    get rowsDroppedNullKey() {
+      return run.counters[0]!.rowsDroppedNullKey;
+    },
+    get rowsInRange() {
+      return run.counters[0]!.rowsInRange;
+    },
+  };
+}
+
+/** The rows of units, one after the other, on this thread. */
+async function fetchUnits(
+  units: readonly RowUnit[],
+  signal: AbortSignal | undefined,
+  add: (batch: RecordBatch) => Promise<void>,
+  onRows: ((rows: number) => void) | undefined,
+): Promise<void> {
+  for (const unit of units) {
+    const { rowsOf } = (await import(unit.module)) as { readonly rowsOf: RowsOf };
+    for await (const batch of rowsOf(unit.argument, signal)) {
+      await add(batch);
+      onRows?.(batch.numRows);
+    }
+  }
+}
+
+function inline(plans: readonly GroupByPlan[], schema: Schema, options: AggregationOptions, signal: AbortSignal | undefined): AggregationsRun {
+  const aggregations: Aggregation[] = [];
+  const close = async (): Promise<void> => {
+    for (const aggregation of aggregations) aggregation.close();
+  };
+  try {
+    for (const plan of plans) aggregations.push(Aggregation.create(plan, schema, options));
+  } catch (error) {
+    void close();
+    throw error;
+  }
   let sinceTurn = 0;
-  const inTurns = async (batch: RecordBatch, work: (part: RecordBatch) => void): Promise<void> => {
+  const inTurns = async (batch: RecordBatch, work: (aggregation: Aggregation, part: RecordBatch, plan: number) => void): Promise<void> => {
     for (let start = 0; start < batch.numRows || start === 0; start += rowsPerTurn) {
-      throwIfCancelled(options.signal, 'group by');
+      throwIfCancelled(signal, 'group by');
       const part = batch.numRows <= rowsPerTurn ? batch : batch.slice(start, Math.min(start + rowsPerTurn, batch.numRows));
-      work(part);
+      for (const [i, aggregation] of aggregations.entries()) work(aggregation, part, i);
       sinceTurn += part.numRows;
       if (sinceTurn >= rowsPerTurn) {
         sinceTurn = 0;
@@ -60,30 +138,48 @@ export function createAggregation(plan: GroupByPlan, schema: Schema, options: Ru
       }
     }
   };
-  const add = (batch: RecordBatch): Promise<void> => inTurns(batch, (part) => aggregation.add(part));
+  const add = (batch: RecordBatch): Promise<void> => inTurns(batch, (aggregation, part) => aggregation.add(part));
+  return {
+    add,
+    addUnits: (units, onRows) => fetchUnits(units, signal, add, onRows),
+    addStates: (batch, stateOptions) => inTurns(batch, (aggregation, part, i) => aggregation.addStates(part, stateOptions?.[i])),
+    states: async () => aggregations.map((aggregation) => aggregation.states()),
+    finish: async () => aggregations.map((aggregation) => aggregation.finish()),
+    close,
+    get counters() {
+      return aggregations;
+    },
+  };
+}
+
+/** Undefined where there is no room for a memory that threads can share. */
+function onThreads(
+  plans: readonly GroupByPlan[],
+  schema: Schema,
+  threads: number,
+  options: AggregationOptions,
+  signal: AbortSignal | undefined,
+): AggregationsRun | undefined {
+  let team: TeamRun;
+  try {
+    team = new TeamRun(plans, schema, threads, options, signal);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+  const add = (batch: RecordBatch): Promise<void> => team.add(batch);
   return {
     add,
     addUnits: async (units, onRows) => {
-      for (const unit of units) {
-        const { rowsOf } = (await import(unit.module)) as { readonly rowsOf: RowsOf };
-        for await (const batch of rowsOf(unit.argument, options.signal)) {
-          await add(batch);
-          onRows?.(batch.numRows);
-        }
-      }
+      const left = await team.addUnits(units, onRows);
+      await fetchUnits(left, signal, add, onRows);
     },
-    addStates: (batch, stateOptions) => inTurns(batch, (part) => aggregation.addStates(part, stateOptions)),
-    states: async () => aggregation.states(),
-    finish: async () => aggregation.finish(),
-    close: async () => aggregation.close(),
-    get rowsSeen() {
-      return aggregation.rowsSeen;
-    },
-    get rowsDroppedNullKey() {
-      return aggregation.rowsDroppedNullKey;
-    },
-    get rowsInRange() {
-      return aggregation.rowsInRange;
+    addStates: (batch, stateOptions) => team.addStates(batch, plans.map((_, i) => stateOptions?.[i])),
+    states: () => team.answers('states'),
+    finish: () => team.answers('finish'),
+    close: () => team.close(),
+    get counters() {
+      return team.counters;
     },
   };
 }

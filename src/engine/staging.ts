@@ -1,5 +1,6 @@
 /**
  * Columns of a batch on their way into WebAssembly memory: a stretch of rows at a time, into buffers that are used again.
+ * What lies in that memory already is read where it stands.
  *
  *   values    as they stand in the batch (booleans as bits)        read by `gather`
  *   bitmap    the bytes that hold the rows' validity, row 0 being bit `bitOffset`; 0 where nothing is null
@@ -54,7 +55,7 @@ export class ColumnStage {
   private readonly values: Buffer64;
   private readonly bytes: Buffer64;
   private readonly bitmap: Buffer64;
-  private staged: { readonly data: Data; readonly start: number; readonly count: number } | undefined;
+  private staged: { readonly data: Data; readonly start: number; readonly count: number; readonly pointer: number } | undefined;
 
   constructor(private readonly instance: Instance) {
     this.values = new Buffer64(instance);
@@ -73,9 +74,7 @@ export class ColumnStage {
     if (!hasNulls(data)) return undefined;
     const first = data.offset + start;
     const bytes = data.nullBitmap!.subarray(first >> 3, (first + count + 7) >> 3);
-    const pointer = this.bitmap.ensure(bytes.length);
-    this.instance.put(bytes, pointer);
-    return { pointer, bitOffset: first & 7 };
+    return { pointer: this.placed(bytes, this.bitmap), bitOffset: first & 7 };
   }
 
   /**
@@ -84,10 +83,18 @@ export class ColumnStage {
    */
   stageFixed(data: Data, start: number, count: number): number {
     const before = this.staged;
-    if (before?.data === data && before.start === start && before.count === count) return this.values.pointer;
-    this.staged = { data, start, count };
-    const values = (data.values as Uint8Array).subarray(start, start + count);
-    const pointer = this.values.ensure(values.byteLength);
+    if (before?.data === data && before.start === start && before.count === count) return before.pointer;
+    const values = (data.values as Uint8Array).subarray(start * data.stride, (start + count) * data.stride);
+    const pointer = this.placed(values, this.values);
+    this.staged = { data, start, count, pointer };
+    return pointer;
+  }
+
+  /** Where these values are in memory, copied to `buffer` unless they are there already. */
+  private placed(values: ArrayBufferView, buffer: Buffer64): number {
+    const address = this.instance.addressOf(values);
+    if (address !== undefined) return address;
+    const pointer = buffer.ensure(values.byteLength);
     this.instance.put(values, pointer);
     return pointer;
   }
@@ -96,9 +103,7 @@ export class ColumnStage {
   stageBits(data: Data, start: number, count: number): Bitmap {
     const first = data.offset + start;
     const bytes = (data.values as Uint8Array).subarray(first >> 3, (first + count + 7) >> 3);
-    const pointer = this.values.ensure(bytes.length);
-    this.instance.put(bytes, pointer);
-    return { pointer, bitOffset: first & 7 };
+    return { pointer: this.placed(bytes, this.values), bitOffset: first & 7 };
   }
 
   /** Half floats, widened to doubles. */
@@ -110,15 +115,21 @@ export class ColumnStage {
     return pointer;
   }
 
-  /** Strings of rows [start, start + count): offsets as u32 that count from `bytes`. */
+  /**
+   * Strings of rows [start, start + count): offsets as u32, and what they count from. That may lie before the memory's
+   * start: addresses are added modulo 2^32.
+   */
   stageStrings(data: Data, start: number, count: number): { readonly offsets: number; readonly bytes: number } {
     const source = data.valueOffsets as unknown as Int32Array | BigInt64Array;
     const [first, end] = [Number(source[start] ?? 0), Number(source[start + count] ?? 0)];
-    const bytes = this.bytes.ensure(Math.max(end - first, 1));
-    this.instance.put((data.values as Uint8Array).subarray(first, end), bytes);
+    const bytes = (this.placed((data.values as Uint8Array).subarray(first, end), this.bytes) - first) >>> 0;
+    this.staged = undefined;
+    if (source instanceof Int32Array && source.length > start + count) {
+      return { offsets: this.placed(source.subarray(start, start + count + 1), this.values), bytes };
+    }
     const offsets = this.values.ensure((count + 1) * 4);
     const target = this.instance.view32(offsets, count + 1);
-    for (let i = 0; i <= count; i++) target[i] = Number(source[start + i] ?? 0) - first;
+    for (let i = 0; i <= count; i++) target[i] = Number(source[start + i] ?? 0);
     return { offsets, bytes };
   }
 

@@ -8,7 +8,9 @@ declare namespace WebAssembly {
     readonly exports: object;
   }
   class Memory {
+    constructor(limits: { readonly initial: number; readonly maximum: number; readonly shared?: boolean });
     readonly buffer: ArrayBuffer;
+    grow(pages: number): number;
   }
   class Global {
     readonly value: number;

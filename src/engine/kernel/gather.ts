@@ -84,3 +84,12 @@ export function tileOf(
     store<i64>(place, quotient);
   }
 }
+
+/** Makes string offsets count from `first`. */
+export function shiftOffsets(offsets: usize, count: i32, first: i64, wide: i32): void {
+  if (wide != 0) {
+    for (let i = 0; i < count; i++) store<i64>(offsets + (<usize>i << 3), load<i64>(offsets + (<usize>i << 3)) - first);
+  } else {
+    for (let i = 0; i < count; i++) store<i32>(offsets + (<usize>i << 2), load<i32>(offsets + (<usize>i << 2)) - <i32>first);
+  }
+}

@@ -357,3 +357,35 @@ export function groupCodes(
     store<u32>(ids + (<usize>i << 2), id1 - 1);
   }
 }
+
+// Merging a grouper of another thread, in the same memory: the own id of each of its ids.
+
+export function mergeInts(grouper: usize, other: usize, ids: usize): void {
+  groupInts(grouper, intKeys(other), groupCount(other), ids);
+}
+
+export function mergeStrings(grouper: usize, other: usize, ids: usize): void {
+  const count = load<u32>(other + sCount);
+  const pointers: usize = load<u32>(other + sPointers);
+  const lengths: usize = load<u32>(other + sLengths);
+  for (let i: u32 = 0; i < count; i++) {
+    const at = <usize>i << 2;
+    store<u32>(ids + at, idOfString(grouper, load<u32>(pointers + at), load<u32>(lengths + at)));
+  }
+}
+
+/** Pairs of ids, whose halves are to be mapped first: `firsts` and `seconds` hold the own ids of the other's. */
+export function mergePairs(grouper: usize, other: usize, firsts: usize, seconds: usize, ids: usize): void {
+  const count = groupCount(other);
+  const keys = intKeys(other);
+  const bytes = max<usize>(<usize>count << 3, 16);
+  const mapped = alloc(bytes);
+  for (let i = 0; i < count; i++) {
+    const pair = load<u64>(keys + (<usize>i << 3));
+    const first = <u64>load<u32>(firsts + (<usize>(pair >> 32) << 2));
+    const second = <u64>load<u32>(seconds + (<usize>(pair & 0xffffffff) << 2));
+    store<u64>(mapped + (<usize>i << 3), (first << 32) | second);
+  }
+  groupInts(grouper, mapped, count, ids);
+  free(mapped, bytes);
+}

@@ -1,14 +1,22 @@
 /**
- * An arena. Blocks are powers of two from 16 bytes; a freed block waits in the list of its size; `reset` gives back all.
+ * An arena in a memory that several instances may share, one per thread. Each has spans of its own, taken from the break;
+ * blocks are powers of two from 16 bytes; a freed block waits in the list of its size.
  *
- *   | static | block | block | block | … → top        free lists: one head per power of two, linked through the blocks
+ *   | – | break, u32 at 64 | span of A | span of B | large block of A | … → break
+ *
+ * `reset` gives back all, for everyone: no other instance may be at work.
  */
 
+const breakAt: usize = 64;
+const heapStart: u32 = 4096;
+const spanBytes: u32 = 1 << 18;
 const classes: i32 = 33;
-const freeLists: usize = memory.data(classes * 4);
-const heapStart: usize = (__heap_base + 63) & ~63;
 
-let top: usize = heapStart;
+/** Free lists: one head per power of two, linked through the blocks. 0 until something was allocated. */
+let lists: usize = 0;
+/** What is left of the span that blocks are cut from. */
+let next: u32 = 0;
+let end: u32 = 0;
 let limit: u64 = 0xffff0000;
 
 /** 1 after an allocation failed for want of memory; the instance traps then. */
@@ -19,41 +27,91 @@ export function setLimit(bytes: f64): void {
   limit = min<u64>(<u64>bytes + heapStart, 0xffff0000);
 }
 
+/** Gives back everything at once. */
+export function reset(): void {
+  atomic.store<u32>(breakAt, heapStart);
+  attach();
+}
+
+/** Begins with no span: whatever this instance had is someone else's now. */
+export function attach(): void {
+  lists = 0;
+  next = 0;
+  end = 0;
+  outOfMemory = 0;
+}
+
+/** Bytes up to the break. */
+export function usedBytes(): u32 {
+  return atomic.load<u32>(breakAt);
+}
+
+/** Moves the break up, and the end of the memory where it must. */
+function take(bytes: u64): u32 {
+  let start: u32, last: u64;
+  while (true) {
+    start = atomic.load<u32>(breakAt);
+    last = <u64>start + bytes;
+    if (last > limit) {
+      outOfMemory = 1;
+      unreachable();
+    }
+    if (atomic.cmpxchg<u32>(breakAt, start, <u32>last) == start) break;
+  }
+  const pages = <i32>((last + 0xffff) >> 16);
+  while (memory.size() < pages) {
+    const size = memory.size();
+    const missing = pages - size;
+    if (memory.grow(max<i32>(missing, min<i32>(size >> 2, 65535 - size))) < 0 && memory.grow(missing) < 0) {
+      outOfMemory = 1;
+      unreachable();
+    }
+  }
+  return start;
+}
+
 @inline function classOf(size: usize): i32 {
   return max<i32>(4, 32 - clz<u32>(<u32>size - 1));
+}
+
+function cut(bytes: u32): usize {
+  const aligned = bytes >= 64 ? (next + 63) & ~63 : next;
+  if (aligned + bytes <= end && aligned >= next) {
+    next = aligned + bytes;
+    return aligned;
+  }
+  const start = take(spanBytes);
+  next = start + bytes;
+  end = start + spanBytes;
+  return start;
+}
+
+@inline function heads(): usize {
+  if (lists == 0) {
+    lists = cut(classes * 4);
+    memory.fill(lists, 0, classes * 4);
+    next = (next + 15) & ~15;
+  }
+  return lists;
 }
 
 /** A block of at least `size` bytes, aligned to 16 (to 64 from 64 bytes on). Traps when there is no memory left. */
 export function alloc(size: usize): usize {
   const sizeClass = classOf(max<usize>(size, 1));
-  const head = freeLists + (sizeClass << 2);
+  const head = heads() + (sizeClass << 2);
   const block = load<usize>(head);
   if (block != 0) {
     store<usize>(head, load<usize>(block));
     return block;
   }
   const bytes: u64 = (<u64>1) << sizeClass;
-  const start: u64 = sizeClass >= 6 ? (<u64>top + 63) & ~63 : <u64>top;
-  const end = start + bytes;
-  if (end > limit) {
-    outOfMemory = 1;
-    unreachable();
-  }
-  const pages = <i32>((end + 0xffff) >> 16);
-  if (pages > memory.size() && memory.grow(max<i32>(pages - memory.size(), min<i32>(memory.size() >> 2, 65535 - memory.size()))) < 0) {
-    if (memory.grow(pages - memory.size()) < 0) {
-      outOfMemory = 1;
-      unreachable();
-    }
-  }
-  top = <usize>end;
-  return <usize>start;
+  return bytes > <u64>(spanBytes >> 1) ? <usize>take(bytes) : cut(<u32>bytes);
 }
 
-/** Gives back a block that `alloc(size)` returned. */
+/** Gives back a block that `alloc(size)` returned, here or in another instance on this memory. */
 export function free(block: usize, size: usize): void {
   if (block == 0) return;
-  const head = freeLists + (classOf(max<usize>(size, 1)) << 2);
+  const head = heads() + (classOf(max<usize>(size, 1)) << 2);
   store<usize>(block, load<usize>(head));
   store<usize>(head, block);
 }
@@ -72,11 +130,4 @@ export function allocZeroed(size: usize): usize {
   const block = alloc(size);
   memory.fill(block, 0, size);
   return block;
-}
-
-/** Gives back everything at once. */
-export function reset(): void {
-  memory.fill(freeLists, 0, classes * 4);
-  top = heapStart;
-  outOfMemory = 0;
 }

@@ -38,17 +38,17 @@ export function growStates(states: usize, have: i32, wanted: i32, stride: i32, t
 
 // No branch: a wrong guess would be found out only when the group's cache line has come.
 
-@inline function keepLess(state: usize, key: i64): void {
+@inline export function keepLess(state: usize, key: i64): void {
   const kept = load<i64>(state);
   store<i64>(state, select<i64>(key, kept, key < kept));
 }
 
-@inline function keepGreater(state: usize, key: i64): void {
+@inline export function keepGreater(state: usize, key: i64): void {
   const kept = load<i64>(state);
   store<i64>(state, select<i64>(key, kept, key > kept));
 }
 
-@inline function addExactly(state: usize, value: f64, wides: usize, id: u32): void {
+@inline export function addExactly(state: usize, value: f64, wides: usize, id: u32): void {
   const high = load<f64>(state);
   const low = load<f64>(state, 8);
   const sum = high + value;
@@ -70,7 +70,7 @@ export function growStates(states: usize, have: i32, wanted: i32, stride: i32, t
   }
 }
 
-@inline function addInt128(state: usize, low: u64, high: i64): void {
+@inline export function addInt128(state: usize, low: u64, high: i64): void {
   const before = load<u64>(state);
   const after = before + low;
   store<u64>(state, after);

@@ -112,3 +112,21 @@ function propagate(wide: usize): void {
   }
   store<u32>(wide + additions, 0);
 }
+
+/** The wide accumulator of a group in a table, or 0. */
+export function wideOfOther(table: usize, group: u32): usize {
+  if (group >= load<u32>(table + wCapacity)) return 0;
+  return load<u32>(<usize>load<u32>(table + wPointers) + (<usize>group << 2));
+}
+
+/** Adds another wide accumulator. */
+export function wideMerge(wide: usize, other: usize): void {
+  propagate(wide);
+  propagate(other);
+  for (let limb = 0; limb < limbs; limb++) {
+    const place = wide + (<usize>limb << 3);
+    store<i64>(place, load<i64>(place) + load<i64>(other + (<usize>limb << 3)));
+  }
+  wideFlag(wide, load<u32>(other + flags));
+  store<u32>(wide + additions, 1);
+}

@@ -1,0 +1,48 @@
+/** Merging the states of another thread, in the same memory: `ids` has the own group id of each of its groups. */
+import { addExactly, addInt128, keepGreater, keepLess } from './state';
+import { wideMerge, wideOf, wideOfOther } from './wide';
+
+/** Adds the rows of each group, and of each column what `what` names: 2 sum, 4 min, 8 max; as in `accumulate`. */
+export function mergeRows(other: usize, ids: usize, count: i32, states: usize, stride: i32): void {
+  for (let i = 0; i < count; i++) {
+    const state = states + <usize>load<u32>(ids + (<usize>i << 2)) * stride;
+    store<u64>(state, load<u64>(state) + load<u64>(other + <usize>i * stride));
+  }
+}
+
+/** `other` and `states` point at the column's states of the first group. */
+export function mergeStates(
+  isDouble: i32, what: i32, other: usize, otherWides: usize, ids: usize, count: i32, states: usize, stride: i32, wides: usize,
+): void {
+  for (let i = 0; i < count; i++) {
+    const id = load<u32>(ids + (<usize>i << 2));
+    let state = states + <usize>id * stride;
+    let from = other + <usize>i * stride;
+    if (what & 2) {
+      if (isDouble) {
+        addExactly(state, load<f64>(from), wides, id);
+        addExactly(state, load<f64>(from, 8), wides, id);
+        const wide = wideOfOther(otherWides, i);
+        if (wide != 0) wideMerge(wideOf(wides, id), wide);
+      } else {
+        addInt128(state, load<u64>(from), load<i64>(from, 8));
+      }
+      state += 16;
+      from += 16;
+    }
+    if (what & 4) {
+      keepLess(state, load<i64>(from));
+      state += 8;
+      from += 8;
+    }
+    if (what & 8) keepGreater(state, load<i64>(from));
+  }
+}
+
+/** Adds the nulls of each group, one i64 a group. */
+export function mergeNullCounts(other: usize, ids: usize, count: i32, nulls: usize): void {
+  for (let i = 0; i < count; i++) {
+    const place = nulls + (<usize>load<u32>(ids + (<usize>i << 2)) << 3);
+    store<i64>(place, load<i64>(place) + load<i64>(other + (<usize>i << 3)));
+  }
+}

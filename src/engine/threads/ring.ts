@@ -1,0 +1,106 @@
+/**
+ * Work that one thread hands to several through their common memory: posting a message for each piece would cost more than
+ * much of the work.
+ *
+ *   i32   | produced | taken | closed | – … | state of entry 0, 1, … | record of entry 0, 1, … |
+ *
+ * An entry is free (0) or holds the address of a record that is waiting or being worked on (1). Ticket t uses entry
+ * t mod entries. Whoever moves `taken` from t to t + 1 has ticket t.
+ */
+const producedAt = 0;
+const takenAt = 1;
+const closedAt = 2;
+const statesAt = 8;
+const entries = 64;
+
+export const ringBytes = (statesAt + 2 * entries) * 4;
+
+/** How long a taker waits for more before it turns to other work. */
+const patienceMs = 5;
+
+type WaitAsync = (array: Int32Array, index: number, value: number, timeout: number) => { readonly async: boolean; readonly value: Promise<string> | string };
+const { waitAsync } = Atomics as unknown as { readonly waitAsync?: WaitAsync };
+
+export class Ring {
+  private readonly words: Int32Array;
+
+  /** `words`: `ringBytes` of shared memory, zero at first. `ahead`: entries that may be under way at once. */
+  constructor(
+    buffer: ArrayBufferLike,
+    address: number,
+    private readonly ahead: number,
+  ) {
+    this.words = new Int32Array(buffer, address, ringBytes / 4);
+  }
+
+  /** Entries that were not taken yet. */
+  get waiting(): number {
+    return Atomics.load(this.words, producedAt) - Atomics.load(this.words, takenAt);
+  }
+
+  /** Whether nothing waits and nothing is being worked on. */
+  get quiet(): boolean {
+    for (let entry = 0; entry < entries; entry++) if (Atomics.load(this.words, statesAt + entry) !== 0) return false;
+    return true;
+  }
+
+  /** The entry that comes next; it is free once `isFree` says so. */
+  get nextEntry(): number {
+    return Atomics.load(this.words, producedAt) % entries;
+  }
+
+  isFree(entry: number): boolean {
+    return Atomics.load(this.words, statesAt + entry) === 0;
+  }
+
+  /** The entry that must be done before the next may be put, so that no more than `ahead` are under way. */
+  get gate(): number {
+    return (this.nextEntry + entries - this.ahead) % entries;
+  }
+
+  put(record: number): void {
+    const entry = this.nextEntry;
+    this.words[statesAt + entries + entry] = record;
+    Atomics.store(this.words, statesAt + entry, 1);
+    Atomics.add(this.words, producedAt, 1);
+    Atomics.notify(this.words, producedAt, 1);
+  }
+
+  /** Waits, without blocking, until an entry is free or some time has passed. */
+  async untilFree(entry: number): Promise<void> {
+    if (this.isFree(entry)) return;
+    if (waitAsync === undefined) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      return;
+    }
+    const waiting = waitAsync(this.words, statesAt + entry, 1, 100);
+    if (waiting.async) await waiting.value;
+  }
+
+  /** Lets takers leave when nothing waits. */
+  set closed(closed: boolean) {
+    Atomics.store(this.words, closedAt, closed ? 1 : 0);
+    if (closed) Atomics.notify(this.words, producedAt);
+  }
+
+  /** Takes an entry, blocking the thread for a while; undefined when the ring is closed or nothing has come. */
+  take(): { readonly entry: number; readonly record: number } | undefined {
+    const { words } = this;
+    while (true) {
+      const taken = Atomics.load(words, takenAt);
+      const produced = Atomics.load(words, producedAt);
+      if (taken !== produced) {
+        if (Atomics.compareExchange(words, takenAt, taken, taken + 1) !== taken) continue;
+        const entry = taken % entries;
+        return { entry, record: words[statesAt + entries + entry]! >>> 0 };
+      }
+      if (Atomics.load(words, closedAt) === 1) return undefined;
+      if (Atomics.wait(words, producedAt, produced, patienceMs) === 'timed-out') return undefined;
+    }
+  }
+
+  done(entry: number): void {
+    Atomics.store(this.words, statesAt + entry, 0);
+    Atomics.notify(this.words, statesAt + entry);
+  }
+}

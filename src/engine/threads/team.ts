@@ -1,0 +1,350 @@
+/**
+ * A run of aggregations on several threads over one memory.
+ *
+ *   batch ─▶ stretches ─▶ copied into the memory ─▶ whichever thread is free adds them to groups of its own
+ *   unit  ─▶ fetched and added by whichever thread is free
+ *   end   ─▶ one thread takes over the groups of the others and answers
+ *
+ * The caller's thread only copies, a stretch at a time, and lends a hand for as long as no thread of the pool listens yet.
+ * Laws are those of `Aggregation`: who adds which rows, and in which order, changes no bit.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type DataType, Field, type RecordBatch, Schema, Table, tableToIPC } from '../../arrow/arrow.ts';
+import { plainType } from '../../arrow/canonical.ts';
+import { columnsOf } from '../../arrow/expression.ts';
+import { throwIfCancelled } from '../../base/errors.ts';
+import { Aggregation, type AggregationOptions, type Counters, type StateOptions, statesSchema } from '../aggregation.ts';
+import { Instance, sharedMemory, sharedModule } from '../instance.ts';
+import type { GroupByPlan } from '../plan.ts';
+import type { RowUnit } from '../run.ts';
+import { columnData } from '../staging.ts';
+import { bindPlan, fieldOf, resultSchema } from '../types.ts';
+import { BatchPacker, type NamedData, unpackTable } from './packing.ts';
+import { type PoolWorker, workersOf } from './pool.ts';
+import { Ring, ringBytes } from './ring.ts';
+import type { BatchLayout } from './worker.ts';
+
+/** Rows that are copied at a time. */
+const stretchRowsDefault = 1 << 16;
+/** Stretches under way for each thread: one that it works on, and some ahead. */
+const stretchesPerThread = 4;
+/** Units that a thread is given before it has answered for what it has. */
+const unitsAhead = 2;
+/** What stretches under way may take beside the groups. */
+const stagingBytes = 256 * 2 ** 20;
+
+/** A memory that threads share, with the caller's instance on it. */
+interface Team {
+  readonly id: number;
+  readonly memory: WebAssembly.Memory;
+  readonly instance: Instance;
+}
+
+let teams = 0;
+let jobs = 0;
+const idle: Team[] = [];
+const idleMax = 2;
+
+function leaseTeam(memoryLimit: number | undefined): Team {
+  let team = idle.pop();
+  if (team === undefined) {
+    const memory = sharedMemory();
+    team = { id: teams++, memory, instance: new Instance(sharedModule(), memory) };
+  }
+  team.instance.begin(memoryLimit);
+  return team;
+}
+
+/** A thread of the pool in a run. */
+interface Member {
+  readonly worker: PoolWorker;
+  begun: boolean;
+  /** Whether it takes stretches from the ring. */
+  streaming: boolean;
+  /** What it was asked and has not answered. */
+  ahead: number;
+}
+
+export class TeamRun {
+  private readonly team: Team;
+  private readonly job = jobs++;
+  private readonly members: Member[];
+  private readonly packer: BatchPacker;
+  private readonly ringAddress: number;
+  private readonly ring: Ring;
+  /** What is to be given back once the entry of the ring is free. */
+  private readonly underWay = new Map<number, () => void>();
+  private readonly layouts = new Map<string, number>();
+  private readonly known: BatchLayout[] = [];
+  private readonly options: AggregationOptions;
+  private readonly columns: readonly string[];
+  /** What the caller's thread has added itself. */
+  private own: Aggregation[] | undefined;
+  private failure: { readonly error: unknown } | undefined;
+  private wake: () => void = () => undefined;
+  /** Of each plan, as of the last answer. */
+  counters: readonly Counters[];
+  private closing: Promise<void> | undefined;
+  private readonly onAbort = (): void => this.cancel();
+
+  /** Throws as `Aggregation.create` does, and RangeError where there is no room for a shared memory. */
+  constructor(
+    private readonly plans: readonly GroupByPlan[],
+    private readonly schema: Schema,
+    threads: number,
+    options: AggregationOptions,
+    private readonly signal: AbortSignal | undefined,
+  ) {
+    const bound = plans.map((plan) => bindPlan(plan, schema));
+    const filters = plans.flatMap((plan) => (plan.filter === undefined ? [] : columnsOf(plan.filter)));
+    for (const column of filters) fieldOf(schema, column);
+    this.columns = [
+      ...new Set([...bound.flatMap((plan) => [...plan.keys, ...plan.values, ...(plan.time === undefined ? [] : [plan.time])].map(({ name }) => name)), ...filters]),
+    ];
+    // What is under way needs room too; the limit is the groups'.
+    this.options = { ...options, ...(options.memoryLimit !== undefined && { memoryLimit: Math.min(options.memoryLimit + stagingBytes, 0xffff0000) }) };
+    this.team = leaseTeam(this.options.memoryLimit);
+    const { instance } = this.team;
+    this.packer = new BatchPacker(instance);
+    this.ringAddress = instance.kernels.allocZeroed(ringBytes) >>> 0;
+    this.ring = new Ring(instance.view8(this.ringAddress, ringBytes).buffer, this.ringAddress, threads * stretchesPerThread);
+    this.counters = plans.map(() => countersOf([]));
+    this.members = workersOf(threads).map((worker) => ({ worker, begun: false, streaming: false, ahead: 0 }));
+    signal?.addEventListener('abort', this.onAbort);
+    for (const member of this.members) void this.beginMember(member);
+  }
+
+  private async beginMember(member: Member): Promise<void> {
+    await member.worker.started;
+    this.wake();
+    if (this.closing !== undefined || !member.worker.alive) return;
+    const { team, job, plans, options } = this;
+    const schema = schemaBytes(this.schema);
+    const request = { job, team: team.id, memory: team.memory, ring: this.ringAddress, module: sharedModule(), plans, schema, options };
+    await this.ask(member, () => member.worker.call('begin', request));
+    if (this.closing !== undefined) return;
+    member.begun = true;
+    for (const layout of this.known) this.tellLayout(member, layout);
+    this.wake();
+  }
+
+  /** Asks a member for something; a failure is kept for whoever awaits the run next. */
+  private async ask<Answer>(member: Member, call: () => Promise<Answer>): Promise<Answer | undefined> {
+    member.ahead++;
+    try {
+      return await call();
+    } catch (error) {
+      this.failure ??= { error };
+      return undefined;
+    } finally {
+      member.ahead--;
+      this.wake();
+    }
+  }
+
+  private check(): void {
+    throwIfCancelled(this.signal, 'group by');
+    if (this.failure !== undefined) throw this.failure.error;
+  }
+
+  private change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.wake = resolve;
+    });
+  }
+
+  async add(batch: RecordBatch): Promise<void> {
+    const columns = this.columns.map((name) => fieldOf(this.schema, name));
+    await this.share(batch, columns, undefined, (aggregation, part) => aggregation.add(part));
+  }
+
+  /** `options`: one for each plan. */
+  async addStates(batch: RecordBatch, options: readonly (StateOptions | undefined)[]): Promise<void> {
+    await this.share(batch, this.statesFields(batch), options, (aggregation, part, i) => aggregation.addStates(part, options[i]));
+  }
+
+  /** The columns of a batch of partial states that any plan reads. */
+  private statesFields(batch: RecordBatch): Field[] {
+    const wanted = new Set(this.plans.flatMap((plan) => [...statesSchema(plan, this.schema).fields.map(({ name }) => name), ...(plan.filter === undefined ? [] : columnsOf(plan.filter))]));
+    const isTile = (name: string): boolean => !wanted.has(name) && this.schema.fields.every((field) => field.name !== name);
+    return batch.schema.fields.filter(({ name }) => wanted.has(name) || isTile(name));
+  }
+
+  private async share(
+    batch: RecordBatch,
+    fields: readonly Field[],
+    states: BatchLayout['states'],
+    work: (aggregation: Aggregation, part: RecordBatch, plan: number) => void,
+  ): Promise<void> {
+    const types = fields.map(({ type }) => plainType(type));
+    const columns = fields.map(({ name }, i) => ({ name, data: columnData(batch, name, types[i]!) }));
+    const { ring, team } = this;
+    const stretchRows = this.options.rare?.stretchRows ?? stretchRowsDefault;
+    let layout: number | undefined;
+    for (let start = 0; start < batch.numRows; start += stretchRows) {
+      this.check();
+      const rows = Math.min(stretchRows, batch.numRows - start);
+      if (!this.members.some(({ begun, worker }) => begun && worker.alive)) {
+        const part = batch.numRows === rows ? batch : batch.slice(start, start + rows);
+        for (const [i, aggregation] of this.ownAggregations().entries()) work(aggregation, part, i);
+        await nextTurn();
+        continue;
+      }
+      layout ??= team.instance.guard(() => this.layoutOf(columns, types, states));
+      this.openStreams();
+      await this.untilFree(ring.gate);
+      await this.untilFree(ring.nextEntry);
+      const { record, free } = team.instance.guard(() => this.packer.pack(layout!, columns, start, rows));
+      this.underWay.set(ring.nextEntry, free);
+      ring.put(record);
+    }
+  }
+
+  /** Waits until an entry of the ring is free, and gives back what was under way there. */
+  private async untilFree(entry: number): Promise<void> {
+    while (!this.ring.isFree(entry)) {
+      this.openStreams();
+      await this.ring.untilFree(entry);
+      this.check();
+    }
+    this.underWay.get(entry)?.();
+    this.underWay.delete(entry);
+  }
+
+  private openStreams(): void {
+    for (const member of this.members) {
+      if (member.streaming || !member.begun || !member.worker.alive) continue;
+      member.streaming = true;
+      void this.ask(member, () => member.worker.call('stream', { job: this.job })).then(() => {
+        member.streaming = false;
+        if (this.ring.waiting > 0 && this.failure === undefined && this.closing === undefined) this.openStreams();
+      });
+    }
+  }
+
+  /** The number of a layout; those who read batches hear of a new one before the first batch of it. */
+  private layoutOf(columns: readonly NamedData[], types: readonly DataType[], states: BatchLayout['states']): number {
+    const layout = this.packer.layoutOf(columns);
+    const key = JSON.stringify([layout, states], (_, value: unknown) => (typeof value === 'bigint' ? `${value}` : value));
+    let id = this.layouts.get(key);
+    if (id === undefined) {
+      this.layouts.set(key, (id = this.layouts.size));
+      const schema = new Schema(columns.map(({ name }, i) => new Field(name, types[i]!, true)));
+      this.known.push({ id, columns: layout, schema: schemaBytes(schema), states });
+      for (const member of this.members) if (member.begun) this.tellLayout(member, this.known.at(-1)!);
+    }
+    return id;
+  }
+
+  private tellLayout({ worker }: Member, layout: BatchLayout): void {
+    worker.tell({ kind: 'layout', job: this.job, ...layout });
+  }
+
+  private ownAggregations(): Aggregation[] {
+    this.own ??= this.plans.map((plan) => Aggregation.create(plan, this.schema, this.options, this.team.instance));
+    return this.own;
+  }
+
+  /** Returns the units that no thread was there for. */
+  async addUnits(units: readonly RowUnit[], onRows?: (rows: number) => void): Promise<readonly RowUnit[]> {
+    await this.quiet();
+    for (let next = 0; next < units.length; next++) {
+      const unit = units[next]!;
+      const member = await this.memberForUnit();
+      if (member === undefined) return units.slice(next);
+      void this.ask(member, () => member.worker.call('unit', { job: this.job, unit }, onRows));
+    }
+    await this.quiet();
+    return [];
+  }
+
+  /** Whoever has the fewest units ahead, once there is room; undefined where no thread listens or will. */
+  private async memberForUnit(): Promise<Member | undefined> {
+    while (true) {
+      this.check();
+      const alive = this.members.filter(({ worker }) => worker.alive);
+      const begun = alive.filter((member) => member.begun);
+      const best = begun.reduce<Member | undefined>((least, member) => (least === undefined || member.ahead < least.ahead ? member : least), undefined);
+      if (best !== undefined && best.ahead < unitsAhead) return best;
+      if (alive.length === 0) return undefined;
+      await this.change();
+    }
+  }
+
+  /** Waits until all that was given out is done. */
+  private async quiet(): Promise<void> {
+    for (const entry of [...this.underWay.keys()]) await this.untilFree(entry);
+    this.ring.closed = true;
+    while (this.members.some(({ ahead, begun }) => begun && ahead > 0)) {
+      this.check();
+      await this.change();
+    }
+    this.ring.closed = false;
+    this.check();
+  }
+
+  /** What has become of the rows so far, one table for each plan. */
+  async answers(what: 'finish' | 'states'): Promise<Table[]> {
+    await this.quiet();
+    const members = this.members.filter(({ begun, worker }) => begun && worker.alive);
+    const described = await Promise.all(members.map(({ worker }) => worker.call('describe', { job: this.job })));
+    const own = this.own?.map((aggregation) => aggregation.memory);
+    const all = [...described, ...(own === undefined ? [] : [own])];
+    this.counters = this.plans.map((_, i) => countersOf(all.map((each) => each[i]!)));
+    if (members.length === 0) return this.ownAggregations().map((aggregation) => aggregation[what]());
+    return Promise.all(
+      this.plans.map(async (plan, i) => {
+        const memories = described.map((each) => each[i]!);
+        const target = members[largest(memories.map(({ groups }) => groups), i)]!;
+        const others = [...memories.filter((_, m) => members[m] !== target), ...(own === undefined ? [] : [own[i]!])].filter(({ groups }) => groups > 0);
+        const packed = await target.worker.call('answer', { job: this.job, plan: i, others, what });
+        const rest = members.filter((member) => member !== target);
+        await Promise.all(rest.map(({ worker }) => worker.call('restart', { job: this.job, plan: i })));
+        if (this.own !== undefined) this.own[i] = Aggregation.create(plan, this.schema, this.options, this.team.instance);
+        const schema = what === 'finish' ? resultSchema(bindPlan(plan, this.schema)) : statesSchema(plan, this.schema);
+        return unpackTable(schema, packed);
+      }),
+    );
+  }
+
+  private cancel(): void {
+    for (const { worker, begun } of this.members) if (begun) worker.tell({ kind: 'cancel', job: this.job });
+    this.wake();
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.end();
+    return this.closing;
+  }
+
+  private async end(): Promise<void> {
+    this.signal?.removeEventListener('abort', this.onAbort);
+    const { job, team } = this;
+    this.ring.closed = true;
+    this.cancel();
+    const begun = this.members.filter(({ worker }) => worker.alive);
+    const ended = await Promise.allSettled(begun.map(({ worker }) => (worker.ready ? worker.call('end', { job }) : undefined)));
+    const sound = this.failure === undefined && ended.every(({ status }) => status === 'fulfilled') && this.members.every(({ worker }) => worker.alive);
+    if (sound && team.instance.reusable && idle.length < idleMax) {
+      idle.push(team);
+      return;
+    }
+    for (const { worker } of this.members) if (worker.ready) void worker.call('forget', { team: team.id }).catch(() => undefined);
+  }
+}
+
+function schemaBytes(schema: Schema): Uint8Array {
+  return tableToIPC(new Table(schema));
+}
+
+/** The position of the greatest number; of equal ones the `turn`-th, so that several plans are answered side by side. */
+function largest(numbers: readonly number[], turn: number): number {
+  const most = Math.max(...numbers);
+  const near = numbers.flatMap((number, i) => (number * 2 >= most ? [i] : []));
+  return near[turn % near.length]!;
+}
+
+function countersOf(memories: readonly Counters[]): Counters {
+  const sum = (name: keyof Counters): number => memories.reduce((total, memory) => total + memory[name], 0);
+  return { rowsSeen: sum('rowsSeen'), rowsDroppedNullKey: sum('rowsDroppedNullKey'), rowsInRange: sum('rowsInRange') };
+}

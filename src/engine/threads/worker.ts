@@ -1,0 +1,191 @@
+/**
+ * What runs on a thread of the pool: aggregations over a memory that all threads of a run share. Requests are served one
+ * after the other; a cancellation is heard between two batches.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { parentPort, receiveMessageOnPort } from 'node:worker_threads';
+import { type Schema, tableFromIPC } from '../../arrow/arrow.ts';
+import { invariant, throwIfCancelled } from '../../base/errors.ts';
+import { Aggregation, type AggregationMemory, type AggregationOptions, type StateOptions } from '../aggregation.ts';
+import { Instance } from '../instance.ts';
+import type { GroupByPlan } from '../plan.ts';
+import type { RowsOf, RowUnit } from '../run.ts';
+import { BatchUnpacker, buffersOf, type ColumnLayout, packError, packTable, type PackedTable } from './packing.ts';
+import { Ring, ringBytes } from './ring.ts';
+
+export type Job = number;
+
+/** What can be asked of a worker, and what it answers. */
+export interface Requests {
+  /** Begins the aggregations of a run, once more after `merge`. */
+  begin: {
+    asks: {
+      readonly job: Job;
+      readonly team: number;
+      readonly memory: WebAssembly.Memory;
+      readonly ring: number;
+      readonly module: WebAssembly.Module;
+      readonly plans: readonly GroupByPlan[];
+      readonly schema: Uint8Array;
+      readonly options: AggregationOptions;
+    };
+    gives: undefined;
+  };
+  /** Takes batches from the run's ring for as long as some come. */
+  stream: { asks: { readonly job: Job }; gives: undefined };
+  unit: { asks: { readonly job: Job; readonly unit: RowUnit }; gives: undefined };
+  describe: { asks: { readonly job: Job }; gives: readonly AggregationMemory[] };
+  /** Takes over what other threads have of one plan, and answers. */
+  answer: { asks: { readonly job: Job; readonly plan: number; readonly others: readonly AggregationMemory[]; readonly what: 'finish' | 'states' }; gives: PackedTable };
+  /** Forgets the groups, so that they are not counted again. */
+  restart: { asks: { readonly job: Job; readonly plan: number }; gives: undefined };
+  end: { asks: { readonly job: Job }; gives: undefined };
+  forget: { asks: { readonly team: number }; gives: undefined };
+}
+
+export type Request = { [Kind in keyof Requests]: { readonly kind: Kind; readonly ticket: number } & Requests[Kind]['asks'] }[keyof Requests];
+
+/** What is not answered: a run's work stops where it is; batches of a layout that is new will come through its ring. */
+export type Notice =
+  | { readonly kind: 'cancel'; readonly job: Job }
+  | ({ readonly kind: 'layout'; readonly job: Job } & BatchLayout);
+
+export interface BatchLayout {
+  readonly id: number;
+  readonly columns: readonly ColumnLayout[];
+  /** The schema of the columns, in order, with plain types. */
+  readonly schema: Uint8Array;
+  /** For batches of partial states: one for each plan. */
+  readonly states: readonly (StateOptions | undefined)[] | undefined;
+}
+
+interface Run {
+  readonly instance: Instance;
+  readonly schema: Schema;
+  readonly plans: readonly GroupByPlan[];
+  readonly options: AggregationOptions;
+  readonly aggregations: Aggregation[];
+  readonly ring: Ring;
+  readonly batches: BatchUnpacker;
+  readonly layouts: Map<number, { readonly columns: readonly ColumnLayout[]; readonly schema: Schema; readonly states: BatchLayout['states'] }>;
+  readonly cancelled: AbortController;
+}
+
+const port = parentPort!;
+const instances = new Map<number, Instance>();
+const runs = new Map<Job, Run>();
+let tail = Promise.resolve();
+
+port.on('message', hear);
+port.postMessage({ ready: true });
+
+function hear(message: Request | Notice): void {
+  switch (message.kind) {
+    case 'cancel':
+      runs.get(message.job)?.cancelled.abort();
+      break;
+    case 'layout':
+      runs.get(message.job)?.layouts.set(message.id, { ...message, schema: tableFromIPC(message.schema).schema });
+      break;
+    default:
+      tail = tail.then(() => serve(message));
+  }
+}
+
+async function serve(request: Request): Promise<void> {
+  const { ticket } = request;
+  try {
+    const value = await answer(request);
+    port.postMessage({ ticket, value }, request.kind === 'answer' ? buffersOf(value as PackedTable) : []);
+  } catch (error) {
+    port.postMessage({ ticket, error: packError(error) });
+  }
+}
+
+async function answer(request: Request): Promise<unknown> {
+  switch (request.kind) {
+    case 'begin':
+      return begin(request);
+    case 'forget':
+      instances.delete(request.team);
+      return undefined;
+    case 'end':
+      runs.delete(request.job);
+      return undefined;
+  }
+  const run = runs.get(request.job)!;
+  switch (request.kind) {
+    case 'stream':
+      return stream(run);
+    case 'unit':
+      return addUnit(run, request.unit, request.ticket);
+    case 'describe':
+      return run.aggregations.map((aggregation) => aggregation.memory);
+    case 'answer': {
+      const aggregation = run.aggregations[request.plan]!;
+      for (const other of request.others) aggregation.merge(other);
+      return packTable(request.what === 'finish' ? aggregation.finish() : aggregation.states());
+    }
+    case 'restart':
+      run.aggregations[request.plan] = Aggregation.create(run.plans[request.plan]!, run.schema, run.options, run.instance);
+      return undefined;
+  }
+}
+
+function begin({ job, team, memory, ring, module, plans, schema, options }: Request & { readonly kind: 'begin' }): void {
+  let instance = instances.get(team);
+  if (instance === undefined) instances.set(team, (instance = new Instance(module, memory)));
+  instance.join(options.memoryLimit);
+  const tableSchema = tableFromIPC(schema).schema;
+  const aggregations = plans.map((plan) => Aggregation.create(plan, tableSchema, options, instance));
+  runs.set(job, {
+    instance,
+    schema: tableSchema,
+    plans,
+    options,
+    aggregations,
+    ring: new Ring(instance.view8(ring, ringBytes).buffer, ring, 0),
+    batches: new BatchUnpacker(instance),
+    layouts: new Map(),
+    cancelled: new AbortController(),
+  });
+}
+
+/** Adds batches of the ring for as long as some come. What is taken is done with, whatever happens. */
+function stream(run: Run): void {
+  for (let taken = run.ring.take(); taken !== undefined; taken = run.ring.take()) {
+    try {
+      addRecord(run, taken.record);
+    } finally {
+      run.ring.done(taken.entry);
+    }
+  }
+}
+
+function addRecord(run: Run, record: number): void {
+  const id = run.instance.viewDoubles(record, 1)[0]!;
+  let layout = run.layouts.get(id);
+  while (layout === undefined) {
+    // It was posted before the batch was put.
+    const received = receiveMessageOnPort(port);
+    invariant(received !== undefined, `layout ${id} is not known`);
+    hear(received.message);
+    layout = run.layouts.get(id);
+  }
+  const batch = run.batches.unpack(record, layout.columns, layout.schema);
+  run.aggregations.forEach((aggregation, i) => {
+    if (layout.states === undefined) aggregation.add(batch);
+    else aggregation.addStates(batch, layout.states[i]);
+  });
+}
+
+async function addUnit(run: Run, unit: RowUnit, ticket: number): Promise<void> {
+  const { rowsOf } = (await import(unit.module)) as { readonly rowsOf: RowsOf };
+  const { signal } = run.cancelled;
+  for await (const batch of rowsOf(unit.argument, signal)) {
+    throwIfCancelled(signal, 'group by');
+    for (const aggregation of run.aggregations) aggregation.add(batch);
+    port.postMessage({ ticket, rows: batch.numRows });
+    await nextTurn();
+  }
+}
