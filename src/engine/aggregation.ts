@@ -24,6 +24,8 @@ export interface AggregationOptions {
   readonly batchSize?: number;
   /** Bytes that the groups and their states may take, at most 4 GiB. */
   readonly memoryLimit?: number;
+  /** About how many rows are to come, where that is known: it decides how much room direct addressing may take. */
+  readonly rowsExpected?: number;
   /** For tests, that want the rare to be common. */
   readonly rare?: {
     readonly noDirectAddressing?: boolean;
@@ -75,6 +77,7 @@ export class Aggregation implements Counters {
   private readonly grouper: Grouper;
   private readonly accumulators: Accumulators;
   private readonly batchSize: number;
+  private readonly expected: number;
   private open: boolean;
   rowsSeen = 0;
   rowsDroppedNullKey = 0;
@@ -91,10 +94,13 @@ export class Aggregation implements Counters {
     const { noDirectAddressing = false, allHashesEqual = false } = options.rare ?? {};
     instance.kernels.forceHash(noDirectAddressing ? 0 : 1, allHashesEqual ? 1 : 0);
     this.rows = new Buffer64(instance);
-    const groupers: ColumnGrouper[] = bound.keys.map((key) => columnGrouper(instance, key, this.stage(key.name)));
+    const alone = bound.keys.length === 1 && bound.tile === undefined;
+    const groupers: ColumnGrouper[] = bound.keys.map((key) => columnGrouper(instance, key, this.stage(key.name), alone));
     if (bound.tile !== undefined) groupers.push(new TileGrouper(instance, bound.tile, bound.time!.bytes, this.stage(bound.time!.name)));
     this.grouper = new Grouper(instance, groupers);
     this.accumulators = new Accumulators(instance, bound.values);
+    this.expected = options.rowsExpected ?? 0;
+    if (this.expected > 0) this.grouper.expect(this.expected);
   }
 
   /**
@@ -217,7 +223,7 @@ export class Aggregation implements Counters {
     const { filter } = this.bound.plan;
     const selected = filter === undefined ? undefined : selectRows(batch, filter);
     this.instance.guard(() => {
-      this.grouper.expect(batch.numRows);
+      if (this.expected === 0) this.grouper.expect(batch.numRows);
       let next = 0;
       for (let start = 0; start < batch.numRows; start += this.batchSize) {
         const length = Math.min(this.batchSize, batch.numRows - start);

@@ -34,14 +34,17 @@ export interface ColumnGrouper {
   readonly address: number;
   /** Takes over the keys of another grouper of its kind in the same memory: writes the own id of each of its ids. */
   merge(other: number, ids: number): void;
-  /** Fills `positions` with ids in ascending order of their keys. */
+  /** How many ids are keys': there may be gaps where there is but one key column. */
+  readonly alive: number;
+  /** Fills `positions` with the ids of keys, in ascending order of those. */
   sort(positions: number): void;
   /** The keys of these ids, as a column. */
   column(ids: Uint32Array): Data;
 }
 
-export function columnGrouper(instance: Instance, key: KeyColumn, stage: ColumnStage): ColumnGrouper {
-  return key.layout.kind === 'string' ? new StringGrouper(instance, key, stage) : new IntGrouper(instance, key, stage);
+/** `alone`: there is no other key, so that ids may have gaps. */
+export function columnGrouper(instance: Instance, key: KeyColumn, stage: ColumnStage, alone: boolean): ColumnGrouper {
+  return key.layout.kind === 'string' ? new StringGrouper(instance, key, stage) : new IntGrouper(instance, key, stage, alone);
 }
 
 class IntGrouper implements ColumnGrouper {
@@ -53,9 +56,12 @@ class IntGrouper implements ColumnGrouper {
     private readonly instance: Instance,
     private readonly key: KeyColumn,
     private readonly stage: ColumnStage,
+    alone: boolean,
   ) {
     this.name = key.name;
-    this.address = instance.kernels.newIntGrouper() >>> 0;
+    // Slots ascend as signed integers do.
+    const maySlots = alone && key.layout.kind === 'int' && (key.layout.signed || key.layout.bytes < 8);
+    this.address = instance.kernels.newIntGrouper(maySlots ? 1 : 0) >>> 0;
     this.wide = new Buffer64(instance);
   }
 
@@ -64,8 +70,18 @@ class IntGrouper implements ColumnGrouper {
   }
 
   group(data: Data, window: Window, ids: number): void {
-    const keys = gatherWide(this.instance, this.stage, data, this.key.layout, window, this.wide);
-    this.instance.kernels.groupInts(this.address, keys, window.count, ids);
+    const { layout } = this.key;
+    const { kernels } = this.instance;
+    if (layout.kind === 'int' && layout.bytes === 4) {
+      const narrow = this.stage.stageFixed(data, window.start, window.length);
+      if (kernels.groupSlots32(this.address, narrow, window.rows, window.count, layout.signed ? 1 : 0, ids) === 1) return;
+    }
+    const keys = gatherWide(this.instance, this.stage, data, layout, window, this.wide);
+    kernels.groupInts(this.address, keys, window.count, ids);
+  }
+
+  get alive(): number {
+    return this.instance.kernels.nameKeys(this.address);
   }
 
   get count(): number {
@@ -77,8 +93,27 @@ class IntGrouper implements ColumnGrouper {
   }
 
   sort(positions: number): void {
-    const signed = this.key.layout.kind === 'int' && this.key.layout.signed;
-    sortWords(this.instance, this.instance.kernels.intKeys(this.address) >>> 0, this.count, signed, positions);
+    const { instance, address } = this;
+    const { kernels } = instance;
+    const { alive, count } = this;
+    if (alive === count || kernels.isOrdered(address) === 1) {
+      if (kernels.isOrdered(address) === 1) kernels.aliveIds(address, positions);
+      else sortWords(instance, kernels.intKeys(address) >>> 0, count, this.signed, positions);
+      return;
+    }
+    // The keys that are alive, sorted by themselves.
+    const [ids, words] = [instance.alloc(alive * 4), instance.alloc(alive * 8)];
+    kernels.aliveIds(address, ids);
+    kernels.gather64(kernels.intKeys(address) >>> 0, ids, alive, words);
+    sortWords(instance, words, alive, this.signed, positions);
+    const [sorted, alives] = [instance.view32(positions, alive), instance.view32(ids, alive)];
+    for (let i = 0; i < alive; i++) sorted[i] = alives[sorted[i]!]!;
+    instance.free(words, alive * 8);
+    instance.free(ids, alive * 4);
+  }
+
+  private get signed(): boolean {
+    return this.key.layout.kind === 'int' && this.key.layout.signed;
   }
 
   column(ids: Uint32Array): Data {
@@ -100,7 +135,7 @@ export class TileGrouper implements ColumnGrouper {
     private readonly stage: ColumnStage,
   ) {
     this.name = tile.name;
-    this.address = instance.kernels.newIntGrouper() >>> 0;
+    this.address = instance.kernels.newIntGrouper(0) >>> 0;
     this.wide = new Buffer64(instance);
   }
 
@@ -121,6 +156,10 @@ export class TileGrouper implements ColumnGrouper {
 
   get count(): number {
     return this.instance.kernels.groupCount(this.address);
+  }
+
+  get alive(): number {
+    return this.count;
   }
 
   merge(other: number, ids: number): void {
@@ -205,6 +244,10 @@ class StringGrouper implements ColumnGrouper {
     return this.instance.kernels.groupCount(this.address);
   }
 
+  get alive(): number {
+    return this.count;
+  }
+
   merge(other: number, ids: number): void {
     this.instance.kernels.mergeStrings(this.address, other, ids);
   }
@@ -255,7 +298,7 @@ export class Grouper {
     private readonly instance: Instance,
     readonly columns: readonly ColumnGrouper[],
   ) {
-    this.pairs = columns.slice(1).map(() => instance.kernels.newIntGrouper() >>> 0);
+    this.pairs = columns.slice(1).map(() => instance.kernels.newIntGrouper(0) >>> 0);
     this.keyIds = columns.map(() => new Buffer64(instance));
     this.chainIds = new Buffer64(instance);
     this.words = new Buffer64(instance);
@@ -347,7 +390,7 @@ export class Grouper {
   }
 
   private positionsOf(column: ColumnGrouper): Uint32Array {
-    const count = column.count;
+    const count = column.alive;
     const out = this.instance.alloc(count * 4);
     column.sort(out);
     const positions = this.instance.view32(out, count).slice();

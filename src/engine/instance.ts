@@ -35,10 +35,14 @@ export interface Kernels {
   shiftOffsets(offsets: Pointer, count: number, first: bigint, wide: number): void;
   pairIds(first: Pointer, second: Pointer, count: number, out: Pointer): void;
   tileOf(times: Pointer, bitmap: Pointer, bitOffset: number, rows: Pointer, count: number, numerator: bigint, denominator: bigint): void;
-  newIntGrouper(): Pointer;
+  newIntGrouper(maySlots: number): Pointer;
   expectKeys(grouper: Pointer, count: number): void;
   groupInts(grouper: Pointer, keys: Pointer, count: number, ids: Pointer): void;
+  groupSlots32(grouper: Pointer, keys: Pointer, rows: Pointer, count: number, signed: number, ids: Pointer): number;
   groupCount(grouper: Pointer): number;
+  nameKeys(grouper: Pointer): number;
+  isOrdered(grouper: Pointer): number;
+  aliveIds(grouper: Pointer, out: Pointer): void;
   intKeys(grouper: Pointer): Pointer;
   forceHash(useDirect: number, allHashesEqual: number): void;
   newStringGrouper(): Pointer;

@@ -52,10 +52,8 @@ export interface AggregationRun extends Counters {
 
 export interface RunOptions extends AggregationOptions {
   readonly signal?: AbortSignal;
-  /** Threads to work on, by default as many as the machine runs at once. */
+  /** Threads to work on, by default as many as the machine runs at once. Fewer rows than are worth it stay on this one. */
   readonly threads?: number;
-  /** About how many rows are to come: few are not worth the threads. By default few. */
-  readonly rowsExpected?: number;
 }
 
 /** Rows after which others get their turn. */
@@ -65,11 +63,11 @@ const rowsForThreads = 1 << 18;
 
 /** Begins aggregations over one pass of rows. Throws as `Aggregation.create` does. */
 export function createAggregations(plans: readonly GroupByPlan[], schema: Schema, options: RunOptions = {}): AggregationsRun {
-  const { signal, threads = threadsByDefault(), rowsExpected = 0, ...rest } = options;
+  const { signal, threads = threadsByDefault(), ...rest } = options;
   if (!Number.isInteger(threads) || threads < 1 || threads > threadsMax) {
     throw new ArgumentError('threads', `expected a whole number from 1 to ${threadsMax}, found ${threads}`);
   }
-  if (rest.rare?.stretchRows !== undefined || (threads > 1 && rowsExpected >= rowsForThreads)) {
+  if (rest.rare?.stretchRows !== undefined || (threads > 1 && (rest.rowsExpected ?? 0) >= rowsForThreads)) {
     const run = onThreads(plans, schema, threads, rest, signal);
     if (run !== undefined) return run;
   }

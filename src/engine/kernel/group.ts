@@ -1,13 +1,16 @@
 /**
  * Groupers: keys → group ids, dense and in order of first appearance.
  *
- * Integers start with direct addressing, a table from key − base to id, for as long as the keys lie close together:
+ * Integers are addressed directly for as long as they lie close together:
  *
+ *   slots    id = key − base                                  a byte a slot says whether its key was met
  *   direct   table[key − base] = id + 1                       4 bytes a slot, 0 = empty
  *   hash     slot: | key 8 bytes | id + 1, 4 bytes | –– |     linear probing, at most half full
  *   keys     keys[id]                                         the way back
  *
- * Ids stay what they are when the table grows, moves its base or turns into a hash table.
+ * Slots need no look-up at all, and their ids ascend as the keys do; but ids have gaps, so they are for a single key, and for
+ * ranges that the rows announced are likely to fill. Ids stay what they are when a table grows, moves its base or turns into
+ * another; what slots had no key then are dead ids.
  *
  * Strings: slot | hash, 4 bytes | id + 1, 4 bytes |, the bytes of each distinct string once in an arena, zero-padded to whole
  * words, so that comparing goes by words.
@@ -30,14 +33,18 @@ const iCount: usize = 0; // ids given out
 const iCapacity: usize = 4; // room in keys
 const iKeys: usize = 8;
 const iTable: usize = 12;
-const iMode: usize = 16; // 0 empty, 1 direct, 2 hash
+const iMode: usize = 16; // 0 empty, 1 direct, 2 hash, 3 slots
 const iSlots: usize = 24; // u64: slots of the table
 const iBase: usize = 32; // i64: the key of slot 0
 const iExpected: usize = 40; // u64: keys that were announced
-const intGrouperBytes: usize = 48;
+const iMet: usize = 48; // a byte for each of the first ids: whether it is alive
+const iMetCount: usize = 52;
+const iMaySlots: usize = 56;
+const intGrouperBytes: usize = 64;
 
-export function newIntGrouper(): usize {
+export function newIntGrouper(maySlots: i32): usize {
   const grouper = allocZeroed(intGrouperBytes);
+  store<i32>(grouper + iMaySlots, maySlots);
   store<u32>(grouper + iCapacity, 1024);
   store<u32>(grouper + iKeys, <u32>alloc(1024 << 3));
   return grouper;
@@ -79,8 +86,10 @@ export function expectKeys(grouper: usize, count: i32): void {
 /** Gives each key its id. */
 export function groupInts(grouper: usize, keys: usize, count: i32, ids: usize): void {
   if (count == 0) return;
+  if (load<u32>(grouper + iMode) == 3 && groupSlots(grouper, keys, count, ids)) return;
   if (load<u32>(grouper + iMode) != 2) makeRoom(grouper, keys, count);
-  if (load<u32>(grouper + iMode) == 1) groupDirect(grouper, keys, count, ids);
+  if (load<u32>(grouper + iMode) == 3) groupSlots(grouper, keys, count, ids);
+  else if (load<u32>(grouper + iMode) == 1) groupDirect(grouper, keys, count, ids);
   else groupHashed(grouper, keys, count, ids);
 }
 
@@ -93,6 +102,7 @@ function makeRoom(grouper: usize, keys: usize, count: i32): void {
     first = min<i64>(first, key);
     last = max<i64>(last, key);
   }
+  if (makeSlots(grouper, first, last)) return;
   const mode = load<u32>(grouper + iMode);
   const base = load<i64>(grouper + iBase);
   const slots = load<u64>(grouper + iSlots);
@@ -121,6 +131,146 @@ function makeRoom(grouper: usize, keys: usize, count: i32): void {
   store<u64>(grouper + iSlots, newSlots);
   store<i64>(grouper + iBase, newBase);
   store<u32>(grouper + iMode, 1);
+}
+
+/** The most slots for a range: rows announced are to fill them, more or less. */
+@inline function slotsMax(grouper: usize): u64 {
+  return min<u64>(slotsDirectMax, max<u64>(1 << 16, load<u64>(grouper + iExpected)));
+}
+
+/** Begins with slots, or adds slots at the end, where keys from first to last allow it; else slots become a table. */
+function makeSlots(grouper: usize, first: i64, last: i64): bool {
+  const mode = load<u32>(grouper + iMode);
+  if (mode == 0) {
+    if (!direct || load<i32>(grouper + iMaySlots) == 0 || <u64>(last - first) >= slotsMax(grouper)) return false;
+    // Some room below, for keys that come later.
+    const spare = <i64>min<u64>(<u64>(last - first) >> 3, slotsMax(grouper) - <u64>(last - first) - 1);
+    store<i64>(grouper + iBase, first - spare < first ? first - spare : first);
+    store<u32>(grouper + iMode, 3);
+  } else if (mode != 3) {
+    return false;
+  }
+  const base = load<i64>(grouper + iBase);
+  const slots = load<u64>(grouper + iSlots);
+  const wanted = <u64>(last - base) + 1;
+  if (first < base || wanted - 1 >= slotsMax(grouper)) {
+    leaveSlots(grouper);
+    return false;
+  }
+  if (wanted > slots) {
+    const room = min<u64>(wanted + (wanted >> 2), max<u64>(slotsMax(grouper), wanted));
+    store<u32>(grouper + iMet, <u32>enlarge(load<u32>(grouper + iMet), <usize>slots, <usize>slots, <usize>room));
+    store<u64>(grouper + iSlots, room);
+    store<u32>(grouper + iMetCount, <u32>room);
+    store<u32>(grouper + iCount, <u32>room);
+  }
+  return true;
+}
+
+/** Writes the keys of slots where they belong, keys[id]. */
+function nameSlots(grouper: usize): void {
+  const count = load<u32>(grouper + iCount);
+  const capacity = load<u32>(grouper + iCapacity);
+  if (count > capacity) {
+    free(load<u32>(grouper + iKeys), <usize>capacity << 3);
+    store<u32>(grouper + iKeys, <u32>alloc(<usize>count << 3));
+    store<u32>(grouper + iCapacity, count);
+  }
+  const keys: usize = load<u32>(grouper + iKeys);
+  const base = load<i64>(grouper + iBase);
+  for (let id: u32 = 0; id < count; id++) store<i64>(keys + (<usize>id << 3), base + <i64>id);
+}
+
+/** Slots become a direct table, with the ids that they have. */
+function leaveSlots(grouper: usize): void {
+  nameSlots(grouper);
+  const count = load<u32>(grouper + iCount);
+  const met: usize = load<u32>(grouper + iMet);
+  const table = allocZeroed(<usize>count << 2);
+  for (let id: u32 = 0; id < count; id++) {
+    if (load<u8>(met + id) != 0) store<u32>(table + (<usize>id << 2), id + 1);
+  }
+  store<u32>(grouper + iTable, <u32>table);
+  store<u32>(grouper + iMode, 1);
+}
+
+/** Whether an id is a key's. */
+@inline function isAlive(grouper: usize, id: u32): bool {
+  return id >= load<u32>(grouper + iMetCount) || load<u8>(<usize>load<u32>(grouper + iMet) + id) != 0;
+}
+
+/** Sees to it that keys[id] is there; returns how many ids are alive. */
+export function nameKeys(grouper: usize): i32 {
+  if (load<u32>(grouper + iMode) == 3) nameSlots(grouper);
+  const count = load<u32>(grouper + iCount);
+  let alive = 0;
+  for (let id: u32 = 0; id < count; id++) alive += i32(isAlive(grouper, id));
+  return alive;
+}
+
+/** Whether ids ascend as keys do. */
+export function isOrdered(grouper: usize): i32 {
+  return i32(load<u32>(grouper + iMode) == 3);
+}
+
+/** The ids that are alive, ascending. */
+export function aliveIds(grouper: usize, out: usize): void {
+  const count = load<u32>(grouper + iCount);
+  let next: usize = 0;
+  for (let id: u32 = 0; id < count; id++) {
+    store<u32>(out + (next << 2), id);
+    next += <usize>isAlive(grouper, id);
+  }
+}
+
+/** False, with nothing done that matters, when a key lies outside the slots. */
+function groupSlots(grouper: usize, keys: usize, count: i32, ids: usize): bool {
+  const base = load<i64>(grouper + iBase);
+  const slots = load<u64>(grouper + iSlots);
+  const met: usize = load<u32>(grouper + iMet);
+  let outside = false;
+  for (let i = 0; i < count; i++) {
+    const slot = <u64>(load<i64>(keys + (<usize>i << 3)) - base);
+    outside = outside || slot >= slots;
+    store<u32>(ids + (<usize>i << 2), <u32>slot);
+  }
+  if (outside) return false;
+  for (let i = 0; i < count; i++) store<u8>(met + load<u32>(ids + (<usize>i << 2)), 1);
+  return true;
+}
+
+/** Gives 32-bit keys their ids where they have slots; 0 when they do not. */
+export function groupSlots32(grouper: usize, keys: usize, rows: usize, count: i32, signed: i32, ids: usize): i32 {
+  if (load<u32>(grouper + iMode) != 3) return 0;
+  const base = load<i64>(grouper + iBase);
+  const slots = load<u64>(grouper + iSlots);
+  // The range in 32 bits, where it fits; the difference is right modulo 2^32 then.
+  const lowest: i64 = signed ? <i64>i32.MIN_VALUE : 0;
+  const highest: i64 = signed ? <i64>i32.MAX_VALUE : <i64>u32.MAX_VALUE;
+  if (base < lowest || base + <i64>slots > highest) return 0;
+  const met: usize = load<u32>(grouper + iMet);
+  const low = <i32>base;
+  const limit = <u32>slots;
+  let i = 0;
+  if (rows == 0) {
+    const bases = i32x4.splat(low);
+    const limits = i32x4.splat(<i32>limit);
+    let inside = i32x4.splat(-1);
+    for (; i + 4 <= count; i += 4) {
+      const slot = i32x4.sub(v128.load(keys + (<usize>i << 2)), bases);
+      inside = v128.and(inside, i32x4.lt_u(slot, limits));
+      v128.store(ids + (<usize>i << 2), slot);
+    }
+    if (!i32x4.all_true(inside)) return 0;
+  }
+  for (; i < count; i++) {
+    const row = rows == 0 ? <u32>i : load<u32>(rows + (<usize>i << 2));
+    const slot = <u32>(load<i32>(keys + (<usize>row << 2)) - low);
+    if (slot >= limit) return 0;
+    store<u32>(ids + (<usize>i << 2), slot);
+  }
+  for (i = 0; i < count; i++) store<u8>(met + load<u32>(ids + (<usize>i << 2)), 1);
+  return 1;
 }
 
 function groupDirect(grouper: usize, keys: usize, count: i32, ids: usize): void {
@@ -152,6 +302,7 @@ function rehash(grouper: usize, slots: u64): void {
   const count = load<i32>(grouper + iCount);
   const keys: usize = load<u32>(grouper + iKeys);
   for (let id = 0; id < count; id++) {
+    if (!isAlive(grouper, id)) continue;
     const key = load<i64>(keys + (<usize>id << 3));
     let slot = hashOf(key) & mask;
     while (load<u32>(table + (<usize>slot << 4), 8) != 0) slot = (slot + 1) & mask;
@@ -361,7 +512,27 @@ export function groupCodes(
 // Merging a grouper of another thread, in the same memory: the own id of each of its ids.
 
 export function mergeInts(grouper: usize, other: usize, ids: usize): void {
-  groupInts(grouper, intKeys(other), groupCount(other), ids);
+  const count = groupCount(other);
+  const alive = nameKeys(other);
+  const keys = intKeys(other);
+  if (alive == count) {
+    groupInts(grouper, keys, count, ids);
+    return;
+  }
+  // Dead ids have empty states: it does no harm to merge those with any group.
+  const bytes = max<usize>(<usize>alive * 12, 16);
+  const aliveKeys = alloc(bytes);
+  const aliveIds = aliveKeys + (<usize>alive << 3);
+  let next: usize = 0;
+  for (let id = 0; id < count; id++) {
+    if (isAlive(other, id)) store<i64>(aliveKeys + (next++ << 3), load<i64>(keys + (<usize>id << 3)));
+  }
+  groupInts(grouper, aliveKeys, alive, aliveIds);
+  next = 0;
+  for (let id = 0; id < count; id++) {
+    store<u32>(ids + (<usize>id << 2), isAlive(other, id) ? load<u32>(aliveIds + (next++ << 2)) : load<u32>(aliveIds));
+  }
+  free(aliveKeys, bytes);
 }
 
 export function mergeStrings(grouper: usize, other: usize, ids: usize): void {

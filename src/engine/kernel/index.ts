@@ -19,7 +19,7 @@ export {
   compact64, pairIds, tileOf, shiftOffsets,
 } from './gather';
 export {
-  newIntGrouper, expectKeys, groupInts, groupCount, intKeys, forceHash,
+  newIntGrouper, expectKeys, groupInts, groupSlots32, groupCount, intKeys, nameKeys, isOrdered, aliveIds, forceHash,
   newStringGrouper, groupStrings, groupCodes, stringPointers, stringLengths, mergeInts, mergeStrings, mergePairs,
 } from './group';
 export { growStates, accumulate, accumulatePair, countNulls, mergeNulls, mergeHighLow, mergeInt128, mergeCounts } from './state';

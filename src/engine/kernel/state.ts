@@ -26,7 +26,10 @@ export function growStates(states: usize, have: i32, wanted: i32, stride: i32, t
     memory.copy(larger, states, bytes);
     free(states, bytes);
   }
-  for (let group = have; group < wanted; group++) memory.copy(larger + <usize>group * stride, template, stride);
+  const fresh = larger + bytes;
+  const freshBytes = <usize>(wanted - have) * stride;
+  memory.copy(fresh, template, stride);
+  for (let filled: usize = stride; filled < freshBytes; filled <<= 1) memory.copy(fresh + filled, fresh, min<usize>(filled, freshBytes - filled));
   return larger;
 }
 
