@@ -103,9 +103,14 @@ export class Accumulators {
     }
   }
 
-  /** Makes room for this many groups. */
-  grow(groups: number): void {
-    if (groups <= this.capacity) return;
+  /** Where the rows of groups are counted. */
+  get counted(): { readonly rows: number; readonly stride: number; readonly count: number } {
+    return { rows: this.states, stride: this.stride, count: this.capacity };
+  }
+
+  /** Makes room for this many groups; true when they moved. */
+  grow(groups: number): boolean {
+    if (groups <= this.capacity) return false;
     const wanted = Math.max(groups, this.capacity * 2, 1024);
     const { kernels } = this.instance;
     this.states = kernels.growStates(this.states, this.capacity, wanted, this.stride, this.template) >>> 0;
@@ -114,6 +119,7 @@ export class Accumulators {
       if (nulls !== 0) this.nulls[i] = kernels.enlarge(nulls, bytes, bytes, wanted * 8) >>> 0;
     });
     this.capacity = wanted;
+    return true;
   }
 
   /** Adds the selected rows, one Data for each column, to the groups that `ids` names. */
@@ -161,11 +167,18 @@ export class Accumulators {
     if (!fits || second.column.sum || second.what === 0) return false;
     const doubles = gatherWide(this.instance, stages[0]!, data[0]!, first.column.layout, window, this.wide);
     const integers = gatherWide(this.instance, stages[1]!, data[1]!, second.column.layout, window, this.compactValues);
+    this.prepareSums(0, doubles, window.count);
     this.instance.kernels.accumulatePair(
       first.what, second.what, doubles, integers, ids, window.count,
       this.states, this.stride, this.wides[0]!, second.start, signsOf(second.column).flip,
     );
     return true;
+  }
+
+  /** Decides how these doubles are added. */
+  private prepareSums(index: number, doubles: number, count: number): void {
+    const sums = this.states + this.placed[index]!.sum;
+    this.instance.kernels.prepareSums(this.wides[index]!, doubles, count, sums, this.stride, this.capacity);
   }
 
   private nullsOf(index: number): number {
@@ -177,6 +190,7 @@ export class Accumulators {
     const { column } = this.placed[index]!;
     const isDouble = column.layout.kind === 'float' ? 1 : 0;
     const { flip, signs } = signsOf(column);
+    if (isDouble === 1 && (what & stateSum) !== 0) this.prepareSums(index, values, count);
     this.instance.kernels.accumulate(isDouble, what, values, ids, count, this.states + offset, this.stride, this.wides[index]!, flip, signs);
   }
 
