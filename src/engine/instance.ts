@@ -67,6 +67,11 @@ export interface Kernels {
   mergeRows(other: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
   mergeStates(isDouble: number, what: number, other: Pointer, otherWides: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer): void;
   mergeNullCounts(other: Pointer, ids: Pointer, count: number, nulls: Pointer): void;
+  wordsOf(states: Pointer, stride: number, groups: Pointer, count: number, out: Pointer): void;
+  extremesOf(states: Pointer, stride: number, groups: Pointer, count: number, isDouble: number, flip: bigint, out: Pointer): void;
+  countsOf(states: Pointer, stride: number, nulls: Pointer, groups: Pointer, count: number, asDouble: number, out: Pointer): number;
+  sumsOf(states: Pointer, stride: number, groups: Pointer, count: number, out: Pointer): void;
+  meansOf(states: Pointer, stride: number, groups: Pointer, counts: Pointer, count: number, out: Pointer, undecided: Pointer): number;
   newWideTable(): Pointer;
   wideOf(table: Pointer, group: number): Pointer;
   wideAddLimb(wide: Pointer, limb: number, value: number): void;

@@ -9,6 +9,7 @@
  *   split     exact sums of doubles of similar size, split at a fixed bit
  *   wide      the exact accumulator of a group whose sum does not fit two doubles
  *   merge     the states of another thread, in the same memory
+ *   output    from states to columns
  *   sort      positions in ascending order of 64-bit words or strings
  *
  * Every pointer is a byte address in this instance's memory. Arrays that come in hold at least `count` elements.
@@ -28,3 +29,4 @@ export { prepareSums } from './split';
 export { wideOf, wideAdd, wideAddLimb, wideFlag, newWideTable } from './wide';
 export { argsort64, argsortStrings, ranksOf, flipSigns } from './sort';
 export { mergeRows, mergeStates, mergeNullCounts } from './merge';
+export { wordsOf, extremesOf, countsOf, sumsOf, meansOf } from './output';
