@@ -88,6 +88,27 @@ export class Aggregation {
     return instance.guard(() => new Aggregation(instance, bound, options));
   }
 
+  /** For tests: an aggregation with groups and states of its own in the memory of another, which it must not outlive. */
+  static beside(other: Aggregation): Aggregation {
+    return other.instance.guard(() => {
+      const aggregation = new Aggregation(other.instance, other.bound, { batchSize: other.batchSize });
+      aggregation.open = false;
+      return aggregation;
+    });
+  }
+
+  /** For tests: merges the states of an aggregation that was made beside this one, from memory to memory. */
+  mergeBeside(other: Aggregation): void {
+    this.instance.guard(() => {
+      const count = other.groupCount;
+      if (count === 0) return;
+      const keys = other.grouper.keyColumns(Uint32Array.from({ length: count }, (_, group) => group));
+      const ids = this.grouper.group(keys, { start: 0, length: count, rows: 0, count });
+      this.accumulators.grow(this.groupCount);
+      this.accumulators.mergeMemory(structuredClone(other.accumulators.describe()), ids, count);
+    });
+  }
+
   /** The groups so far. */
   get groupCount(): number {
     return this.grouper.count;

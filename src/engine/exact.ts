@@ -9,7 +9,7 @@ export const wideNaN = 1;
 export const widePositive = 2;
 export const wideNegative = 4;
 
-const unitExponent = -1074;
+export const unitExponent = -1074;
 const bits = new DataView(new ArrayBuffer(8));
 
 /** A finite double as a whole number of 2^-1074. */
@@ -20,6 +20,30 @@ export function toUnits(value: number): bigint {
   const fraction = word & 0xfffffffffffffn;
   const magnitude = exponent === 0 ? fraction : (fraction | (1n << 52n)) << BigInt(exponent - 1);
   return value < 0 ? -magnitude : magnitude;
+}
+
+/** An exact number: units · 2^exponent. */
+export interface Dyadic {
+  readonly units: bigint;
+  readonly exponent: number;
+}
+
+/** The exact sum of finite doubles, in units that are no smaller than they need to be. */
+export function dyadicOf(values: readonly number[]): Dyadic {
+  let exponent = 1024;
+  const parts = values.map((value) => {
+    bits.setFloat64(0, value);
+    const top = bits.getUint32(0);
+    const biased = (top >>> 20) & 0x7ff;
+    const fraction = (top & 0xfffff) * 2 ** 32 + bits.getUint32(4);
+    const mantissa = biased === 0 ? fraction : fraction + 2 ** 52;
+    const own = Math.max(biased, 1) - 1 + unitExponent;
+    if (mantissa !== 0) exponent = Math.min(exponent, own);
+    return { mantissa: value < 0 ? -mantissa : mantissa, own };
+  });
+  let units = 0n;
+  for (const { mantissa, own } of parts) if (mantissa !== 0) units += BigInt(mantissa) << BigInt(own - exponent);
+  return units === 0n ? { units, exponent: 0 } : { units, exponent };
 }
 
 /** The double nearest to a number of units. */
@@ -38,7 +62,7 @@ export function meanOfIntegers(sum: bigint, count: bigint): number {
 }
 
 /** The double nearest to numerator / denominator · 2^exponent. */
-function roundRatio(numerator: bigint, denominator: bigint, exponent: number): number {
+export function roundRatio(numerator: bigint, denominator: bigint, exponent: number): number {
   if (numerator === 0n) return 0;
   const magnitude = numerator < 0n ? -numerator : numerator;
   // A quotient of 55 or 56 bits: two more than are kept, and the remainder says whether anything lies below them.

@@ -203,6 +203,29 @@ test('property: partial states, merged in any order, are the same answer and the
   );
 });
 
+test('property: states merged from memory to memory are the same answer and the same states', () => {
+  fc.assert(
+    fc.property(caseOf, fc.boolean(), ({ columns, plan, cuts }, reversed) => {
+      const table = batchesOf(columns, cuts);
+      const direct = Aggregation.create(plan, table.schema);
+      const merged = Aggregation.create(plan, table.schema);
+      const parts = [merged, ...table.batches.slice(1).map(() => Aggregation.beside(merged))];
+      for (const [i, batch] of table.batches.entries()) {
+        direct.add(batch);
+        parts[reversed ? parts.length - 1 - i : i]!.add(batch);
+      }
+      const before = parts.slice(1).map((part) => part.states());
+      for (const part of parts.slice(1)) merged.mergeBeside(part);
+      assert.ok(tablesEqual(merged.finish(), direct.finish()), 'answers');
+      assert.ok(tablesEqual(merged.states(), direct.states()), 'states');
+      for (const [i, part] of parts.slice(1).entries()) assert.ok(tablesEqual(part.states(), before[i]!), 'what was merged is as it was');
+      merged.close();
+      direct.close();
+    }),
+    { numRuns: 300 },
+  );
+});
+
 test('property: sums over wild magnitudes are correctly rounded', () => {
   fc.assert(
     fc.property(fc.array(finite, { minLength: 1, maxLength: 60 }), (values) => {

@@ -7,6 +7,7 @@
  *   group     keys → dense group ids: integers, strings, dictionaries, pairs of ids
  *   state     values and group ids → states of all groups, one group's states side by side
  *   wide      the exact accumulator of a group whose sum does not fit two doubles
+ *   merge     states of another aggregation in the same memory
  *   sort      positions in ascending order of 64-bit words or strings
  *
  * Every pointer is a byte address in this instance's memory. Arrays that come in hold at least `count` elements.
@@ -23,4 +24,5 @@ export {
 } from './group';
 export { growStates, accumulate, accumulatePair, countNulls, mergeNulls, mergeHighLow, mergeInt128, mergeCounts } from './state';
 export { wideOf, wideAdd, wideAddLimb, wideFlag, newWideTable } from './wide';
+export { gatherStates, addToGroups, mergeWides } from './merge';
 export { argsort64, argsortStrings, ranksOf, flipSigns } from './sort';

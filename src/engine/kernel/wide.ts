@@ -112,3 +112,20 @@ function propagate(wide: usize): void {
   }
   store<u32>(wide + additions, 0);
 }
+
+/** The wide accumulator of a group, 0 where there is none. */
+export function wideIn(table: usize, group: u32): usize {
+  return group < load<u32>(table + wCapacity) ? load<u32>(<usize>load<u32>(table + wPointers) + (<usize>group << 2)) : 0;
+}
+
+/** Adds another wide accumulator, whose carries are propagated on the way. */
+export function mergeWide(wide: usize, other: usize): void {
+  propagate(wide);
+  propagate(other);
+  for (let limb = 0; limb < limbs; limb++) {
+    const place = wide + (<usize>limb << 3);
+    store<i64>(place, load<i64>(place) + load<i64>(other + (<usize>limb << 3)));
+  }
+  counted(wide);
+  wideFlag(wide, load<u32>(other + flags));
+}
