@@ -16,7 +16,8 @@ import { type Bitmap, Buffer64, type ColumnStage, gatherWide } from './staging.t
 import { FloatSum } from './states/float-sum.ts';
 import { Groups } from './states/groups.ts';
 import { stateKinds } from './states/kinds.ts';
-import { signsOf, type State, type StateKind, type StateSource, type Stretch } from './states/state.ts';
+import { isSpans, SpanSource } from './states/spans.ts';
+import { signsOf, type State, type StateKind, type StateSource, type Stretch, type TimedStretch } from './states/state.ts';
 import type { Layout, ValueColumn } from './types.ts';
 
 const stateRows = 1;
@@ -35,6 +36,13 @@ interface PlacedState {
   readonly kind: StateKind;
   readonly state: State;
   readonly offset: number;
+}
+
+/** Event times of the rows that are added. */
+export interface EventTimes {
+  readonly data: Data;
+  readonly stage: ColumnStage;
+  readonly bytes: 4 | 8;
 }
 
 /** One partial state as a column. */
@@ -66,12 +74,17 @@ export class Accumulators {
   private readonly placed: readonly Placed[];
   private readonly wide: Buffer64;
   private readonly secondWide: Buffer64;
+  private readonly stateWords: Buffer64[] = [];
   private readonly compactValues: Buffer64;
   private readonly compactIds: Buffer64;
+  private readonly keys: Buffer64;
+  private readonly timed: { readonly wide: Buffer64; readonly keys: Buffer64; readonly times: Buffer64; readonly ids: Buffer64 };
+  private readonly spans: readonly SpanSource[];
 
   constructor(
     private readonly instance: Instance,
     columns: readonly ValueColumn[],
+    allHashesEqual = false,
   ) {
     const kinds = columns.map((column) => stateKinds.filter((kind) => kind.isWanted(column)));
     const stride = 8 + kinds.flat().reduce((sum, kind) => sum + kind.bytes, 0);
@@ -82,7 +95,7 @@ export class Accumulators {
       const start = offset;
       const states: PlacedState[] = [];
       for (const kind of kinds[index]!) {
-        const state = kind.create({ groups: this.groups, column, index, offset, earlier: states.map((each) => each.state) });
+        const state = kind.create({ groups: this.groups, column, index, offset, earlier: states.map((each) => each.state), allHashesEqual });
         states.push({ kind, state, offset });
         offset += kind.bytes;
       }
@@ -97,6 +110,10 @@ export class Accumulators {
     this.secondWide = new Buffer64(instance);
     this.compactValues = new Buffer64(instance);
     this.compactIds = new Buffer64(instance);
+    this.keys = new Buffer64(instance);
+    const buffer = (): Buffer64 => new Buffer64(instance);
+    this.timed = { wide: buffer(), keys: buffer(), times: buffer(), ids: buffer() };
+    this.spans = columns.map(() => new SpanSource(instance));
   }
 
   /** Makes room for this many groups. */
@@ -104,8 +121,8 @@ export class Accumulators {
     this.groups.grow(groups);
   }
 
-  /** Adds the selected rows, one Data for each column, to the groups that `ids` names. */
-  add(data: readonly Data[], stages: readonly ColumnStage[], window: Window, ids: number): void {
+  /** Adds the selected rows, one Data for each column, to the groups that `ids` names. `times`: where any state goes by time. */
+  add(data: readonly Data[], stages: readonly ColumnStage[], window: Window, ids: number, times?: EventTimes): void {
     const { kernels } = this.instance;
     const bitmaps = data.map((column, i) => stages[i]!.stageBitmap(column, window.start, window.length));
     const paired = this.tryAddPair(data, stages, bitmaps, window, ids);
@@ -115,40 +132,74 @@ export class Accumulators {
     if (!paired && !together) kernels.mergeCounts(0, ids, window.count, this.groups.pointer, this.groups.stride);
     data.forEach((column, i) => {
       const done = paired && i < 2 ? this.placed[i]!.what : 0;
-      this.addColumn(i, column, stages[i]!, bitmaps[i], window, ids, together && i === 0, done);
+      this.addColumn(i, column, stages[i]!, bitmaps[i], window, ids, together && i === 0, done, times);
     });
   }
 
   /** `done`: what of the column's fused states was added before. */
   private addColumn(
     index: number, data: Data, stage: ColumnStage, bitmap: Bitmap | undefined, window: Window, ids: number, withRows: boolean, done: number,
+    times: EventTimes | undefined,
   ): void {
     const { kernels } = this.instance;
     const { column, what, start, states } = this.placed[index]!;
     if (bitmap !== undefined) kernels.countNulls(bitmap.pointer, bitmap.bitOffset, window.rows, window.count, ids, this.groups.nullsOf(index));
     const rest = what & ~done;
     const others = states.filter(({ state }) => state.add !== undefined);
-    if (rest === 0 && others.length === 0) return;
-    const values = this.stretchOf(data, stage, column.layout, bitmap, window, ids, column);
-    if (rest !== 0) this.accumulate(index, withRows ? rest | stateRows : rest, values, withRows ? 0 : start);
-    for (const { state } of others) state.add!(values);
+    const byTime = states.filter(({ state }) => state.addTimed !== undefined);
+    if (rest === 0 && others.length === 0 && byTime.length === 0) return;
+    const words = this.gather(index, data, stage, column.layout, window);
+    if (rest !== 0 || others.length > 0) {
+      const values = this.withoutNulls(index, words, bitmap, window, ids);
+      if (rest !== 0) this.accumulate(index, withRows ? rest | stateRows : rest, values, withRows ? 0 : start);
+      for (const { state } of others) state.add!(values);
+    }
+    if (byTime.length > 0) {
+      const values = this.withTimes(index, words, bitmap, times!, window, ids);
+      for (const { state } of byTime) state.addTimed!(values);
+    }
   }
 
-  /** The values of a column, or of a column of partial states, without the nulls. */
-  private stretchOf(
-    data: Data, stage: ColumnStage, layout: Layout, bitmap: Bitmap | undefined, window: Window, ids: number, column: ValueColumn,
-  ): Stretch {
-    let { count } = window;
-    let kept = ids;
-    let words = gatherWide(this.instance, stage, data, layout, window, this.wide);
+  /** The values of a column, or of a column of partial states: words or spans, one for each selected row. */
+  private gather(index: number, data: Data, stage: ColumnStage, layout: Layout, window: Window): number {
+    if (isSpans(layout)) return this.spans[index]!.gather(data, stage, layout, window, this.wide);
+    return gatherWide(this.instance, stage, data, layout, window, this.wide);
+  }
+
+  private withoutNulls(index: number, gathered: number, bitmap: Bitmap | undefined, window: Window, ids: number): Stretch {
+    let [words, kept, count] = [gathered, ids, window.count];
     if (bitmap !== undefined) {
       kept = this.compactIds.ensure(count * 4);
-      const out = this.compactValues.ensure(count * 8);
-      count = this.instance.kernels.compact64(words, bitmap.pointer, bitmap.bitOffset, window.rows, count, ids, out, kept);
-      words = out;
+      words = this.compactValues.ensure(count * 8);
+      count = this.instance.kernels.compact64(gathered, bitmap.pointer, bitmap.bitOffset, window.rows, count, ids, words, kept);
     }
-    void column;
-    return { words, ids: kept, count, keys: () => words };
+    let keys: number | undefined;
+    return { words, ids: kept, count, keys: () => (keys ??= this.keysOf(index, words, count)) };
+  }
+
+  /** Words that order as the values do; spans are what they are. */
+  private keysOf(index: number, words: number, count: number): number {
+    const { column } = this.placed[index]!;
+    const { flip } = signsOf(column);
+    if (isSpans(column.layout) || (column.layout.kind !== 'float' && flip === 0n)) return words;
+    const out = this.keys.ensure(count * 8);
+    this.instance.kernels.orderKeys(column.layout.kind === 'float' ? 1 : 0, words, count, flip, out);
+    return out;
+  }
+
+  private withTimes(index: number, gathered: number, bitmap: Bitmap | undefined, times: EventTimes, window: Window, ids: number): TimedStretch {
+    const { wide, keys, times: kept, ids: keptIds } = this.timed;
+    const layout = { kind: 'int', bytes: times.bytes, signed: true } as const;
+    const allTimes = gatherWide(this.instance, times.stage, times.data, layout, window, wide);
+    const timeBitmap = times.stage.stageBitmap(times.data, window.start, window.length);
+    const allKeys = this.keysOf(index, gathered, window.count);
+    if (bitmap === undefined && timeBitmap === undefined) return { keys: allKeys, times: allTimes, ids, count: window.count };
+    const out = { keys: keys.ensure(window.count * 8), times: kept.ensure(window.count * 8), ids: keptIds.ensure(window.count * 4) };
+    const count = this.instance.kernels.compactTimed(
+      allKeys, allTimes, ids, window.rows, window.count, bitmap?.pointer ?? 0, bitmap?.bitOffset ?? 0,
+      timeBitmap?.pointer ?? 0, timeBitmap?.bitOffset ?? 0, out.keys, out.times, out.ids,
+    );
+    return { ...out, count };
   }
 
   /** The first two columns in one visit, where they are the common pair: a sum of doubles, then extremes of integers. */
@@ -183,35 +234,38 @@ export class Accumulators {
   merge(data: readonly (readonly Data[])[], stages: readonly (readonly ColumnStage[])[], window: Window, ids: number): void {
     const { kernels } = this.instance;
     this.placed.forEach(({ column, states }, i) => {
-      const source = this.sourceOf(column, data[i]!, stages[i]!, window, ids);
-      const rows = this.sourceOf(column, data[0]!, stages[0]!, window, ids).words(0, 0);
+      const source = this.sourceOf(i, data[i]!, stages[i]!, window, ids);
+      const rows = this.sourceOf(0, data[0]!, stages[0]!, window, ids).words(0, 0);
       if (i === 0) kernels.mergeCounts(rows, ids, window.count, this.groups.pointer, this.groups.stride);
       else kernels.mergeNulls(rows, source.words(0, 1), ids, window.count, this.groups.nullsOf(i));
       let next = 1;
       for (const { kind, state } of states) {
         const end = next + kind.fields(column).length;
-        state.merge(this.sourceOf(column, data[i]!.slice(next, end), stages[i]!.slice(next, end), window, ids));
+        state.merge(this.sourceOf(i, data[i]!.slice(next, end), stages[i]!.slice(next, end), window, ids));
         next = end;
       }
     });
   }
 
   private sourceOf(
-    column: ValueColumn, data: readonly Data[], stages: readonly ColumnStage[], window: Window, ids: number,
+    index: number, data: readonly Data[], stages: readonly ColumnStage[], window: Window, ids: number,
   ): StateSource {
-    const buffers = [this.wide, this.secondWide];
+    const { column } = this.placed[index]!;
+    const bitmapOf = (i: number): Bitmap | undefined => stages[i]!.stageBitmap(data[i]!, window.start, window.length);
     return {
       data,
       stages,
       window,
       ids,
       words: (i, slot) => {
-        while (buffers.length <= slot) buffers.push(new Buffer64(this.instance));
-        return gatherWide(this.instance, stages[i]!, data[i]!, wordLayout, window, buffers[slot]!);
+        while (this.stateWords.length <= slot) this.stateWords.push(new Buffer64(this.instance));
+        return gatherWide(this.instance, stages[i]!, data[i]!, wordLayout, window, this.stateWords[slot]!);
       },
-      values: (i, layout = column.layout) => {
-        const bitmap = stages[i]!.stageBitmap(data[i]!, window.start, window.length);
-        return this.stretchOf(data[i]!, stages[i]!, layout, bitmap, window, ids, column);
+      values: (i, layout = column.layout) =>
+        this.withoutNulls(index, this.gather(index, data[i]!, stages[i]!, layout, window), bitmapOf(i), window, ids),
+      timed: (i, times) => {
+        const words = this.gather(index, data[i]!, stages[i]!, column.layout, window);
+        return this.withTimes(index, words, bitmapOf(i), { data: data[times]!, stage: stages[times]!, bytes: 8 }, window, ids);
       },
     };
   }
@@ -243,10 +297,15 @@ export class Accumulators {
         const nulls = other.nulls[i]!;
         if (nulls !== 0) kernels.addToGroups(nulls + first * 8, own, length, this.groups.nullsOf(i));
         states.forEach(({ state, offset }, k) => {
-          state.mergeMemory({ pointer: row + offset, stride, first, tables: other.tables[i]![k]! }, own, length);
+          state.mergeMemory?.({ pointer: row + offset, stride, first, tables: other.tables[i]![k]! }, own, length);
         });
       });
     }
+    this.placed.forEach(({ states }, i) => {
+      states.forEach(({ state, offset }, k) => {
+        state.mergeAll?.({ pointer: other.states + offset, stride, first: 0, tables: other.tables[i]![k]! }, ids, count);
+      });
+    });
   }
 
   /** The partial states of these groups, in order. */

@@ -61,6 +61,59 @@ export function meanOfIntegers(sum: bigint, count: bigint): number {
   return roundRatio(sum, count, 0);
 }
 
+/** What decides a variance: how many values there are, their sum, and the sum of their squares. */
+export interface Moments {
+  readonly count: number;
+  readonly sum: Dyadic;
+  readonly squares: Dyadic;
+  /** What the values were multiplied by to be whole: 10^scale of decimals. */
+  readonly unit: bigint;
+}
+
+/** The sample variance (n − 1) as a fraction · 2^exponent. */
+function varianceRatio({ count, sum, squares, unit }: Moments): { readonly numerator: bigint; readonly denominator: bigint; readonly exponent: number } {
+  const n = BigInt(count);
+  const exponent = Math.min(squares.exponent, 2 * sum.exponent);
+  const spread = n * (squares.units << BigInt(squares.exponent - exponent)) - ((sum.units * sum.units) << BigInt(2 * sum.exponent - exponent));
+  return { numerator: spread, denominator: n * (n - 1n) * unit * unit, exponent };
+}
+
+/** The double nearest to the sample variance. */
+export function varianceOf(moments: Moments): number {
+  const { numerator, denominator, exponent } = varianceRatio(moments);
+  return roundRatio(numerator, denominator, exponent);
+}
+
+/** The double nearest to the root of the sample variance, itself not rounded before. */
+export function deviationOf(moments: Moments): number {
+  const { numerator, denominator, exponent } = varianceRatio(moments);
+  if (numerator === 0n) return 0;
+  const odd = BigInt(exponent & 1);
+  // A quotient of 112 bits or more has a root of 56 or more: three more than are kept, and what is left over says the rest.
+  const wanted = 113 - (bitLength(numerator) - bitLength(denominator));
+  const shift = wanted > 0 ? wanted + (wanted & 1) : 0;
+  const dividend = (numerator << odd) << BigInt(shift);
+  const quotient = dividend / denominator;
+  const root = integerRoot(quotient);
+  const rest = root * root !== quotient || quotient * denominator !== dividend;
+  return roundRatio(root * 2n + (rest ? 1n : 0n), 1n, (exponent - Number(odd) - shift) / 2 - 1);
+}
+
+/** ⌊√value⌋ */
+function integerRoot(value: bigint): bigint {
+  const shift = BigInt(Math.max(0, (bitLength(value) - 1000) >> 1));
+  let root = BigInt(Math.floor(Math.sqrt(Number(value >> (2n * shift))))) << shift;
+  for (;;) {
+    const next = (root + value / root) >> 1n;
+    const step = next > root ? next - root : root - next;
+    root = next;
+    if (step <= 1n) break;
+  }
+  while (root * root > value) root--;
+  while ((root + 1n) * (root + 1n) <= value) root++;
+  return root;
+}
+
 /** The double nearest to numerator / denominator · 2^exponent. */
 export function roundRatio(numerator: bigint, denominator: bigint, exponent: number): number {
   if (numerator === 0n) return 0;

@@ -80,13 +80,14 @@ export class ColumnStage {
 
   /**
    * Fixed-width values of rows [start, start + count) as they stand in the batch. Staging the same rows again is free, so a
-   * column that is asked for twice (as event time and as a value) is copied once; nobody may write to them.
+   * column that is asked for twice (as event time and as a value) is copied once; nobody may write to them. `stride`:
+   * elements of its array that make a value, 4 for decimals.
    */
-  stageFixed(data: Data, start: number, count: number): number {
+  stageFixed(data: Data, start: number, count: number, stride = 1): number {
     const before = this.staged;
     if (before?.data === data && before.start === start && before.count === count) return this.values.pointer;
     this.staged = { data, start, count };
-    const values = (data.values as Uint8Array).subarray(start, start + count);
+    const values = (data.values as Uint8Array).subarray(start * stride, (start + count) * stride);
     const pointer = this.values.ensure(values.byteLength);
     this.instance.put(values, pointer);
     return pointer;

@@ -7,6 +7,10 @@
  *   group     keys → dense group ids: integers, strings, dictionaries, pairs of ids
  *   state     values and group ids → states of all groups, one group's states side by side
  *   wide      the exact accumulator of a group whose sum does not fit two doubles
+ *   values    strings and decimals as spans, numbers as keys that order as they do, values with their event times
+ *   bytes     least and greatest of strings      pick      the value at the earliest or latest event time
+ *   distinct  the distinct values of groups      sketch    about how many they are      hash   what both go by
+ *   squares   exact sums of squares of doubles   integers  exact sums of several words
  *   merge     states of another aggregation in the same memory
  *   sort      positions in ascending order of 64-bit words or strings
  *
@@ -25,4 +29,11 @@ export {
 export { growStates, accumulate, accumulatePair, countNulls, mergeNulls, mergeHighLow, mergeInt128, mergeCounts } from './state';
 export { wideOf, wideAdd, wideAddLimb, wideFlag, newWideTable } from './wide';
 export { gatherStates, addToGroups, mergeWides } from './merge';
+export { gatherSpans, gatherCodeSpans, gatherDecimals, orderKeys, compactTimed } from './values';
+export { extremeSpans } from './bytes';
+export { pickByTime } from './pick';
+export { newDistinct, addDistinct, mergeDistinct, addDistinctBytes, listDistinct, sortValues, spansSize, writeSpans } from './distinct';
+export { addSketch, mergeSketches, addSketchBytes, sketchSize, writeSketch, sketchEstimate } from './sketch';
+export { newSquareTable, addSquares, mergeSquares, writeSquares, addSquareBytes } from './squares';
+export { addIntegerSquares, addDecimals, addDecimalSquares, mergeWords } from './integers';
 export { argsort64, argsortStrings, ranksOf, flipSigns } from './sort';

@@ -115,7 +115,7 @@ function propagate(wide: usize): void {
 
 /** The wide accumulator of a group, 0 where there is none. */
 export function wideIn(table: usize, group: u32): usize {
-  return group < load<u32>(table + wCapacity) ? load<u32>(<usize>load<u32>(table + wPointers) + (<usize>group << 2)) : 0;
+  return group < load<u32>(table + wCapacity) ? <usize>load<u32>(<usize>load<u32>(table + wPointers) + (<usize>group << 2)) : 0;
 }
 
 /** Adds another wide accumulator, whose carries are propagated on the way. */

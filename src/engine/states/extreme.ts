@@ -16,7 +16,7 @@ const isWords = ({ layout }: ValueColumn): boolean => layout.kind === 'int' || l
 
 export const leastKind: StateKind = {
   isWanted: (column) => column.min && isWords(column),
-  serves: ['min'],
+  serves: ['min', 'all'],
   bytes: 8,
   fields: ({ name, type }) => [new Field(`${name}__min`, type, true)],
   create: (place) => new Extreme(place, 4),
@@ -24,7 +24,7 @@ export const leastKind: StateKind = {
 
 export const greatestKind: StateKind = {
   isWanted: (column) => column.max && isWords(column),
-  serves: ['max'],
+  serves: ['max', 'any'],
   bytes: 8,
   fields: ({ name, type }) => [new Field(`${name}__max`, type, true)],
   create: (place) => new Extreme(place, 8),

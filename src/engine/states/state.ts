@@ -39,6 +39,8 @@ export interface StateSource {
   words(i: number, slot: number): number;
   /** Values of the i-th column, of this column's type or binary, without the nulls. */
   values(i: number, layout?: ValueColumn['layout']): Stretch;
+  /** Values of the i-th column, of this column's type, with times of another, where neither is null. */
+  timed(i: number, times: number): TimedStretch;
 }
 
 export interface State {
@@ -52,7 +54,9 @@ export interface State {
   /** Pointers to what it keeps outside of the rows. */
   describe(): readonly number[];
   /** Merges the states of `count` groups; `ids` has the group of ours for each. */
-  mergeMemory(other: OtherStates, ids: number, count: number): void;
+  mergeMemory?(other: OtherStates, ids: number, count: number): void;
+  /** The same, called once for all groups: for what does not stand by groups. */
+  mergeAll?(other: OtherStates, ids: number, count: number): void;
   columns(groups: Uint32Array): Data[];
   /** `keyText` describes a group, for messages. */
   output(aggregation: Agg, groups: Uint32Array, keyText: (position: number) => string): Data;
@@ -68,6 +72,8 @@ export interface Place {
   readonly offset: number;
   /** The column's states that were made before this one. */
   readonly earlier: readonly State[];
+  /** For tests, that want the rare to be common. */
+  readonly allHashesEqual: boolean;
 }
 
 export interface StateKind {
