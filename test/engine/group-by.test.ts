@@ -113,7 +113,7 @@ const caseOf = fc
     const columns: Record<string, fc.Arbitrary<TestColumn>> = {};
     for (const [i, name] of keys.entries()) columns[`k${i}`] = column(keyKinds[name]!, 3);
     for (const [i, name] of values.entries()) columns[`v${i}`] = column(kinds[name]!, 12);
-    columns['t'] = fc.constantFrom<Kind>(timeKinds[0]!, ...timeKinds).chain((kind) => column(kind, 6));
+    columns.t = fc.constantFrom<Kind>(timeKinds[0]!, ...timeKinds).chain((kind) => column(kind, 6));
     const scales = Object.fromEntries(values.flatMap((name, i) => (name.toLowerCase().includes('decimal') ? [[`v${i}`, 4]] : [])));
     const outputs = values.flatMap((name, i) =>
       kinds[name]!.aggregations.map((aggregation): OutputColumn => ({ column: `v${i}`, aggregation, name: `v${i}_${aggregation}` })),

@@ -1,5 +1,5 @@
 /** Exact sums of whole numbers in three or five words: decimals, and the squares of integers and decimals. */
-import { type Data, Decimal, makeData, Uint64 } from '../../arrow/arrow.ts';
+import { type Data, type Decimal, makeData, Uint64 } from '../../arrow/arrow.ts';
 import { OverflowError } from '../../base/errors.ts';
 import { type Dyadic, meanOfIntegers } from '../exact.ts';
 import type { Agg } from '../plan.ts';
