@@ -81,7 +81,7 @@ export function concatColumn(type: DataType, parts: readonly Data[], rows: numbe
       let row = 0;
       for (const part of parts) {
         const valid = validityReader(part);
-        const value = bitReader(part.values as Uint8Array, part.offset);
+        const value = booleanReader(part);
         for (let i = 0; i < part.length; i++, row++) {
           if ((valid === undefined || valid(i)) && value(i)) values[row >> 3]! |= 1 << (row & 7);
         }
@@ -214,6 +214,19 @@ function validityReader(part: Data): ((row: number) => boolean) | undefined {
     const code = Number(codes[row]!);
     const chunk = chunkOf(starts, code);
     return entries[chunk]?.(code - starts[chunk]!) ?? true;
+  };
+}
+
+/** Reads a boolean, through its dictionary where there is one. */
+function booleanReader(part: Data): (row: number) => boolean {
+  if (!DataType.isDictionary(part.type)) return bitReader(part.values as Uint8Array, part.offset);
+  const { chunks, starts } = dictionaryChunks(part.dictionary!);
+  const readers = chunks.map(booleanReader);
+  const codes = part.values as Int32Array;
+  return (row) => {
+    const code = Number(codes[row]!);
+    const chunk = chunkOf(starts, code);
+    return readers[chunk]!(code - starts[chunk]!);
   };
 }
 

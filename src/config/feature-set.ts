@@ -136,6 +136,11 @@ export function defineFeatureSet({ name, shape, compute, filter }: FeatureSetPar
   const windows = windowsOf(shape, fail);
   if (windows.length > 0 && kind !== 'aggregated') fail(['windows'], 'windows need aggregations; this set has none that are known', { at: 'key' });
   else if (windows.length > 0 && shape.timestamp === undefined) fail(['windows'], "windows need a 'timestamp': the event time column", { at: 'key' });
+  const byTime = outputs.find(({ aggregation }) => aggregation === 'first' || aggregation === 'last');
+  if (byTime !== undefined && shape.timestamp === undefined) {
+    const path = shape.aggregations === undefined ? ['compute'] : ['aggregations', byTime.column];
+    fail(path, `the ${byTime.aggregation} of ${byTime.column} goes by event time and needs a 'timestamp': the event time column`, { at: 'key' });
+  }
   const condition = filter === undefined ? undefined : checkThat(() => asExpression(filter), (detail) => fail(['filter'], detail));
   if (condition !== undefined && kind === 'written') fail(['filter'], 'there is nothing to filter: the rows of this set come by store.write');
   const definition: FeatureSetDefinition = {

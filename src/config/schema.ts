@@ -34,7 +34,7 @@ export const featureSetShape = z
     timestamp: text('The event time column').optional(),
     aggregations: z
       .record(z.string().min(1), z.union([aggregation, z.array(aggregation).min(1)]))
-      .describe('Column → one aggregation or several; the result is <column>_<aggregation>')
+      .describe('Column → one aggregation or several; the result is <column>_<aggregation>. first and last go by the timestamp; any and all are of booleans; std and var are of a sample')
       .optional(),
     compute: text('A compute function instead: path/to/module.js#exportedName, inside the project folder').optional(),
     tile: duration('The grain of stored partial results').default(defaults.tile),

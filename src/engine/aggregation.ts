@@ -9,6 +9,7 @@
 import { type Data, DataType, Field, type RecordBatch, Schema, type Table, Timestamp } from '../arrow/arrow.ts';
 import { tableOfColumns } from '../arrow/canonical.ts';
 import { columnsOf } from '../arrow/expression.ts';
+import { valueReader } from '../arrow/values.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { formatInstant, type TimeRange } from '../base/time.ts';
 import { type AccumulatorMemory, Accumulators, stateFields } from './accumulator.ts';
@@ -98,7 +99,7 @@ export class Aggregation implements Counters {
     const groupers: ColumnGrouper[] = bound.keys.map((key) => columnGrouper(instance, key, this.stage(key.name), alone));
     if (bound.tile !== undefined) groupers.push(new TileGrouper(instance, bound.tile, bound.time!.bytes, this.stage(bound.time!.name)));
     this.grouper = new Grouper(instance, groupers);
-    this.accumulators = new Accumulators(instance, bound.values);
+    this.accumulators = new Accumulators(instance, bound.values, allHashesEqual);
     this.expected = options.rowsExpected ?? 0;
     if (this.expected > 0) this.grouper.expect(this.expected);
   }
@@ -129,8 +130,10 @@ export class Aggregation implements Counters {
     if (bound.plan.range !== undefined && range === undefined) return;
     const keys = bound.keys.map((key) => columnData(batch, key.name, key.type));
     const values = bound.values.map((value) => columnData(batch, value.name, value.type));
-    const time = bound.time && (range !== undefined || bound.tile) ? columnData(batch, bound.time.name, bound.time.type) : undefined;
+    const byTime = bound.values.some((value) => value.first || value.last);
+    const time = bound.time && (range !== undefined || bound.tile || byTime) ? columnData(batch, bound.time.name, bound.time.type) : undefined;
     const valueStages = bound.values.map((value) => this.stage(value.name));
+    const eventTimes = byTime ? { data: time!, stage: this.stage(bound.time!.name), bytes: bound.time!.bytes } : undefined;
     const grouped = bound.tile === undefined ? keys : [...keys, time!];
     this.each(batch, (window) => {
       const inRange = range === undefined ? window : this.selectTime(window, time!, bound.time!, range);
@@ -140,7 +143,7 @@ export class Aggregation implements Counters {
       if (keyed.count === 0) return;
       const ids = this.grouper.group(grouped, keyed);
       this.grow();
-      this.accumulators.add(values, valueStages, keyed, ids);
+      this.accumulators.add(values, valueStages, keyed, ids, eventTimes);
     });
   }
 
@@ -292,6 +295,7 @@ function textAt(data: Data, row: number): string {
     const offsets = data.valueOffsets as unknown as ArrayLike<number | bigint>;
     return new TextDecoder().decode((data.values as Uint8Array).subarray(Number(offsets[row]!), Number(offsets[row + 1]!)));
   }
-  const value = (data.values as ArrayLike<number | bigint>)[row]!;
-  return data.type instanceof Timestamp && data.type.unit === 2 ? formatInstant(BigInt(value)) : String(value);
+  if (data.type instanceof Timestamp && data.type.unit === 2) return formatInstant(BigInt((data.values as BigInt64Array)[row]!));
+  const value = valueReader(data)(row);
+  return value instanceof Uint8Array ? `0x${Buffer.from(value).toString('hex')}` : String(value);
 }

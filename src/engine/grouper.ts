@@ -12,6 +12,7 @@ import { type Data, DataType, makeData, Type } from '../arrow/arrow.ts';
 import { OverflowError } from '../base/errors.ts';
 import type { Instance } from './instance.ts';
 import { type Bitmap, Buffer64, ColumnStage, gatherWide } from './staging.ts';
+import { type DecimalBuffers, spanColumn, stageDecimals } from './states/spans.ts';
 import { type KeyColumn, type TileKey, tileType } from './types.ts';
 
 /** A stretch of a batch: rows [start, start + length), of which `count` are selected (`rows` 0: all). */
@@ -44,7 +45,8 @@ export interface ColumnGrouper {
 
 /** `alone`: there is no other key, so that ids may have gaps. */
 export function columnGrouper(instance: Instance, key: KeyColumn, stage: ColumnStage, alone: boolean): ColumnGrouper {
-  return key.layout.kind === 'string' ? new StringGrouper(instance, key, stage) : new IntGrouper(instance, key, stage, alone);
+  const isBytes = key.layout.kind === 'string' || key.layout.kind === 'decimal';
+  return isBytes ? new StringGrouper(instance, key, stage) : new IntGrouper(instance, key, stage, alone);
 }
 
 class IntGrouper implements ColumnGrouper {
@@ -201,6 +203,7 @@ class StringGrouper implements ColumnGrouper {
   readonly address: number;
   private readonly dictionaryStage: ColumnStage;
   private readonly memo: Buffer64;
+  private readonly decimals: DecimalBuffers;
   private dictionary: { readonly data: Data; readonly offsets: number; readonly bytes: number } | undefined;
 
   constructor(
@@ -212,6 +215,7 @@ class StringGrouper implements ColumnGrouper {
     this.address = instance.kernels.newStringGrouper() >>> 0;
     this.dictionaryStage = new ColumnStage(instance);
     this.memo = new Buffer64(instance);
+    this.decimals = { offsets: new Buffer64(instance), bytes: new Buffer64(instance) };
   }
 
   expect(): void {
@@ -221,7 +225,8 @@ class StringGrouper implements ColumnGrouper {
   group(data: Data, { start, length, rows, count }: Window, ids: number): void {
     const { kernels } = this.instance;
     if (!DataType.isDictionary(data.type)) {
-      const { offsets, bytes } = this.stage.stageStrings(data, start, length);
+      const isDecimal = this.key.layout.kind === 'decimal';
+      const { offsets, bytes } = isDecimal ? stageDecimals(this.instance, this.stage, data, start, length, this.decimals) : this.stage.stageStrings(data, start, length);
       kernels.groupStrings(this.address, offsets, bytes, rows, count, ids);
       return;
     }
@@ -263,7 +268,12 @@ class StringGrouper implements ColumnGrouper {
     const lengths = this.instance.view32(kernels.stringLengths(this.address) >>> 0, this.count);
     let total = 0;
     for (let i = 0; i < ids.length; i++) total += lengths[ids[i]!]!;
-    const large = this.key.type.typeId === Type.LargeUtf8;
+    if (this.key.layout.kind === 'decimal') {
+      const spans = new Uint32Array(ids.length * 2);
+      for (let i = 0; i < ids.length; i++) spans[i * 2] = pointers[ids[i]!]!;
+      return spanColumn(this.instance, this.name, this.key.type, spans, { nullCount: 0 });
+    }
+    const large = this.key.type.typeId === Type.LargeUtf8 || this.key.type.typeId === Type.LargeBinary;
     if (!large && total > 0x7fffffff) {
       throw new OverflowError(this.name, '(all)', `the keys are ${total} bytes long together, more than a Utf8 column holds; use LargeUtf8`);
     }

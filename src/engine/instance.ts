@@ -4,11 +4,12 @@
  */
 import { InvariantError, MemoryLimitError } from '../base/errors.ts';
 import { plainKernel, sharedKernel } from './kernel-bytes.js';
+import type { StateKernels } from './states/kernels.ts';
 
 type Pointer = number;
 
 /** What the kernels export; see src/engine/kernel. Pointers come back signed: use `Instance.alloc` and friends. */
-export interface Kernels {
+export interface Kernels extends StateKernels {
   readonly memory: WebAssembly.Memory;
   readonly outOfMemory: WebAssembly.Global;
   alloc(bytes: number): Pointer;

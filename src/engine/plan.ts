@@ -5,7 +5,13 @@
 import type { Expression } from '../arrow/expression.ts';
 import type { TimeRange } from '../base/time.ts';
 
-export const aggregationNames = ['sum', 'mean', 'count', 'min', 'max'] as const;
+/**
+ * Nulls are skipped by all. `std` and `var` are of a sample (n − 1). `first` and `last` go by event time; of several values
+ * at that time they are the greatest. `any` and `all` are of booleans; `approx_distinct` is off by 1.6 % (one standard error).
+ */
+export const aggregationNames = [
+  'sum', 'mean', 'count', 'min', 'max', 'std', 'var', 'first', 'last', 'any', 'all', 'count_distinct', 'approx_distinct',
+] as const;
 export type Agg = (typeof aggregationNames)[number];
 
 /** What callers write: column → one aggregation or several. */
@@ -29,7 +35,7 @@ export interface GroupByPlan {
   /** At least one; the order is the order of the result's columns and of its sort. */
   readonly keys: readonly string[];
   readonly outputs: readonly OutputColumn[];
-  /** Event time. Needed by `range` and `tile`. */
+  /** Event time. Needed by `range` and `tile`, and by `first` and `last`. */
   readonly timestamp?: string;
   /** Only rows with an event time inside count; null event times are in no range. Absent: all rows count. */
   readonly range?: TimeRange;

@@ -90,11 +90,11 @@ export class ColumnStage {
     return pointer;
   }
 
-  /** Where these values are in memory, copied to `buffer` unless they are there already. */
+  /** Where these values are in memory, copied to `buffer` unless they are there already. A word may be read behind them. */
   private placed(values: ArrayBufferView, buffer: Buffer64): number {
     const address = this.instance.addressOf(values);
     if (address !== undefined) return address;
-    const pointer = buffer.ensure(values.byteLength);
+    const pointer = buffer.ensure(values.byteLength + 16);
     this.instance.put(values, pointer);
     return pointer;
   }

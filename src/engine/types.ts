@@ -3,7 +3,7 @@
  * what type comes out. All wrong questions about types are answered here, before any row is read.
  */
 import {
-  type ArrowTimeUnit, DataType, Field, Float64, Int64, Schema, type Timestamp, TimestampMicrosecond, Type, Uint64,
+  type ArrowTimeUnit, DataType, Decimal, Field, Float64, Int64, Schema, type Timestamp, TimestampMicrosecond, Type, Uint64,
 } from '../arrow/arrow.ts';
 import { plainType } from '../arrow/canonical.ts';
 import { ArgumentError, SchemaMismatchError } from '../base/errors.ts';
@@ -11,11 +11,11 @@ import { didYouMean } from '../base/names.ts';
 import { ceilDivide, dayUs, type TimeRange } from '../base/time.ts';
 import { type Agg, aggregationNames, type GroupByPlan, type OutputColumn } from './plan.ts';
 
-/** How the values of a type stand in memory. */
+/** How the values of a type stand in memory; binary stands as strings do. */
 export type Layout =
   | { readonly kind: 'int'; readonly bytes: 1 | 2 | 4 | 8; readonly signed: boolean }
   | { readonly kind: 'float'; readonly bytes: 2 | 4 | 8 }
-  | { readonly kind: 'bool' | 'string' | 'other' };
+  | { readonly kind: 'bool' | 'string' | 'decimal' | 'other' };
 
 export function layoutOf(type: DataType): Layout {
   if (DataType.isInt(type)) return { kind: 'int', bytes: (type.bitWidth / 8) as 1 | 2 | 4 | 8, signed: type.isSigned };
@@ -23,15 +23,19 @@ export function layoutOf(type: DataType): Layout {
   if (DataType.isTimestamp(type)) return { kind: 'int', bytes: 8, signed: true };
   if (DataType.isFloat(type)) return { kind: 'float', bytes: [2, 4, 8][type.precision] as 2 | 4 | 8 };
   if (DataType.isBool(type)) return { kind: 'bool' };
-  if (DataType.isUtf8(type) || DataType.isLargeUtf8(type)) return { kind: 'string' };
+  if (DataType.isUtf8(type) || DataType.isLargeUtf8(type) || DataType.isBinary(type) || DataType.isLargeBinary(type)) return { kind: 'string' };
+  if (DataType.isDecimal(type) && type.bitWidth === 128) return { kind: 'decimal' };
   return { kind: 'other' };
 }
 
 /** The aggregations that a type has. */
 export function aggregationsOf(type: DataType): readonly Agg[] {
-  if (DataType.isInt(type) || DataType.isFloat(type)) return aggregationNames;
-  if (DataType.isDate(type) || DataType.isTimestamp(type)) return ['count', 'min', 'max'];
-  return ['count'];
+  const { kind } = layoutOf(type);
+  const ordered: readonly Agg[] = ['count', 'min', 'max', 'first', 'last', 'count_distinct', 'approx_distinct'];
+  if (kind === 'other') return ['count'];
+  if (kind === 'bool') return [...ordered, 'any', 'all'];
+  if (DataType.isInt(type) || kind === 'float' || kind === 'decimal') return ['sum', 'mean', 'std', 'var', ...ordered];
+  return ordered;
 }
 
 /** The states of one value column, beside its count: what its aggregations need. */
@@ -40,8 +44,13 @@ export interface ValueColumn {
   readonly type: DataType;
   readonly layout: Layout;
   readonly sum: boolean;
+  readonly squares: boolean;
   readonly min: boolean;
   readonly max: boolean;
+  readonly first: boolean;
+  readonly last: boolean;
+  readonly distinct: boolean;
+  readonly approx: boolean;
 }
 
 export interface KeyColumn {
@@ -84,6 +93,10 @@ export function bindPlan(plan: GroupByPlan, schema: Schema): BoundPlan {
   if (collision !== undefined) throw new ArgumentError('aggregations', `two columns of the answer would be called ${collision}`);
   const needsTime = plan.range !== undefined || plan.tile !== undefined;
   if (needsTime && plan.timestamp === undefined) throw new ArgumentError('timestamp', 'a range of time needs the event time column');
+  const byTime = plan.outputs.find(({ aggregation }) => aggregation === 'first' || aggregation === 'last');
+  if (byTime !== undefined && plan.timestamp === undefined) {
+    throw new ArgumentError('timestamp', `the ${byTime.aggregation} of ${byTime.column} goes by event time; name the event time column`);
+  }
   const time = plan.timestamp === undefined ? undefined : bindTime(fieldOf(schema, plan.timestamp));
   return { plan, keys, values: valueColumns(plan, schema), time, tile: plan.tile && bindTile(plan.tile, time!.type) };
 }
@@ -99,7 +112,7 @@ function bindKey(field: Field): KeyColumn {
   const type = plainType(field.type);
   const layout = layoutOf(type);
   if (layout.kind === 'float' || layout.kind === 'other') {
-    throw new SchemaMismatchError('the source', field.name, `${type} cannot be a key; keys are integers, strings, booleans, dates and timestamps`);
+    throw new SchemaMismatchError('the source', field.name, `${type} cannot be a key; keys are integers, strings, binary, booleans, dates, timestamps and decimals`);
   }
   return { name: field.name, type, layout };
 }
@@ -119,13 +132,19 @@ function valueColumns(plan: GroupByPlan, schema: Schema): ValueColumn[] {
   return names.map((name) => {
     const wanted = plan.outputs.filter((output) => output.column === name).map((output) => output.aggregation);
     const type = plainType(fieldOf(schema, name).type);
+    const has = (...some: Agg[]): boolean => some.some((aggregation) => wanted.includes(aggregation));
     return {
       name,
       type,
       layout: layoutOf(type),
-      sum: wanted.includes('sum') || wanted.includes('mean'),
-      min: wanted.includes('min'),
-      max: wanted.includes('max'),
+      sum: has('sum', 'mean', 'std', 'var'),
+      squares: has('std', 'var'),
+      min: has('min', 'all'),
+      max: has('max', 'any'),
+      first: has('first'),
+      last: has('last'),
+      distinct: has('count_distinct'),
+      approx: has('approx_distinct'),
     };
   });
 }
@@ -177,10 +196,16 @@ export const tileType = new TimestampMicrosecond('UTC');
 
 /** The type of an output. */
 export function outputType(aggregation: Agg, type: DataType): DataType {
-  if (aggregation === 'count') return new Int64();
-  if (aggregation === 'mean') return new Float64();
+  if (countsValues(aggregation)) return new Int64();
+  if (aggregation === 'mean' || aggregation === 'std' || aggregation === 'var') return new Float64();
   if (aggregation !== 'sum') return type;
+  if (DataType.isDecimal(type)) return new Decimal(type.scale, 38, 128);
   return layoutOf(type).kind === 'float' ? new Float64() : (type as { isSigned?: boolean }).isSigned ? new Int64() : new Uint64();
+}
+
+/** Whether an aggregation of no values is 0 rather than null. */
+export function countsValues(aggregation: Agg): boolean {
+  return aggregation === 'count' || aggregation === 'count_distinct' || aggregation === 'approx_distinct';
 }
 
 /** The schema of the answer: the keys, then the outputs. */
@@ -189,7 +214,7 @@ export function resultSchema(bound: BoundPlan): Schema {
   return new Schema([
     ...bound.keys.map((key) => new Field(key.name, key.type, false)),
     ...bound.plan.outputs.map(
-      ({ column, aggregation, name }) => new Field(name, outputType(aggregation, typeOf(column)), aggregation !== 'count'),
+      ({ column, aggregation, name }) => new Field(name, outputType(aggregation, typeOf(column)), !countsValues(aggregation)),
     ),
   ]);
 }

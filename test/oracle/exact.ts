@@ -52,3 +52,20 @@ export function sumOf(values: readonly number[], count = 1n): number {
   if (up || down) return up ? Infinity : -Infinity;
   return nearestDouble(values.reduce((sum, value) => sum + numeratorOf(value), 0n), count) + 0;
 }
+
+/** The double nearest to the root of numerator / (denominator · 2^2148), ties to the even one. */
+export function nearestRoot(numerator: bigint, denominator: bigint): number {
+  // The largest double whose square is not above the fraction, by bisection over the bits of doubles.
+  let [low, high] = [0n, 0x7ff0000000000000n];
+  while (high - low > 1n) {
+    const middle = (low + high) >> 1n;
+    if (numeratorOf(ofBits(middle)) ** 2n * denominator <= numerator) low = middle;
+    else high = middle;
+  }
+  const above = high === 0x7ff0000000000000n ? 1n << (1074n + 1024n) : numeratorOf(ofBits(high));
+  const twiceMiddle = numeratorOf(ofBits(low)) + above;
+  const [middleSquare, wanted] = [twiceMiddle * twiceMiddle * denominator, 4n * numerator];
+  if (wanted < middleSquare) return ofBits(low);
+  if (wanted > middleSquare) return ofBits(high);
+  return (low & 1n) === 0n ? ofBits(low) : ofBits(high);
+}

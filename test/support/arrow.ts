@@ -1,7 +1,7 @@
 /** Arrow tables for tests, straight from values: any type, nulls, slices with bit offsets, many and empty batches. */
 import {
-  Binary, Bool, type Data, DataType, DateDay, DateMillisecond, Dictionary, Field, Float16, Float32, Float64, Int8, Int16, Int32, Int64,
-  LargeUtf8, makeData, makeVector, RecordBatch, Schema, Struct, Table, TimestampMicrosecond, TimestampMillisecond,
+  Binary, Bool, type Data, DataType, DateDay, DateMillisecond, Decimal, Dictionary, Field, Float16, Float32, Float64, Int8, Int16, Int32, Int64,
+  LargeBinary, LargeUtf8, makeData, makeVector, RecordBatch, Schema, Struct, Table, TimestampMicrosecond, TimestampMillisecond,
   TimestampNanosecond, TimestampSecond, Type, Uint8, Uint16, Uint32, Uint64, Utf8,
 } from '../../src/arrow/arrow.ts';
 import { doubleToHalf } from '../../src/engine/staging.ts';
@@ -21,6 +21,9 @@ export const types = {
   micros: new TimestampMicrosecond('UTC'), nanos: new TimestampNanosecond(),
   dictionary: new Dictionary(new Utf8(), new Int32()), dictionary8: new Dictionary(new Utf8(), new Int8()),
   dictionaryInt: new Dictionary(new Int64(), new Int32()),
+  binary: new Binary(), largeBinary: new LargeBinary(), decimal: new Decimal(4, 38, 128), money: new Decimal(2, 12, 128),
+  dictionaryBool: new Dictionary(new Bool(), new Int32()), dictionaryDecimal: new Dictionary(new Decimal(4, 38, 128), new Int32()),
+  dictionaryBinary: new Dictionary(new Binary(), new Int32()), dictionaryDouble: new Dictionary(new Float64(), new Int32()),
 } as const;
 
 /** A table of one batch. */
@@ -67,18 +70,23 @@ export function columnOf(type: DataType, values: readonly Cell[]): Data {
   if (DataType.isDictionary(type)) {
     const distinct = [...new Set(values.filter((value) => value !== null))].reverse();
     // An entry that no row names, in front, so that codes are not what they seem.
-    const entries = DataType.isInt(type.dictionary) ? [-77n, ...distinct] : ['never used', ...distinct];
+    const unused = DataType.isInt(type.dictionary) || DataType.isDecimal(type.dictionary) ? -77n : DataType.isFloat(type.dictionary) ? -77 : 'never used';
+    const entries = [unused, ...distinct];
     const indices: { from(cells: readonly Cell[], code: (cell: Cell) => number): Int8Array | Int32Array } =
       type.indices.toString() === 'Int8' ? Int8Array : Int32Array;
     const data = indices.from(values, (value: Cell) => (value === null ? 0 : entries.indexOf(value)));
     return makeData({ ...common, data, dictionary: makeVector(columnOf(type.dictionary, entries)) } as never);
   }
-  if (DataType.isUtf8(type) || DataType.isLargeUtf8(type) || type instanceof Binary) {
+  if (DataType.isUtf8(type) || DataType.isLargeUtf8(type) || DataType.isBinary(type) || DataType.isLargeBinary(type)) {
     const pieces = values.map((value) => Buffer.from(value === null ? '' : String(value), 'utf8'));
     const starts = [0];
     for (const piece of pieces) starts.push(starts.at(-1)! + piece.length);
-    const valueOffsets = DataType.isLargeUtf8(type) ? BigInt64Array.from(starts, BigInt) : Int32Array.from(starts);
+    const valueOffsets = DataType.isLargeUtf8(type) || DataType.isLargeBinary(type) ? BigInt64Array.from(starts, BigInt) : Int32Array.from(starts);
     return makeData({ ...common, valueOffsets, data: new Uint8Array(Buffer.concat(pieces)) } as never);
+  }
+  if (DataType.isDecimal(type)) {
+    const words = values.flatMap((value) => [0n, 32n, 64n, 96n].map((shift) => Number(BigInt.asUintN(32, BigInt(value ?? 13) >> shift))));
+    return makeData({ ...common, data: Uint32Array.from(words) } as never);
   }
   const ArrayType = type.ArrayType as unknown as { from(items: readonly Cell[], map: (cell: Cell) => never): Uint8Array; readonly BYTES_PER_ELEMENT: number };
   const wide = (type.ArrayType as unknown) === BigInt64Array || (type.ArrayType as unknown) === BigUint64Array;
@@ -105,7 +113,11 @@ function cellsOfData(data: Data): Cell[] {
 function cellAt(data: Data, row: number): Cell {
   const { type } = data;
   if (type.typeId === Type.Bool) return (((data.values as Uint8Array)[(data.offset + row) >> 3]! >> ((data.offset + row) & 7)) & 1) === 1;
-  if (DataType.isUtf8(type) || DataType.isLargeUtf8(type)) {
+  if (DataType.isDecimal(type)) {
+    const words = (data.values as Uint32Array).subarray(row * 4, row * 4 + 4);
+    return BigInt.asIntN(128, words.reduceRight((sum, word) => (sum << 32n) | BigInt(word), 0n));
+  }
+  if (DataType.isUtf8(type) || DataType.isLargeUtf8(type) || DataType.isBinary(type) || DataType.isLargeBinary(type)) {
     const offsets = data.valueOffsets as unknown as ArrayLike<number | bigint>;
     return Buffer.from((data.values as Uint8Array).subarray(Number(offsets[row]!), Number(offsets[row + 1]!))).toString('utf8');
   }

@@ -8,6 +8,10 @@
  *   state     values and group ids → states of all groups, one group's states side by side
  *   split     exact sums of doubles of similar size, split at a fixed bit
  *   wide      the exact accumulator of a group whose sum does not fit two doubles
+ *   values    strings and decimals as spans, numbers as keys that order as they do, values with their event times
+ *   bytes     least and greatest of strings      pick      the value at the earliest or latest event time
+ *   distinct  the distinct values of groups      sketch    about how many they are      hash   what both go by
+ *   squares   exact sums of squares of doubles   integers  exact sums of several words
  *   merge     the states of another thread, in the same memory
  *   output    from states to columns
  *   sort      positions in ascending order of 64-bit words or strings
@@ -27,6 +31,13 @@ export {
 export { growStates, accumulate, accumulatePair, countNulls, mergeNulls, mergeHighLow, mergeInt128, mergeCounts } from './state';
 export { prepareSums } from './split';
 export { wideOf, wideAdd, wideAddLimb, wideFlag, newWideTable } from './wide';
+export { gatherSpans, gatherCodeSpans, gatherDecimals, orderKeys, compactTimed } from './values';
+export { extremeSpans } from './bytes';
+export { pickByTime } from './pick';
+export { newDistinct, addDistinct, mergeDistinct, addDistinctBytes, listDistinct, sortValues, spansSize, writeSpans } from './distinct';
+export { addSketch, mergeSketches, addSketchBytes, sketchSize, writeSketch, sketchEstimate } from './sketch';
+export { newSquareTable, addSquares, mergeSquares, writeSquares, addSquareBytes } from './squares';
+export { addIntegerSquares, addDecimals, addDecimalSquares, mergeWords } from './integers';
 export { argsort64, argsortStrings, ranksOf, flipSigns } from './sort';
-export { mergeRows, mergeStates, mergeNullCounts } from './merge';
+export { mergeRows, mergeStates, mergeNullCounts, gatherStates } from './merge';
 export { wordsOf, extremesOf, countsOf, sumsOf, meansOf } from './output';

@@ -48,3 +48,11 @@ export function mergeNullCounts(other: usize, ids: usize, count: i32, nulls: usi
     store<i64>(place, load<i64>(place) + load<i64>(other + (<usize>i << 3)));
   }
 }
+
+/**
+ * One word of each of `count` groups, side by side as columns of partial states have it; `states` points at that of the first.
+ * What is not merged by `mergeStates` is merged from there as those are.
+ */
+export function gatherStates(states: usize, stride: usize, count: i32, out: usize): void {
+  for (let i = 0; i < count; i++) store<i64>(out + (<usize>i << 3), load<i64>(states + <usize>i * stride));
+}

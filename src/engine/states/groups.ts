@@ -1,0 +1,150 @@
+/**
+ * The rows of all groups: the states of one group side by side, `stride` bytes a group (see kernel/state.ts), and beside
+ * them how many nulls of each column a group has met.
+ *
+ *   pointer ─▶ | rows u64 | states of column 0 | states of column 1 | …      group 0
+ *              | rows u64 | …                                                group 1
+ */
+import { type Data, type DataType, Int64, makeData, Type } from '../../arrow/arrow.ts';
+import type { Instance } from '../instance.ts';
+import { Buffer64 } from '../staging.ts';
+
+/** Where the states of a column stand that another aggregation holds in the same memory, from one of its groups on. */
+export interface OtherStates {
+  /** The state's first word, in the row of the first of these groups. */
+  readonly pointer: number;
+  readonly stride: number;
+  /** The number of that group. */
+  readonly first: number;
+  /** What the state keeps outside of the rows. */
+  readonly tables: readonly number[];
+}
+
+interface Counts {
+  readonly groups: Uint32Array;
+  readonly counts: Float64Array;
+  /** How many of them are zero. */
+  readonly zeros: number;
+}
+
+export class Groups {
+  pointer = 0;
+  capacity = 0;
+  /** Per column: one i64 a group; 0 where no null was met. */
+  readonly nulls: number[];
+  /** The rows of the groups that were last asked for: several outputs ask in turn. */
+  private rowCounts: Counts | undefined;
+  private readonly gathered: Buffer64[] = [];
+  /** The groups that were last asked for, in memory, and room for what kernels write of them. */
+  private readonly wanted: Buffer64;
+  private readonly written: Buffer64;
+
+  constructor(
+    readonly instance: Instance,
+    readonly stride: number,
+    private readonly template: number,
+    columns: number,
+  ) {
+    this.nulls = Array<number>(columns).fill(0);
+    this.wanted = new Buffer64(instance);
+    this.written = new Buffer64(instance);
+  }
+
+  /** Makes room for this many groups; true when they moved. */
+  grow(groups: number): boolean {
+    if (groups <= this.capacity) return false;
+    const wanted = Math.max(groups, this.capacity * 2, 1024);
+    const { kernels } = this.instance;
+    this.pointer = kernels.growStates(this.pointer, this.capacity, wanted, this.stride, this.template) >>> 0;
+    const bytes = this.capacity * 8;
+    this.nulls.forEach((nulls, i) => {
+      if (nulls !== 0) this.nulls[i] = kernels.enlarge(nulls, bytes, bytes, wanted * 8) >>> 0;
+    });
+    this.capacity = wanted;
+    return true;
+  }
+
+  /** Where the nulls of a column are counted. */
+  nullsOf(column: number): number {
+    if (this.nulls[column] === 0) this.nulls[column] = this.instance.kernels.allocZeroed(this.capacity * 8) >>> 0;
+    return this.nulls[column]!;
+  }
+
+  /** One word of `count` groups of another aggregation, side by side; `slot` says which buffer of ours it may use. */
+  gather(other: OtherStates, word: number, count: number, slot = word): number {
+    while (this.gathered.length <= slot) this.gathered.push(new Buffer64(this.instance));
+    const out = this.gathered[slot]!.ensure(count * 8);
+    this.instance.kernels.gatherStates(other.pointer + word * 8, other.stride, count, out);
+    return out;
+  }
+
+  /** What a kernel writes of groups, 64 bits for each, as a buffer of its own. */
+  elements(groups: Uint32Array, write: (groups: number, count: number, out: number) => void): ArrayBuffer {
+    const wanted = this.wanted.ensure(groups.length * 4);
+    this.instance.put(groups, wanted);
+    const out = this.written.ensure(groups.length * 8);
+    write(wanted, groups.length, out);
+    return this.instance.view8(out, groups.length * 8).slice().buffer as ArrayBuffer;
+  }
+
+  /** One 64-bit state of each group as two 32-bit halves, low first: no bigint is made on the way. */
+  halves(groups: Uint32Array, offset: number): Uint32Array {
+    const { kernels } = this.instance;
+    return new Uint32Array(this.elements(groups, (wanted, count, out) => kernels.wordsOf(this.pointer + offset, this.stride, wanted, count, out)));
+  }
+
+  /** One 64-bit state of each group as a column. */
+  words(groups: Uint32Array, offset: number, type: DataType): Data {
+    const { buffer } = this.halves(groups, offset);
+    const unsigned = type.typeId === Type.Int && !(type as Int64).isSigned;
+    const data = unsigned ? new BigUint64Array(buffer) : new BigInt64Array(buffer);
+    return makeData({ type, length: groups.length, nullCount: 0, data } as never);
+  }
+
+  /** How many values of a column each group has. Below 2^53, which no memory holds more of. */
+  counts(column: number, groups: Uint32Array): Float64Array {
+    return this.countsOf(column, groups).counts;
+  }
+
+  countColumn(column: number, groups: Uint32Array): Data {
+    const data = new BigInt64Array(this.elements(groups, (wanted, count, out) => void this.count(column, wanted, count, 0, out)));
+    return makeData({ type: new Int64(), length: groups.length, nullCount: 0, data });
+  }
+
+  private countsOf(column: number, groups: Uint32Array): Counts {
+    const known = this.nulls[column] === 0 ? this.rowCounts : undefined;
+    if (known?.groups === groups) return known;
+    let zeros = 0;
+    const buffer = this.elements(groups, (wanted, count, out) => {
+      zeros = this.count(column, wanted, count, 1, out);
+    });
+    const counts = { groups, counts: new Float64Array(buffer), zeros };
+    if (this.nulls[column] === 0) this.rowCounts = counts;
+    return counts;
+  }
+
+  private count(column: number, wanted: number, count: number, asDouble: 0 | 1, out: number): number {
+    return this.instance.kernels.countsOf(this.pointer, this.stride, this.nulls[column]!, wanted, count, asDouble, out);
+  }
+
+  /** Which of these groups have at least so many values of a column, as a bitmap; none when all have. */
+  validity(column: number, groups: Uint32Array, atLeast = 1): Validity {
+    const { counts, zeros } = this.countsOf(column, groups);
+    return atLeast === 1 && zeros === 0 ? { nullCount: 0 } : validityOf(groups.length, (i) => counts[i]! >= atLeast);
+  }
+}
+
+export interface Validity {
+  readonly nullBitmap?: Uint8Array;
+  readonly nullCount: number;
+}
+
+export function validityOf(rows: number, isValid: (i: number) => boolean): Validity {
+  const nullBitmap = new Uint8Array((rows + 7) >> 3);
+  let nullCount = 0;
+  for (let i = 0; i < rows; i++) {
+    if (isValid(i)) nullBitmap[i >> 3]! |= 1 << (i & 7);
+    else nullCount++;
+  }
+  return nullCount === 0 ? { nullCount } : { nullBitmap, nullCount };
+}

@@ -1,0 +1,36 @@
+/** What the kernels of values and states export, those of kernel/state.ts and kernel/wide.ts aside. */
+type Pointer = number;
+
+export interface StateKernels {
+  gatherStates(states: Pointer, stride: number, count: number, out: Pointer): void;
+  gatherSpans(offsets: Pointer, bytes: Pointer, rows: Pointer, count: number, out: Pointer): void;
+  gatherCodeSpans(codes: Pointer, entries: number, offsets: Pointer, bytes: Pointer, rows: Pointer, count: number, out: Pointer): void;
+  gatherDecimals(values: Pointer, rows: Pointer, count: number, bytes: Pointer, out: Pointer): void;
+  orderKeys(isDouble: number, values: Pointer, count: number, flip: bigint, out: Pointer): void;
+  compactTimed(values: Pointer, times: Pointer, ids: Pointer, rows: Pointer, count: number, bitmap: Pointer, bitOffset: number, timeBitmap: Pointer, timeBitOffset: number, outValues: Pointer, outTimes: Pointer, outIds: Pointer): number;
+  extremeSpans(greatest: number, spans: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
+  pickByTime(isSpan: number, latest: number, there: Pointer, values: Pointer, times: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
+  newDistinct(spans: number, collide: number): Pointer;
+  addDistinct(set: Pointer, values: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
+  mergeDistinct(set: Pointer, other: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
+  addDistinctBytes(set: Pointer, lists: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): number;
+  listDistinct(set: Pointer, starts: Pointer, out: Pointer): void;
+  sortValues(spans: number, values: Pointer, count: number): void;
+  spansSize(spans: Pointer, count: number): number;
+  writeSpans(spans: Pointer, count: number, out: Pointer): void;
+  addSketch(spans: number, values: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
+  mergeSketches(words: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
+  addSketchBytes(sketches: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): number;
+  sketchSize(state: Pointer): number;
+  writeSketch(state: Pointer, out: Pointer): void;
+  sketchEstimate(state: Pointer): number;
+  newSquareTable(): Pointer;
+  addSquares(values: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, table: Pointer): void;
+  mergeSquares(a: Pointer, b: Pointer, c: Pointer, d: Pointer, other: Pointer, first: number, ids: Pointer, count: number, states: Pointer, stride: number, table: Pointer): void;
+  writeSquares(groups: Pointer, count: number, states: Pointer, stride: number, table: Pointer, lengths: Pointer, out: Pointer): number;
+  addSquareBytes(sums: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, table: Pointer): number;
+  addIntegerSquares(isSigned: number, values: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
+  addDecimals(spans: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
+  addDecimalSquares(spans: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
+  mergeWords(words: number, columns: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
+}

@@ -1,0 +1,108 @@
+/**
+ * What a kind of state is to the accumulators. Each kind has a file of its own beside this one.
+ *
+ * Laws, for every kind: the state is a function of the multiset of values (and their event times) alone; it lives in
+ * WebAssembly memory, in the group's row or behind pointers; written to columns and merged back, or merged from the memory
+ * of another aggregation, it is the same state, and its columns are the same bytes.
+ */
+import { type Data, Field, Float64, makeData, Uint64 } from '../../arrow/arrow.ts';
+import type { Window } from '../grouper.ts';
+import type { Agg } from '../plan.ts';
+import type { ColumnStage } from '../staging.ts';
+import type { ValueColumn } from '../types.ts';
+import type { Groups, OtherStates, Validity } from './groups.ts';
+
+/** A column's values without the nulls: 64-bit words, or spans for what is longer (see kernel/values.ts). */
+export interface Stretch {
+  readonly words: number;
+  readonly ids: number;
+  readonly count: number;
+  /** Words that order as the values do, by signed comparison; of spans, the spans. */
+  readonly keys: () => number;
+}
+
+/** Values that have an event time, as keys, and those times. */
+export interface TimedStretch {
+  readonly keys: number;
+  readonly times: number;
+  readonly ids: number;
+  readonly count: number;
+}
+
+/** The columns of partial states that are to be merged, in the order of the kind's fields. */
+export interface StateSource {
+  readonly data: readonly Data[];
+  readonly stages: readonly ColumnStage[];
+  readonly window: Window;
+  readonly ids: number;
+  /** Words of the i-th column, a 64-bit integer or a double without nulls. `slot`: which buffer, when several are held. */
+  words(i: number, slot: number): number;
+  /** Values of the i-th column, of this column's type or binary, without the nulls. */
+  values(i: number, layout?: ValueColumn['layout']): Stretch;
+  /** Values of the i-th column, of this column's type, with times of another, where neither is null. */
+  timed(i: number, times: number): TimedStretch;
+}
+
+export interface State {
+  /** Its bit in `accumulate`, which updates the states of a column in one visit; 0 when `add` does it. */
+  readonly fused: number;
+  /** Writes a state of no values to the words of a group's row. */
+  template(words: BigInt64Array): void;
+  add?(values: Stretch): void;
+  addTimed?(values: TimedStretch): void;
+  merge(source: StateSource): void;
+  /** Pointers to what it keeps outside of the rows, wide accumulators aside. */
+  readonly tables?: readonly number[];
+  /** Merges the states of `count` groups; `ids` has the group of ours for each. What is fused is merged by `mergeStates`. */
+  mergeMemory?(other: OtherStates, ids: number, count: number): void;
+  /** The same, called once for all groups: for what does not stand by groups. */
+  mergeAll?(other: OtherStates, ids: number, count: number): void;
+  columns(groups: Uint32Array): Data[];
+  /** `keyText` describes a group, for messages. */
+  output(aggregation: Agg, groups: Uint32Array, keyText: (position: number) => string): Data;
+}
+
+/** Where a state stands. */
+export interface Place {
+  readonly groups: Groups;
+  readonly column: ValueColumn;
+  /** The number of the column among those with values. */
+  readonly index: number;
+  /** From the beginning of a group's row, in bytes. */
+  readonly offset: number;
+  /** The column's states that were made before this one. */
+  readonly earlier: readonly State[];
+  /** For tests, that want the rare to be common. */
+  readonly allHashesEqual: boolean;
+}
+
+export interface StateKind {
+  readonly isWanted: (column: ValueColumn) => boolean;
+  readonly serves: readonly Agg[];
+  /** Bytes in a group's row. */
+  readonly bytes: number;
+  readonly fields: (column: ValueColumn) => Field[];
+  readonly create: (place: Place) => State;
+}
+
+export const wordField = (name: string): Field => new Field(name, new Uint64(), false);
+
+export function doubleColumn(values: Float64Array, validity: Validity): Data {
+  clearNulls(values, validity.nullBitmap);
+  return makeData({ type: new Float64(), length: values.length, data: values, ...validity });
+}
+
+export function clearNulls(values: { readonly length: number }, nullBitmap: Uint8Array | undefined, stride = 1): void {
+  if (nullBitmap === undefined) return;
+  const array = values as Float64Array;
+  const zero = (values instanceof BigInt64Array || values instanceof BigUint64Array ? 0n : 0) as never;
+  for (let i = 0; i < array.length; i += stride) {
+    if (((nullBitmap[(i / stride) >> 3]! >> ((i / stride) & 7)) & 1) === 0) array.fill(zero, i, i + stride);
+  }
+}
+
+/** How integers become keys that order as they do, and how their sign is extended. */
+export function signsOf(column: ValueColumn): { readonly flip: bigint; readonly signs: bigint } {
+  const unsigned = column.layout.kind === 'int' && !column.layout.signed;
+  return { flip: unsigned ? -(1n << 63n) : 0n, signs: unsigned ? 0n : -1n };
+}
