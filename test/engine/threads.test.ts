@@ -11,6 +11,7 @@ import { type GroupByPlan, outputsOf } from '../../src/engine/plan.ts';
 import { createAggregations, type RowUnit } from '../../src/engine/run.ts';
 import { endIdleWorkers, workersOf } from '../../src/engine/threads/pool.ts';
 import { batchesOf, type Cell, type TestColumn, types } from '../support/arrow.ts';
+import { caseOf } from '../support/cases.ts';
 
 after(endIdleWorkers);
 
@@ -52,7 +53,9 @@ function oneThread(plan: GroupByPlan, table: Table, what: 'finish' | 'states'): 
   }
 }
 
-async function several(table: Table, threads: number, rare: NonNullable<AggregationOptions['rare']>, what: 'finish' | 'states'): Promise<readonly Table[]> {
+type Rare = NonNullable<AggregationOptions['rare']>;
+
+async function several(plans: readonly GroupByPlan[], table: Table, threads: number, rare: Rare, what: 'finish' | 'states'): Promise<readonly Table[]> {
   const run = createAggregations(plans, table.schema, { threads, batchSize: 5, rare });
   try {
     for (const batch of table.batches) await run.add(batch);
@@ -62,23 +65,36 @@ async function several(table: Table, threads: number, rare: NonNullable<Aggregat
   }
 }
 
+const settings = fc.record({
+  threads: fc.integer({ min: 1, max: 4 }),
+  rare: fc.record({ stretchRows: fc.integer({ min: 1, max: 40 }), allHashesEqual: fc.boolean(), noDirectAddressing: fc.boolean() }),
+  what: fc.constantFrom('finish' as const, 'states' as const),
+});
+
+/** So that threads take part from the first stretch on. */
+const startThreads = (): Promise<unknown> => Promise.all(workersOf(4).map(({ started }) => started));
+
 test('whatever the threads, stretches and hashes, the answer and the partial states are the same bits', async () => {
-  // So that threads take part from the first stretch on.
-  await Promise.all(workersOf(4).map(({ started }) => started));
-  const settings = fc.record({
-    columns: tables,
-    cuts: fc.array(fc.nat(120), { maxLength: 4 }),
-    threads: fc.integer({ min: 1, max: 4 }),
-    rare: fc.record({ stretchRows: fc.integer({ min: 1, max: 40 }), allHashesEqual: fc.boolean(), noDirectAddressing: fc.boolean() }),
-    what: fc.constantFrom('finish' as const, 'states' as const),
-  });
+  await startThreads();
   await fc.assert(
-    fc.asyncProperty(settings, async ({ columns, cuts, threads, rare, what }) => {
+    fc.asyncProperty(settings, tables, fc.array(fc.nat(120), { maxLength: 4 }), async ({ threads, rare, what }, columns, cuts) => {
       const table = batchesOf(columns, cuts);
-      const answers = await several(table, threads, rare, what);
+      const answers = await several(plans, table, threads, rare, what);
       for (const [i, plan] of plans.entries()) assert.ok(tablesEqual(answers[i]!, oneThread(plan, table, what)), `plan ${i}`);
     }),
     { numRuns: 150 },
+  );
+});
+
+test('every type and aggregation on several threads', async () => {
+  await startThreads();
+  await fc.assert(
+    fc.asyncProperty(settings, caseOf, async ({ threads, rare, what }, { columns, plan, cuts }) => {
+      const table = batchesOf(columns, cuts);
+      const [answer] = await several([plan], table, threads, rare, what);
+      assert.ok(tablesEqual(answer!, oneThread(plan, table, what)));
+    }),
+    { numRuns: 200 },
   );
 });
 
