@@ -26,7 +26,7 @@ async function resultOf(name: string, { folder, toy }: Job): Promise<Result> {
   const law = laws.find((each) => each.name === name);
   if (law !== undefined) return { kind: 'limits', name, text: law.text, facts: await law.measure({ toy, folder }) };
   const question = questions.find((each) => each.name === name)!;
-  return toy ? race(asToy(question, toyRows), folder, 2) : race(question, folder, 7);
+  return toy ? race(asToy(question, toyRows), folder, 2) : race(question, folder, 5);
 }
 
 const job = JSON.parse(process.argv[2]!) as Job;

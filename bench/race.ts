@@ -33,7 +33,7 @@ export async function race(question: Question, folder: string, rounds: number): 
     else contenders.set(name, opened);
   }
   for (const [name, contender] of contenders) check(await contender.answer(), reference, name, { exact: name === 'tauro' });
-  const timings = await measure(new Map([...contenders].map(([name, contender]) => [name, () => contender.run()])), rounds);
+  const timings = await measure(contenders, rounds);
   for (const contender of contenders.values()) await contender.close();
   return { kind: 'race', name: question.name, text: describe(question), target: question.target, timings, absent };
 }

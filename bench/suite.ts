@@ -9,7 +9,7 @@
  * Exits with 1 when an answer is wrong or something fails. A target that is missed is said, and fails nothing: how fast a
  * machine is today is not a fault of the code. Each full-size run writes bench/results.json.
  */
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +19,8 @@ import { questions } from './questions.ts';
 import { countLine, machine, markdown, terminal } from './support/report.ts';
 import { isMet, type Result } from './support/result.ts';
 
+/** A process that takes longer hangs. */
+const minutesMost = 15;
 const lawNames = ['limits/100M-rows', 'limits/main-thread', 'limits/import'];
 const root = join(fileURLToPath(import.meta.url), '../../..');
 
@@ -42,7 +44,11 @@ if (list) {
 
 console.log(`${names.length} of ${questions.length + lawNames.length} benches: ${names.join(', ')}\n`);
 const folder = mkdtempSync(join(tmpdir(), 'tauro-bench-'));
-process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+let child: ChildProcess | undefined;
+process.on('exit', () => {
+  child?.kill();
+  rmSync(folder, { recursive: true, force: true });
+});
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
 
 const started = performance.now();
@@ -59,15 +65,16 @@ process.exit(failed === 0 ? 0 : 1);
 
 /** One process for a job. What it cannot say itself, because it died, is said for it. */
 async function run(job: Job): Promise<void> {
-  const child = fork(join(root, 'build/bench/ask.js'), [JSON.stringify(job)], {
+  const asked = fork(join(root, 'build/bench/ask.js'), [JSON.stringify(job)], {
     cwd: root,
     execArgv: ['--max-old-space-size=12288'],
     env: { ...process.env, POLARS_MAX_THREADS: '2' },
     serialization: 'advanced',
+    timeout: minutesMost * 60_000,
   });
-  process.once('exit', () => child.kill());
   let told = 0;
-  child.on('message', (message: Message) => {
+  child = asked;
+  asked.on('message', (message: Message) => {
     told++;
     if (message.kind === 'failed') {
       failed++;
@@ -77,7 +84,7 @@ async function run(job: Job): Promise<void> {
       console.log(`${terminal(message.result, toy)}\n`);
     }
   });
-  const ended = await new Promise<string>((resolve) => child.on('exit', (code, signal) => resolve(signal ?? `exit code ${code}`)));
+  const ended = await new Promise<string>((resolve) => asked.on('exit', (code, signal) => resolve(signal ?? `exit code ${code}`)));
   if (told < job.names.length) {
     failed++;
     console.log(`${job.names[told]}\n  FAILED: its process ended early, ${ended}\n`);

@@ -39,6 +39,7 @@ export const openArquero: Open = async ({ question, dataset }) => {
       const newest = Array.from(result.array('newest') as ArrayLike<number>, (ms) => ms * 1000);
       return { keys: keys.map((name) => result.array(name) as ArrayLike<KeyValue>), sums: result.array('total'), means: result.array('average'), counts: result.array('counted'), newest };
     },
+    isSlow: true,
     close: async () => undefined,
   };
 };

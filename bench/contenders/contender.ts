@@ -9,6 +9,8 @@ export interface Contender {
   /** Answers once more, to be checked. */
   answer(): Promise<Answer>;
   close(): Promise<void>;
+  /** Takes seconds: gets fewer rounds, and no run to warm up but the one that was checked. */
+  readonly isSlow?: boolean;
 }
 
 /** Where the rows are: of a question in memory, the dataset; from Parquet, a file `<folder>/data/silver/<table>.parquet`. */

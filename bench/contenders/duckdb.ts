@@ -7,7 +7,7 @@ import { dirname } from 'node:path';
 import { BIGINT, DOUBLE, type DuckDBConnection, DuckDBDataChunk, DuckDBInstance, INTEGER, VARCHAR } from '@duckdb/node-api';
 import type { Question } from '../questions.ts';
 import type { Answer } from '../support/answer.ts';
-import { type Dataset, microseconds } from '../support/dataset.ts';
+import { type Dataset, firstDayUs } from '../support/dataset.ts';
 import { keyColumns, keySql, type KeyValue, spreadKeys } from '../support/keys.ts';
 import { type Contender, parquetPath, type Place } from './contender.ts';
 import { answerSql, questionSql } from './sql.ts';
@@ -44,14 +44,13 @@ async function load(connection: DuckDBConnection, dataset: Dataset): Promise<voi
   const { question, amounts, seconds } = dataset;
   const isSpread = question.key === 'spread';
   const keys = isSpread ? spreadKeys(dataset.groups) : dataset.groups;
-  const dates = microseconds(seconds);
-  await connection.run(`CREATE TEMP TABLE staged (k ${isSpread ? 'BIGINT' : 'INTEGER'}, amount DOUBLE, us BIGINT, second INTEGER)`);
+  await connection.run(`CREATE TEMP TABLE staged (k ${isSpread ? 'BIGINT' : 'INTEGER'}, amount DOUBLE, second INTEGER)`);
   const appender = await connection.createAppender('staged', undefined, 'temp');
   const size = 2048;
   for (let start = 0; start < amounts.length; start += size) {
     const end = Math.min(start + size, amounts.length);
-    const chunk = DuckDBDataChunk.create([isSpread ? BIGINT : INTEGER, DOUBLE, BIGINT, INTEGER], end - start);
-    [keys, amounts, dates, seconds].forEach((column, i) => {
+    const chunk = DuckDBDataChunk.create([isSpread ? BIGINT : INTEGER, DOUBLE, INTEGER], end - start);
+    [keys, amounts, seconds].forEach((column, i) => {
       const vector = chunk.getColumnVector(i);
       itemsOf(vector).set(column.subarray(start, end) as never);
       vector.flush();
@@ -65,7 +64,7 @@ async function load(connection: DuckDBConnection, dataset: Dataset): Promise<voi
   const casts = keyColumns(question.key).map(({ name, sqlType }) => `${name}::${sqlType} AS ${name}`).join(', ');
   await connection.run(
     `CREATE TABLE t AS SELECT ${casts}, amount, date FROM (SELECT ${keySql(question.key)},
-      CASE WHEN NOT isnan(amount) THEN amount END AS amount, CASE WHEN second >= 0 THEN make_timestamp(us) END AS date FROM staged)`,
+      CASE WHEN NOT isnan(amount) THEN amount END AS amount, CASE WHEN second >= 0 THEN make_timestamp(${firstDayUs} + second::BIGINT * 1000000) END AS date FROM staged)`,
   );
   await connection.run('DROP TABLE staged');
 }

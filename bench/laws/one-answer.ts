@@ -14,7 +14,7 @@ export interface OneAnswer {
 const [folder, table, rounds, out] = process.argv.slice(2) as [string, string, string, string];
 const run = await fromParquet({ key: 'integer', days: 'all' }, folder, table);
 const answer = answerOf(await run(), { key: 'integer' });
-const [timing] = await measure(new Map([['tauro', run]]), Number(rounds));
+const [timing] = await measure(new Map([['tauro', { run }]]), Number(rounds));
 // In KiB.
 const residentBytes = process.resourceUsage().maxRSS * 1024;
 writeFileSync(out, serialize({ medianMs: timing!.medianMs, residentBytes, answer } satisfies OneAnswer));

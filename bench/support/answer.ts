@@ -57,11 +57,13 @@ export function check(answer: Answer, reference: Reference, who: string, { exact
   const expected = rows.reduce((sum, each) => sum + (each > 0 ? 1 : 0), 0);
   assert.equal(groups, expected, `${who}: groups of ${question.name}`);
   const seen = new Uint8Array(question.groups);
+  const [first, second] = answer.keys as [ArrayLike<KeyValue>, ArrayLike<KeyValue>?];
   const every = Math.max(1, Math.floor(expected / 10_000));
   for (let i = 0; i < groups; i++) {
-    const group = groupOf(question.key, answer.keys.map((column) => column[i]!));
-    const fail = (what: string, found: unknown, wanted: unknown): never => assert.fail(`${who}: ${what} of group ${group} of ${question.name} is ${found}, not ${wanted}`);
-    if (seen[group] !== 0 || rows[group] === 0) fail('rows', 'there twice, or without', 'one');
+    const group = groupOf(question.key, first[i]!, second?.[i]);
+    const fail = (what: string, found: unknown, wanted: unknown): never => assert.fail(`${who}, ${question.name}: the ${what} of group ${group} is ${found}, wanted ${wanted}`);
+    // Of a key that no group has, there is no such element.
+    if (seen[group] !== 0 || rows[group] === 0) fail('key', answer.keys.map((column) => column[i]).join(', '), 'one that is there, once');
     seen[group] = 1;
     if (Number(answer.counts[i]) !== counts[group]) fail('count', answer.counts[i], counts[group]);
     const wanted = newest[group]! < 0 ? null : Number(firstDayUs) + newest[group]! * 1_000_000;

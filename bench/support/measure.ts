@@ -1,7 +1,7 @@
 /**
  * Side by side in one run: contenders take turns, so that a noisy machine is noisy for all; ratios of medians count.
  *
- * Each runs once unmeasured. No garbage is collected by force between rounds: that was seen to throw compiled code away,
+ * Each runs once unmeasured, but for the slow. No garbage is collected by force between rounds: that was seen to throw compiled code away,
  * and to slow the run after it.
  */
 export interface Timing {
@@ -11,23 +11,26 @@ export interface Timing {
   readonly rounds: number;
 }
 
-const slowMs = 2_000;
+export interface Runner {
+  run(): Promise<unknown>;
+  /** Runs twice, and is not warmed up. */
+  readonly isSlow?: boolean;
+}
+
 const slowRounds = 2;
 
-/** Contenders that take two seconds or more run twice, the others `rounds` times. */
-export async function measure(contenders: ReadonlyMap<string, () => Promise<unknown>>, rounds: number): Promise<Timing[]> {
-  const wanted = new Map<string, number>();
-  for (const [name, run] of contenders) wanted.set(name, (await timed(run)) < slowMs ? rounds : Math.min(rounds, slowRounds));
-  const times = new Map<string, number[]>([...contenders.keys()].map((name) => [name, []]));
+export async function measure(runners: ReadonlyMap<string, Runner>, rounds: number): Promise<Timing[]> {
+  for (const { run, isSlow } of runners.values()) if (!isSlow) await run();
+  const times = new Map<string, number[]>([...runners.keys()].map((name) => [name, []]));
   for (let round = 0; round < rounds; round++) {
-    for (const [name, run] of contenders) {
-      if (round < wanted.get(name)!) times.get(name)!.push(await timed(run));
+    for (const [name, { run, isSlow }] of runners) {
+      if (!isSlow || round < slowRounds) times.get(name)!.push(await timed(run));
     }
   }
   return [...times].map(([name, all]) => ({ name, minimumMs: Math.min(...all), medianMs: median(all), rounds: all.length }));
 }
 
-async function timed(run: () => Promise<unknown>): Promise<number> {
+async function timed(run: Runner['run']): Promise<number> {
   const start = performance.now();
   await run();
   return performance.now() - start;
