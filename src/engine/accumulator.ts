@@ -5,7 +5,7 @@
 import { Binary, type Data, type DataType, Field, Float64, Int64, makeData, Type, Uint64 } from '../arrow/arrow.ts';
 import { invariant, OverflowError } from '../base/errors.ts';
 import {
-  fromUnits, meanOfIntegers, meanOfPair, meanOfUnits, toUnits, wideNaN, wideNegative, widePositive,
+  fromUnits, meanOfIntegers, meanOfUnits, toUnits, wideNaN, wideNegative, widePositive,
 } from './exact.ts';
 import type { Instance } from './instance.ts';
 import type { Agg } from './plan.ts';
@@ -69,8 +69,11 @@ export class Accumulators {
   private readonly compactIds: Buffer64;
   /** Per column: how many nulls each group has, one i64 a group; 0 where no null was met. */
   private readonly nulls: number[];
-  /** The rows of the groups that were last asked for: several outputs ask in turn. */
-  private rowCounts: { readonly groups: Uint32Array; readonly counts: Float64Array } | undefined;
+  /** Scratch for what is handed out: the groups that are asked for, and elements of a column. */
+  private readonly wanted: Buffer64;
+  private readonly elements: Buffer64;
+  private readonly counted64: Buffer64;
+  private readonly undecided: Buffer64;
   private states = 0;
   private capacity = 0;
 
@@ -95,6 +98,10 @@ export class Accumulators {
     this.wide = new Buffer64(instance);
     this.compactValues = new Buffer64(instance);
     this.compactIds = new Buffer64(instance);
+    this.wanted = new Buffer64(instance);
+    this.elements = new Buffer64(instance);
+    this.counted64 = new Buffer64(instance);
+    this.undecided = new Buffer64(instance);
     const template = instance.view64(this.template, this.stride / 8);
     template.fill(0n);
     for (const { column, min, max } of this.placed) {
@@ -103,9 +110,14 @@ export class Accumulators {
     }
   }
 
-  /** Makes room for this many groups. */
-  grow(groups: number): void {
-    if (groups <= this.capacity) return;
+  /** Where the rows of groups are counted. */
+  get counted(): { readonly rows: number; readonly stride: number; readonly count: number } {
+    return { rows: this.states, stride: this.stride, count: this.capacity };
+  }
+
+  /** Makes room for this many groups; true when they moved. */
+  grow(groups: number): boolean {
+    if (groups <= this.capacity) return false;
     const wanted = Math.max(groups, this.capacity * 2, 1024);
     const { kernels } = this.instance;
     this.states = kernels.growStates(this.states, this.capacity, wanted, this.stride, this.template) >>> 0;
@@ -114,6 +126,7 @@ export class Accumulators {
       if (nulls !== 0) this.nulls[i] = kernels.enlarge(nulls, bytes, bytes, wanted * 8) >>> 0;
     });
     this.capacity = wanted;
+    return true;
   }
 
   /** Adds the selected rows, one Data for each column, to the groups that `ids` names. */
@@ -161,11 +174,18 @@ export class Accumulators {
     if (!fits || second.column.sum || second.what === 0) return false;
     const doubles = gatherWide(this.instance, stages[0]!, data[0]!, first.column.layout, window, this.wide);
     const integers = gatherWide(this.instance, stages[1]!, data[1]!, second.column.layout, window, this.compactValues);
+    this.prepareSums(0, doubles, window.count);
     this.instance.kernels.accumulatePair(
       first.what, second.what, doubles, integers, ids, window.count,
       this.states, this.stride, this.wides[0]!, second.start, signsOf(second.column).flip,
     );
     return true;
+  }
+
+  /** Decides how these doubles are added. */
+  private prepareSums(index: number, doubles: number, count: number): void {
+    const sums = this.states + this.placed[index]!.sum;
+    this.instance.kernels.prepareSums(this.wides[index]!, doubles, count, sums, this.stride, this.capacity);
   }
 
   private nullsOf(index: number): number {
@@ -177,6 +197,7 @@ export class Accumulators {
     const { column } = this.placed[index]!;
     const isDouble = column.layout.kind === 'float' ? 1 : 0;
     const { flip, signs } = signsOf(column);
+    if (isDouble === 1 && (what & stateSum) !== 0) this.prepareSums(index, values, count);
     this.instance.kernels.accumulate(isDouble, what, values, ids, count, this.states + offset, this.stride, this.wides[index]!, flip, signs);
   }
 
@@ -308,66 +329,59 @@ export class Accumulators {
     }
   }
 
+  /** Puts the groups that are asked for into memory. */
+  private place(groups: Uint32Array): number {
+    const pointer = this.wanted.ensure(groups.length * 4);
+    this.instance.put(groups, pointer);
+    return pointer;
+  }
+
+  /** What a kernel writes, 64 bits for each group, as a buffer of its own. */
+  private elementsOf(groups: Uint32Array, write: (groups: number, count: number, out: number) => void): ArrayBuffer {
+    const wanted = this.place(groups);
+    const out = this.elements.ensure(groups.length * 8);
+    write(wanted, groups.length, out);
+    return this.instance.view8(out, groups.length * 8).slice().buffer as ArrayBuffer;
+  }
+
   /** One 64-bit state of each group. */
+  private wordsOf(groups: Uint32Array, offset: number): ArrayBuffer {
+    return this.elementsOf(groups, (wanted, count, out) => this.instance.kernels.wordsOf(this.states + offset, this.stride, wanted, count, out));
+  }
+
   private words(groups: Uint32Array, offset: number, type: DataType): Data {
-    const values = new BigInt64Array(this.halves(groups, offset).buffer);
-    const typed = type.typeId === Type.Int && !(type as Int64).isSigned ? new BigUint64Array(values.buffer) : values;
+    const buffer = this.wordsOf(groups, offset);
+    const typed = type.typeId === Type.Int && !(type as Int64).isSigned ? new BigUint64Array(buffer) : new BigInt64Array(buffer);
     return makeData({ type, length: groups.length, nullCount: 0, data: typed } as never);
   }
 
   /** One 64-bit state of each group as two 32-bit halves, low first: no bigint is made on the way. */
   private halves(groups: Uint32Array, offset: number): Uint32Array {
-    const all = this.instance.view32(this.states, (this.capacity * this.stride) / 4);
-    const [step, at] = [this.stride / 4, offset / 4];
-    const halves = new Uint32Array(groups.length * 2);
-    for (let i = 0; i < groups.length; i++) {
-      const place = groups[i]! * step + at;
-      halves[i * 2] = all[place]!;
-      halves[i * 2 + 1] = all[place + 1]!;
-    }
-    return halves;
+    return new Uint32Array(this.wordsOf(groups, offset));
   }
 
-  /** How many values of a column each group has. Below 2^53, which no memory holds more of. */
-  private counts(index: number, groups: Uint32Array): Float64Array {
-    const known = this.nulls[index] === 0 ? this.rowCounts : undefined;
-    if (known?.groups === groups) return known.counts;
-    const rows = this.halves(groups, 0);
-    const counts = new Float64Array(groups.length);
-    for (let i = 0; i < groups.length; i++) counts[i] = rows[i * 2]! + rows[i * 2 + 1]! * 2 ** 32;
-    if (this.nulls[index] === 0) {
-      this.rowCounts = { groups, counts };
-      return counts;
-    }
-    const nulls = new Int32Array(this.instance.kernels.memory.buffer, this.nulls[index]!, this.capacity * 2);
-    for (let i = 0; i < groups.length; i++) {
-      const at = groups[i]! * 2;
-      counts[i]! -= (nulls[at]! >>> 0) + nulls[at + 1]! * 2 ** 32;
-    }
-    return counts;
+  /** How many values of a column each group has, as doubles (below 2^53, which no memory holds more of) or as integers. */
+  private counts(index: number, groups: Uint32Array, asDouble: boolean): { readonly buffer: ArrayBuffer; readonly zeros: number } {
+    let zeros = 0;
+    const buffer = this.elementsOf(groups, (wanted, count, out) => {
+      zeros = this.instance.kernels.countsOf(this.states, this.stride, this.nulls[index]!, wanted, count, asDouble ? 1 : 0, out);
+    });
+    return { buffer, zeros };
   }
 
   private countColumn(index: number, groups: Uint32Array): Data {
-    const counts = this.counts(index, groups);
-    const halves = new Uint32Array(groups.length * 2);
-    for (let i = 0; i < groups.length; i++) {
-      halves[i * 2] = counts[i]!;
-      halves[i * 2 + 1] = counts[i]! / 2 ** 32;
-    }
-    return makeData({ type: new Int64(), length: groups.length, nullCount: 0, data: new BigInt64Array(halves.buffer) });
+    const { buffer } = this.counts(index, groups, false);
+    return makeData({ type: new Int64(), length: groups.length, nullCount: 0, data: new BigInt64Array(buffer) });
   }
 
   /** Which of these groups have a value, as a bitmap; none when all have. */
   private validity(index: number, groups: Uint32Array): { readonly nullBitmap?: Uint8Array; readonly nullCount: number } {
-    const counts = this.counts(index, groups);
-    if (!counts.includes(0)) return { nullCount: 0 };
+    const { buffer, zeros } = this.counts(index, groups, true);
+    if (zeros === 0) return { nullCount: 0 };
+    const counts = new Float64Array(buffer);
     const nullBitmap = new Uint8Array((groups.length + 7) >> 3);
-    let nullCount = 0;
-    for (let i = 0; i < groups.length; i++) {
-      if (counts[i] === 0) nullCount++;
-      else nullBitmap[i >> 3]! |= 1 << (i & 7);
-    }
-    return { nullBitmap, nullCount };
+    for (let i = 0; i < groups.length; i++) if (counts[i] !== 0) nullBitmap[i >> 3]! |= 1 << (i & 7);
+    return { nullBitmap, nullCount: zeros };
   }
 
   private doubles(index: number, groups: Uint32Array, values: Float64Array): Data {
@@ -383,12 +397,10 @@ export class Accumulators {
   }
 
   private floatSums(index: number, groups: Uint32Array): Float64Array {
-    const { states, step, at } = this.floatView(this.placed[index]!);
-    const sums = new Float64Array(groups.length);
-    for (let i = 0; i < groups.length; i++) {
-      const place = groups[i]! * step + at;
-      sums[i] = states[place]! + states[place + 1]! + 0;
-    }
+    const { sum } = this.placed[index]!;
+    const sums = new Float64Array(
+      this.elementsOf(groups, (wanted, count, out) => this.instance.kernels.sumsOf(this.states + sum, this.stride, wanted, count, out)),
+    );
     this.eachWide(index, groups, (i, { units, flags }, high, low) => {
       sums[i] = flags === 0 ? fromUnits(units + toUnits(high) + toUnits(low)) : ofFlags(flags);
     });
@@ -396,13 +408,24 @@ export class Accumulators {
   }
 
   private floatMeans(index: number, groups: Uint32Array): Float64Array {
+    const { kernels } = this.instance;
     const placed = this.placed[index]!;
     const { states, step, at } = this.floatView(placed);
-    const counts = this.counts(index, groups);
-    const means = new Float64Array(groups.length);
-    for (let i = 0; i < groups.length; i++) {
+    let undecided = new Uint32Array(0);
+    const countsPointer = this.counted64.ensure(groups.length * 8);
+    const undecidedPointer = this.undecided.ensure(groups.length * 4 + 4);
+    const means = new Float64Array(
+      this.elementsOf(groups, (wanted, count, out) => {
+        kernels.countsOf(this.states, this.stride, this.nulls[index]!, wanted, count, 1, countsPointer);
+        const left = kernels.meansOf(this.states + placed.sum, this.stride, wanted, countsPointer, count, out, undecidedPointer);
+        undecided = this.instance.view32(undecidedPointer, left).slice();
+      }),
+    );
+    const counts = this.instance.viewDoubles(countsPointer, groups.length);
+    for (const i of undecided) {
       const place = groups[i]! * step + at;
-      if (counts[i] !== 0) means[i] = meanOfPair(states[place]!, states[place + 1]!, counts[i]!);
+      const units = toUnits(states[place]!) + toUnits(states[place + 1]!);
+      if (counts[i] !== 0) means[i] = meanOfUnits(units, BigInt(counts[i]!));
     }
     this.eachWide(index, groups, (i, { units, flags }, high, low) => {
       means[i] = flags === 0 ? meanOfUnits(units + toUnits(high) + toUnits(low), BigInt(counts[i]!)) : ofFlags(flags);
@@ -413,7 +436,7 @@ export class Accumulators {
   private integerMeans(index: number, groups: Uint32Array): Float64Array {
     const placed = this.placed[index]!;
     const [low, high] = [this.halves(groups, placed.sum), this.halves(groups, placed.sum + 8)];
-    const counts = this.counts(index, groups);
+    const counts = new Float64Array(this.counts(index, groups, true).buffer);
     const means = new Float64Array(groups.length);
     for (let i = 0; i < groups.length; i++) {
       if (counts[i] === 0) continue;
@@ -445,18 +468,13 @@ export class Accumulators {
   /** Minimum or maximum: keys that order as values do become values again. */
   private extreme(index: number, offset: number, groups: Uint32Array): Data {
     const { column } = this.placed[index]!;
-    const halves = this.halves(groups, offset);
-    const isFloat = column.layout.kind === 'float';
-    const flip = signsOf(column).flip === 0n ? 0 : 0x80000000;
-    for (let i = 0; i < halves.length; i += 2) {
-      const top = halves[i + 1]! | 0;
-      if (isFloat && top < 0) {
-        halves[i] = ~halves[i]!;
-        halves[i + 1] = top ^ 0x7fffffff;
-      } else {
-        halves[i + 1] = top ^ flip;
-      }
-    }
+    const isDouble = column.layout.kind === 'float' ? 1 : 0;
+    const { flip } = signsOf(column);
+    const halves = new Uint32Array(
+      this.elementsOf(groups, (wanted, count, out) =>
+        this.instance.kernels.extremesOf(this.states + offset, this.stride, wanted, count, isDouble, flip, out),
+      ),
+    );
     const values = valuesOfKeys(column, halves);
     const validity = this.validity(index, groups);
     clearNulls(values, validity.nullBitmap);

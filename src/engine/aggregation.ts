@@ -139,7 +139,7 @@ export class Aggregation implements Counters {
       this.rowsInRange += keyed.count;
       if (keyed.count === 0) return;
       const ids = this.grouper.group(grouped, keyed);
-      this.accumulators.grow(this.grouper.count);
+      this.grow();
       this.accumulators.add(values, valueStages, keyed, ids);
     });
   }
@@ -166,7 +166,8 @@ export class Aggregation implements Counters {
       const keyed = this.selectKeys(inRange, bound.keys.map((key) => key.name), keys);
       if (keyed.count === 0) return;
       const ids = this.grouper.group(keys, keyed);
-      this.accumulators.grow(this.grouper.count);
+      this.grow();
+      this.grouper.meet(ids, keyed.count);
       this.accumulators.merge(states, stages, keyed, ids);
     });
   }
@@ -181,13 +182,21 @@ export class Aggregation implements Counters {
   merge(other: AggregationMemory): void {
     this.instance.guard(() => {
       this.grouper.merge(other.grouper, (ids, count) => {
-        this.accumulators.grow(this.grouper.count);
+        this.grow();
+        this.grouper.meet(ids, count);
         this.accumulators.mergeMemory(other.accumulators, ids, count);
       });
     });
     this.rowsSeen += other.rowsSeen;
     this.rowsDroppedNullKey += other.rowsDroppedNullKey;
     this.rowsInRange += other.rowsInRange;
+  }
+
+  /** Makes room for the groups there are. */
+  private grow(): void {
+    if (!this.accumulators.grow(this.grouper.count)) return;
+    const { rows, stride, count } = this.accumulators.counted;
+    this.grouper.countsAt(rows, stride, count);
   }
 
   /** The partial states so far, in ascending order of the keys, the tile last. */

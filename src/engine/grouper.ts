@@ -331,6 +331,18 @@ export class Grouper {
     return last === undefined ? this.columns[0]!.count : this.instance.kernels.groupCount(last);
   }
 
+  /**
+   * Says where rows are counted for each id, 64 bits each and `stride` bytes apart: ids may have gaps, and where nothing was
+   * counted there is one. Ids that have no counted rows and are to stay are to be named to `meet`.
+   */
+  countsAt(rows: number, stride: number, count: number): void {
+    if (this.pairs.length === 0 && this.columns[0] instanceof IntGrouper) this.instance.kernels.countsAt(this.columns[0].address, rows, stride, count);
+  }
+
+  meet(ids: number, count: number): void {
+    if (this.pairs.length === 0 && this.columns[0] instanceof IntGrouper) this.instance.kernels.meet(this.columns[0].address, ids, count);
+  }
+
   get memory(): GrouperMemory {
     const counted = (address: number) => ({ address, count: this.instance.kernels.groupCount(address) });
     return { columns: this.columns.map(({ address }) => counted(address)), pairs: this.pairs.map(counted) };

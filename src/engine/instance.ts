@@ -41,6 +41,8 @@ export interface Kernels {
   groupSlots32(grouper: Pointer, keys: Pointer, rows: Pointer, count: number, signed: number, ids: Pointer): number;
   groupCount(grouper: Pointer): number;
   nameKeys(grouper: Pointer): number;
+  countsAt(grouper: Pointer, rows: Pointer, stride: number, count: number): void;
+  meet(grouper: Pointer, ids: Pointer, count: number): void;
   isOrdered(grouper: Pointer): number;
   aliveIds(grouper: Pointer, out: Pointer): void;
   intKeys(grouper: Pointer): Pointer;
@@ -56,6 +58,7 @@ export interface Kernels {
   growStates(states: Pointer, have: number, wanted: number, stride: number, template: Pointer): Pointer;
   accumulate(isDouble: number, what: number, values: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer, flip: bigint, signs: bigint): void;
   accumulatePair(what: number, whatSecond: number, doubles: Pointer, integers: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer, offset: number, flip: bigint): void;
+  prepareSums(wides: Pointer, values: Pointer, count: number, sums: Pointer, stride: number, groups: number): void;
   countNulls(bitmap: Pointer, bitOffset: number, rows: Pointer, count: number, ids: Pointer, nulls: Pointer): void;
   mergeNulls(rows: Pointer, counts: Pointer, ids: Pointer, count: number, nulls: Pointer): void;
   mergeHighLow(high: Pointer, low: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer): void;
@@ -64,6 +67,11 @@ export interface Kernels {
   mergeRows(other: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
   mergeStates(isDouble: number, what: number, other: Pointer, otherWides: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer): void;
   mergeNullCounts(other: Pointer, ids: Pointer, count: number, nulls: Pointer): void;
+  wordsOf(states: Pointer, stride: number, groups: Pointer, count: number, out: Pointer): void;
+  extremesOf(states: Pointer, stride: number, groups: Pointer, count: number, isDouble: number, flip: bigint, out: Pointer): void;
+  countsOf(states: Pointer, stride: number, nulls: Pointer, groups: Pointer, count: number, asDouble: number, out: Pointer): number;
+  sumsOf(states: Pointer, stride: number, groups: Pointer, count: number, out: Pointer): void;
+  meansOf(states: Pointer, stride: number, groups: Pointer, counts: Pointer, count: number, out: Pointer, undecided: Pointer): number;
   newWideTable(): Pointer;
   wideOf(table: Pointer, group: number): Pointer;
   wideAddLimb(wide: Pointer, limb: number, value: number): void;

@@ -3,7 +3,7 @@
  *
  * Integers are addressed directly for as long as they lie close together:
  *
- *   slots    id = key − base                                  a byte a slot says whether its key was met
+ *   slots    id = key − base                                  a slot was met when its rows were counted (`countsAt`)
  *   direct   table[key − base] = id + 1                       4 bytes a slot, 0 = empty
  *   hash     slot: | key 8 bytes | id + 1, 4 bytes | –– |     linear probing, at most half full
  *   keys     keys[id]                                         the way back
@@ -37,10 +37,13 @@ const iMode: usize = 16; // 0 empty, 1 direct, 2 hash, 3 slots
 const iSlots: usize = 24; // u64: slots of the table
 const iBase: usize = 32; // i64: the key of slot 0
 const iExpected: usize = 40; // u64: keys that were announced
-const iMet: usize = 48; // a byte for each of the first ids: whether it is alive
+const iMet: usize = 48; // a byte for each of the first ids: whether it is alive, where rows were not counted
 const iMetCount: usize = 52;
 const iMaySlots: usize = 56;
-const intGrouperBytes: usize = 64;
+const iRows: usize = 60; // where the rows of each id are counted, u64, and how far apart
+const iRowsStride: usize = 64;
+const iRowsCount: usize = 68;
+const intGrouperBytes: usize = 72;
 
 export function newIntGrouper(maySlots: i32): usize {
   const grouper = allocZeroed(intGrouperBytes);
@@ -184,6 +187,7 @@ function nameSlots(grouper: usize): void {
 /** Slots become a direct table, with the ids that they have. */
 function leaveSlots(grouper: usize): void {
   nameSlots(grouper);
+  meetCounted(grouper);
   const count = load<u32>(grouper + iCount);
   const met: usize = load<u32>(grouper + iMet);
   const table = allocZeroed(<usize>count << 2);
@@ -194,6 +198,32 @@ function leaveSlots(grouper: usize): void {
   store<u32>(grouper + iMode, 1);
 }
 
+/** Says where the rows of each id are counted, which tells the slots that were met: 64 bits each, `stride` bytes apart. */
+export function countsAt(grouper: usize, rows: usize, stride: i32, count: i32): void {
+  store<u32>(grouper + iRows, <u32>rows);
+  store<i32>(grouper + iRowsStride, stride);
+  store<i32>(grouper + iRowsCount, count);
+}
+
+/** Marks ids as met whose rows are not counted. */
+export function meet(grouper: usize, ids: usize, count: i32): void {
+  if (load<u32>(grouper + iMode) != 3) return;
+  const met: usize = load<u32>(grouper + iMet);
+  for (let i = 0; i < count; i++) store<u8>(met + load<u32>(ids + (<usize>i << 2)), 1);
+}
+
+/** Brings what the counts tell into the bytes. */
+function meetCounted(grouper: usize): void {
+  if (load<u32>(grouper + iMode) != 3) return;
+  const met: usize = load<u32>(grouper + iMet);
+  const rows: usize = load<u32>(grouper + iRows);
+  const stride: usize = load<u32>(grouper + iRowsStride);
+  const count = min<u32>(load<u32>(grouper + iRowsCount), load<u32>(grouper + iMetCount));
+  for (let id: u32 = 0; id < count; id++) {
+    if (load<u64>(rows + <usize>id * stride) != 0) store<u8>(met + id, 1);
+  }
+}
+
 /** Whether an id is a key's. */
 @inline function isAlive(grouper: usize, id: u32): bool {
   return id >= load<u32>(grouper + iMetCount) || load<u8>(<usize>load<u32>(grouper + iMet) + id) != 0;
@@ -201,7 +231,10 @@ function leaveSlots(grouper: usize): void {
 
 /** Sees to it that keys[id] is there; returns how many ids are alive. */
 export function nameKeys(grouper: usize): i32 {
-  if (load<u32>(grouper + iMode) == 3) nameSlots(grouper);
+  if (load<u32>(grouper + iMode) == 3) {
+    nameSlots(grouper);
+    meetCounted(grouper);
+  }
   const count = load<u32>(grouper + iCount);
   let alive = 0;
   for (let id: u32 = 0; id < count; id++) alive += i32(isAlive(grouper, id));
@@ -227,16 +260,13 @@ export function aliveIds(grouper: usize, out: usize): void {
 function groupSlots(grouper: usize, keys: usize, count: i32, ids: usize): bool {
   const base = load<i64>(grouper + iBase);
   const slots = load<u64>(grouper + iSlots);
-  const met: usize = load<u32>(grouper + iMet);
   let outside = false;
   for (let i = 0; i < count; i++) {
     const slot = <u64>(load<i64>(keys + (<usize>i << 3)) - base);
     outside = outside || slot >= slots;
     store<u32>(ids + (<usize>i << 2), <u32>slot);
   }
-  if (outside) return false;
-  for (let i = 0; i < count; i++) store<u8>(met + load<u32>(ids + (<usize>i << 2)), 1);
-  return true;
+  return !outside;
 }
 
 /** Gives 32-bit keys their ids where they have slots; 0 when they do not. */
@@ -248,7 +278,6 @@ export function groupSlots32(grouper: usize, keys: usize, rows: usize, count: i3
   const lowest: i64 = signed ? <i64>i32.MIN_VALUE : 0;
   const highest: i64 = signed ? <i64>i32.MAX_VALUE : <i64>u32.MAX_VALUE;
   if (base < lowest || base + <i64>slots > highest) return 0;
-  const met: usize = load<u32>(grouper + iMet);
   const low = <i32>base;
   const limit = <u32>slots;
   let i = 0;
@@ -269,7 +298,6 @@ export function groupSlots32(grouper: usize, keys: usize, rows: usize, count: i3
     if (slot >= limit) return 0;
     store<u32>(ids + (<usize>i << 2), slot);
   }
-  for (i = 0; i < count; i++) store<u8>(met + load<u32>(ids + (<usize>i << 2)), 1);
   return 1;
 }
 

@@ -1,6 +1,7 @@
 /** Merging the states of another thread, in the same memory: `ids` has the own group id of each of its groups. */
 import { addExactly, addInt128, keepGreater, keepLess } from './state';
-import { wideMerge, wideOf, wideOfOther } from './wide';
+import { byTwoSum } from './split';
+import { wideMerge, wideOf, wideOfOther, wMode } from './wide';
 
 /** Adds the rows of each group, and of each column what `what` names: 2 sum, 4 min, 8 max; as in `accumulate`. */
 export function mergeRows(other: usize, ids: usize, count: i32, states: usize, stride: i32): void {
@@ -14,6 +15,7 @@ export function mergeRows(other: usize, ids: usize, count: i32, states: usize, s
 export function mergeStates(
   isDouble: i32, what: i32, other: usize, otherWides: usize, ids: usize, count: i32, states: usize, stride: i32, wides: usize,
 ): void {
+  if (isDouble) store<u32>(wides + wMode, byTwoSum);
   for (let i = 0; i < count; i++) {
     const id = load<u32>(ids + (<usize>i << 2));
     let state = states + <usize>id * stride;

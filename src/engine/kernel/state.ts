@@ -10,13 +10,14 @@
  * Minima and maxima are kept as 64-bit keys that order as the values do (`orderOf` for doubles, the sign bit flipped for
  * unsigned integers), so one comparison serves all types. New groups start as a copy of a template.
  *
- * Float sums: high + low is exactly the sum so far. Each addition is two error-free transformations (Knuth's TwoSum); where
- * a residue does not fit, and for NaN and infinities, the group's wide accumulator takes what there is and high and low
- * start again from zero.
+ * Float sums: high + low is exactly the sum so far. Values of similar size are split and added by parts (split.ts); else each
+ * addition is two error-free transformations (Knuth's TwoSum). Where a residue does not fit, and for NaN and infinities, the
+ * group's wide accumulator takes what there is and high and low start again from zero.
  */
 import { alloc, free } from './memory';
 import { validBit } from './select';
-import { wideAdd, wideOf } from './wide';
+import { addSplit, bySplit, byTwoSum } from './split';
+import { wideAdd, wideOf, wLimits, wMode, wSplitter } from './wide';
 
 /** Room for `wanted` groups: the block of `have` groups, or a larger one with new groups made from `template`. */
 export function growStates(states: usize, have: i32, wanted: i32, stride: i32, template: usize): usize {
@@ -83,8 +84,10 @@ export function growStates(states: usize, have: i32, wanted: i32, stride: i32, t
 /** What is asked for, as literals: each combination becomes a loop of its own. */
 @inline function loop<T>(
   values: usize, ids: usize, count: i32, states: usize, stride: usize, wides: usize, flip: i64, signs: i64,
-  withCount: bool, withSum: bool, withMin: bool, withMax: bool,
+  withCount: bool, withSum: bool, withMin: bool, withMax: bool, split: bool,
 ): void {
+  const splitter: f64 = split ? load<f64>(wides + wSplitter) : 0;
+  const limits = split ? v128.load(wides + wLimits) : f64x2.splat(0);
   for (let i = 0; i < count; i++) {
     const id = load<u32>(ids + (<usize>i << 2));
     let state = states + <usize>id * stride;
@@ -94,8 +97,10 @@ export function growStates(states: usize, have: i32, wanted: i32, stride: i32, t
     }
     const value = load<T>(values + (<usize>i << 3));
     if (withSum) {
-      if (isFloat<T>()) addExactly(state, <f64>value, wides, id);
-      else addInt128(state, <u64>value, (<i64>value >> 63) & signs);
+      if (isFloat<T>()) {
+        if (split) addSplit(state, <f64>value, splitter, limits, wides, id);
+        else addExactly(state, <f64>value, wides, id);
+      } else addInt128(state, <u64>value, (<i64>value >> 63) & signs);
       state += 16;
     }
     if (withMin || withMax) {
@@ -113,21 +118,36 @@ export function growStates(states: usize, have: i32, wanted: i32, stride: i32, t
   what: i32, values: usize, ids: usize, count: i32, states: usize, stride: usize, wides: usize, flip: i64, signs: i64,
 ): void {
   switch (what) {
-    case 1: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, false, false, false); break;
-    case 2: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, true, false, false); break;
-    case 3: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, true, false, false); break;
-    case 4: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, false, true, false); break;
-    case 5: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, false, true, false); break;
-    case 6: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, true, true, false); break;
-    case 7: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, true, true, false); break;
-    case 8: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, false, false, true); break;
-    case 9: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, false, false, true); break;
-    case 10: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, true, false, true); break;
-    case 11: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, true, false, true); break;
-    case 12: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, false, true, true); break;
-    case 13: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, false, true, true); break;
-    case 14: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, true, true, true); break;
-    case 15: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, true, true, true); break;
+    case 1: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, false, false, false, false); break;
+    case 2: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, true, false, false, false); break;
+    case 3: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, true, false, false, false); break;
+    case 4: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, false, true, false, false); break;
+    case 5: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, false, true, false, false); break;
+    case 6: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, true, true, false, false); break;
+    case 7: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, true, true, false, false); break;
+    case 8: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, false, false, true, false); break;
+    case 9: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, false, false, true, false); break;
+    case 10: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, true, false, true, false); break;
+    case 11: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, true, false, true, false); break;
+    case 12: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, false, true, true, false); break;
+    case 13: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, false, true, true, false); break;
+    case 14: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, true, true, true, false); break;
+    case 15: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, true, true, true, false); break;
+    default: unreachable();
+  }
+}
+
+/** The lists with a sum, by split. */
+@inline function chooseSplit(what: i32, values: usize, ids: usize, count: i32, states: usize, stride: usize, wides: usize): void {
+  switch (what) {
+    case 2: loop<f64>(values, ids, count, states, stride, wides, 0, 0, false, true, false, false, true); break;
+    case 3: loop<f64>(values, ids, count, states, stride, wides, 0, 0, true, true, false, false, true); break;
+    case 6: loop<f64>(values, ids, count, states, stride, wides, 0, 0, false, true, true, false, true); break;
+    case 7: loop<f64>(values, ids, count, states, stride, wides, 0, 0, true, true, true, false, true); break;
+    case 10: loop<f64>(values, ids, count, states, stride, wides, 0, 0, false, true, false, true, true); break;
+    case 11: loop<f64>(values, ids, count, states, stride, wides, 0, 0, true, true, false, true, true); break;
+    case 14: loop<f64>(values, ids, count, states, stride, wides, 0, 0, false, true, true, true, true); break;
+    case 15: loop<f64>(values, ids, count, states, stride, wides, 0, 0, true, true, true, true, true); break;
     default: unreachable();
   }
 }
@@ -141,21 +161,25 @@ export function accumulate(
   isDouble: i32, what: i32, values: usize, ids: usize, count: i32,
   states: usize, stride: usize, wides: usize, flip: i64, signs: i64,
 ): void {
-  if (isDouble) choose<f64>(what, values, ids, count, states, stride, wides, flip, signs);
-  else choose<i64>(what, values, ids, count, states, stride, wides, flip, signs);
+  if (!isDouble) choose<i64>(what, values, ids, count, states, stride, wides, flip, signs);
+  else if ((what & 2) != 0 && load<u32>(wides + wMode) == bySplit) chooseSplit(what, values, ids, count, states, stride, wides);
+  else choose<f64>(what, values, ids, count, states, stride, wides, flip, signs);
 }
 
 /** Both columns of a row in one visit to its group; the states of the second begin `offset` bytes after those of the first. */
 @inline function pairLoop(
   doubles: usize, integers: usize, ids: usize, count: i32, states: usize, stride: usize, wides: usize, offset: usize, flip: i64,
-  min: bool, max: bool, secondMin: bool, secondMax: bool,
+  min: bool, max: bool, secondMin: bool, secondMax: bool, split: bool,
 ): void {
+  const splitter: f64 = split ? load<f64>(wides + wSplitter) : 0;
+  const limits = split ? v128.load(wides + wLimits) : f64x2.splat(0);
   for (let i = 0; i < count; i++) {
     const id = load<u32>(ids + (<usize>i << 2));
     const group = states + <usize>id * stride;
     store<u64>(group, load<u64>(group) + 1);
     const value = load<f64>(doubles + (<usize>i << 3));
-    addExactly(group + 8, value, wides, id);
+    if (split) addSplit(group + 8, value, splitter, limits, wides, id);
+    else addExactly(group + 8, value, wides, id);
     let state = group + 24;
     if (min || max) {
       const order = orderOf(value);
@@ -175,6 +199,30 @@ export function accumulate(
   }
 }
 
+@inline function choosePair(
+  what: i32, whatSecond: i32, doubles: usize, integers: usize, ids: usize, count: i32,
+  states: usize, stride: usize, wides: usize, offset: usize, flip: i64, split: bool,
+): void {
+  const a = what & 4, b = what & 8, c = whatSecond & 4, d = whatSecond & 8;
+  if (a == 0 && b == 0) {
+    if (c == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, false, false, true, split);
+    else if (d == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, false, true, false, split);
+    else pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, false, true, true, split);
+  } else if (a == 0) {
+    if (c == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, true, false, true, split);
+    else if (d == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, true, true, false, split);
+    else pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, true, true, true, split);
+  } else if (b == 0) {
+    if (c == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, false, false, true, split);
+    else if (d == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, false, true, false, split);
+    else pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, false, true, true, split);
+  } else {
+    if (c == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, true, false, true, split);
+    else if (d == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, true, true, false, split);
+    else pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, true, true, true, split);
+  }
+}
+
 /**
  * The common list at one visit per row: rows, the sum of a double (and its min 4, max 8 in `what`), and min 4 or max 8 or
  * both (`whatSecond`) of integers, dates or timestamps. No value is null.
@@ -183,24 +231,8 @@ export function accumulatePair(
   what: i32, whatSecond: i32, doubles: usize, integers: usize, ids: usize, count: i32,
   states: usize, stride: usize, wides: usize, offset: usize, flip: i64,
 ): void {
-  const a = what & 4, b = what & 8, c = whatSecond & 4, d = whatSecond & 8;
-  if (a == 0 && b == 0) {
-    if (c == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, false, false, true);
-    else if (d == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, false, true, false);
-    else pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, false, true, true);
-  } else if (a == 0) {
-    if (c == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, true, false, true);
-    else if (d == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, true, true, false);
-    else pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, true, true, true);
-  } else if (b == 0) {
-    if (c == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, false, false, true);
-    else if (d == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, false, true, false);
-    else pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, false, true, true);
-  } else {
-    if (c == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, true, false, true);
-    else if (d == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, true, true, false);
-    else pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, true, true, true);
-  }
+  if (load<u32>(wides + wMode) == bySplit) choosePair(what, whatSecond, doubles, integers, ids, count, states, stride, wides, offset, flip, true);
+  else choosePair(what, whatSecond, doubles, integers, ids, count, states, stride, wides, offset, flip, false);
 }
 
 /** Counts the nulls of each group: `nulls` has one i64 a group. */
@@ -224,6 +256,7 @@ export function mergeNulls(rows: usize, counts: usize, ids: usize, count: i32, n
 export function mergeHighLow(
   high: usize, low: usize, ids: usize, count: i32, states: usize, stride: usize, wides: usize,
 ): void {
+  store<u32>(wides + wMode, byTwoSum);
   for (let i = 0; i < count; i++) {
     const id = load<u32>(ids + (<usize>i << 2));
     const state = states + <usize>id * stride;

@@ -15,15 +15,21 @@ const wideBytes: usize = 576;
 const slabCount: usize = 56; // fills half a 64 KiB block
 
 /**
- * Where a column keeps its wide accumulators:
+ * What belongs to the sums of a column: its wide accumulators, and how values are split (split.ts):
  *
  *   | pointers, u32: one address per group, 0 = none | capacity, u32 | slab, u32 | left in slab, u32 |
+ *   | how to add, u32 | – | M | limits of high and low | largest and smallest magnitude | f64 each
  */
 const wPointers: usize = 0;
 const wCapacity: usize = 4;
 const wSlab: usize = 8;
 const wLeft: usize = 12;
-const wideTableBytes: usize = 16;
+export const wMode: usize = 16; // 0 not decided, 1 split, 2 by TwoSum
+export const wSplitter: usize = 24;
+export const wLimits: usize = 32;
+export const wLargest: usize = 48;
+export const wSmallest: usize = 56;
+const wideTableBytes: usize = 64;
 
 export function newWideTable(): usize {
   return allocZeroed(wideTableBytes);
