@@ -17,6 +17,7 @@ import { selectRows } from './filter.ts';
 import { columnGrouper, type ColumnGrouper, Grouper, type GrouperMemory, TileGrouper, type Window } from './grouper.ts';
 import { borrowInstance, type Instance } from './instance.ts';
 import type { GroupByPlan } from './plan.ts';
+import { mayHoldEvents } from './skip.ts';
 import { Buffer64, columnData, ColumnStage } from './staging.ts';
 import { bindPlan, type BoundPlan, fieldOf, rangeInUnits, resultSchema, type TimeColumn, tileType } from './types.ts';
 
@@ -136,6 +137,7 @@ export class Aggregation implements Counters {
     const eventTimes = byTime ? { data: time!, stage: this.stage(bound.time!.name), bytes: bound.time!.bytes } : undefined;
     const grouped = bound.tile === undefined ? keys : [...keys, time!];
     this.each(batch, (window) => {
+      if (range !== undefined && !mayHoldEvents(time!, window.start, window.length, range)) return;
       const inRange = range === undefined ? window : this.selectTime(window, time!, bound.time!, range);
       const keyed = this.selectKeys(inRange, bound.keys.map((key) => key.name), keys);
       this.rowsDroppedNullKey += inRange.count - keyed.count;

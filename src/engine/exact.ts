@@ -51,9 +51,9 @@ export function fromUnits(units: bigint): number {
   return roundRatio(units, 1n, unitExponent);
 }
 
-/** The double nearest to `units / count`. */
-export function meanOfUnits(units: bigint, count: bigint): number {
-  return roundRatio(units, count, unitExponent);
+/** The double nearest to a sum divided by `count`. */
+export function meanOf({ units, exponent }: Dyadic, count: bigint): number {
+  return roundRatio(units, count, exponent);
 }
 
 /** The double nearest to `sum / count` for whole numbers. */
@@ -115,7 +115,7 @@ function integerRoot(value: bigint): bigint {
 }
 
 /** The double nearest to numerator / denominator · 2^exponent. */
-export function roundRatio(numerator: bigint, denominator: bigint, exponent: number): number {
+function roundRatio(numerator: bigint, denominator: bigint, exponent: number): number {
   if (numerator === 0n) return 0;
   const magnitude = numerator < 0n ? -numerator : numerator;
   // A quotient of 55 or 56 bits: two more than are kept, and the remainder says whether anything lies below them.

@@ -5,7 +5,7 @@
  */
 import { Binary, type Data, Field, Float64, makeData } from '../../arrow/arrow.ts';
 import {
-  type Dyadic, dyadicOf, fromUnits, meanOfUnits, toUnits, unitExponent, wideNaN, wideNegative, widePositive,
+  type Dyadic, dyadicOf, fromUnits, meanOf, toUnits, unitExponent, wideNaN, wideNegative, widePositive,
 } from '../exact.ts';
 import { Buffer64, hasNulls } from '../staging.ts';
 import { binaryColumn, bytesOfUnits, unitsOfBytes } from './binary.ts';
@@ -142,10 +142,10 @@ export class FloatSum implements State {
     );
     for (const i of undecided) {
       const place = groups[i]! * step + at;
-      if (counts[i] !== 0) means[i] = meanOfUnits(toUnits(states[place]!) + toUnits(states[place + 1]!), BigInt(counts[i]!));
+      if (counts[i] !== 0) means[i] = meanOf(dyadicOf([states[place]!, states[place + 1]!]), BigInt(counts[i]!));
     }
     this.eachWide(groups, (i, { units, flags }, high, low) => {
-      means[i] = flags === 0 ? meanOfUnits(units + toUnits(high) + toUnits(low), BigInt(counts[i]!)) : ofFlags(flags);
+      means[i] = flags === 0 ? meanOf({ units: units + toUnits(high) + toUnits(low), exponent: unitExponent }, BigInt(counts[i]!)) : ofFlags(flags);
     });
     return means;
   }

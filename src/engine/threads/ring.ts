@@ -24,12 +24,8 @@ const { waitAsync } = Atomics as unknown as { readonly waitAsync?: WaitAsync };
 export class Ring {
   private readonly words: Int32Array;
 
-  /** `words`: `ringBytes` of shared memory, zero at first. `ahead`: entries that may be under way at once. */
-  constructor(
-    buffer: ArrayBufferLike,
-    address: number,
-    private readonly ahead: number,
-  ) {
+  /** `ringBytes` of shared memory from `address` on, zero at first. */
+  constructor(buffer: ArrayBufferLike, address: number) {
     this.words = new Int32Array(buffer, address, ringBytes / 4);
   }
 
@@ -51,11 +47,6 @@ export class Ring {
 
   isFree(entry: number): boolean {
     return Atomics.load(this.words, statesAt + entry) === 0;
-  }
-
-  /** The entry that must be done before the next may be put, so that no more than `ahead` are under way. */
-  get gate(): number {
-    return (this.nextEntry + entries - this.ahead) % entries;
   }
 
   put(record: number): void {

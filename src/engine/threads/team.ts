@@ -5,7 +5,8 @@
  *   unit  ─▶ fetched and added by whichever thread is free
  *   end   ─▶ one thread takes over the groups of the others and answers
  *
- * The caller's thread only copies, a stretch at a time, and lends a hand for as long as no thread of the pool listens yet.
+ * The caller's thread copies for the others, a stretch at a time, and adds rows itself while they have enough to do: of `threads`
+ * threads it is one. Units are for the pool alone, and the caller waits.
  * Laws are those of `Aggregation`: who adds which rows, and in which order, changes no bit.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -26,8 +27,10 @@ import type { BatchLayout } from './worker.ts';
 
 /** Rows that are copied at a time. */
 const stretchRowsDefault = 1 << 16;
-/** Stretches under way for each thread: one that it works on, and some ahead. */
-const stretchesPerThread = 4;
+/** Stretches that wait for each thread while it works on another. */
+const stretchesAhead = 2;
+/** Stretches after which the event loop gets its turn. */
+const stretchesPerTurn = 4;
 /** Units that a thread is given before it has answered for what it has. */
 const unitsAhead = 2;
 /** What stretches under way may take beside the groups. */
@@ -68,7 +71,7 @@ interface Member {
 export class TeamRun {
   private readonly team: Team;
   private readonly job = jobs++;
-  private readonly members: Member[];
+  private readonly members: Member[] = [];
   private readonly packer: BatchPacker;
   private readonly ringAddress: number;
   private readonly ring: Ring;
@@ -91,7 +94,7 @@ export class TeamRun {
   constructor(
     private readonly plans: readonly GroupByPlan[],
     private readonly schema: Schema,
-    threads: number,
+    private readonly threads: number,
     options: AggregationOptions,
     private readonly signal: AbortSignal | undefined,
   ) {
@@ -107,11 +110,19 @@ export class TeamRun {
     const { instance } = this.team;
     this.packer = new BatchPacker(instance);
     this.ringAddress = instance.kernels.allocZeroed(ringBytes) >>> 0;
-    this.ring = new Ring(instance.view8(this.ringAddress, ringBytes).buffer, this.ringAddress, threads * stretchesPerThread);
+    this.ring = new Ring(instance.view8(this.ringAddress, ringBytes).buffer, this.ringAddress);
     this.counters = plans.map(() => countersOf([]));
-    this.members = workersOf(threads).map((worker) => ({ worker, begun: false, streaming: false, ahead: 0 }));
     signal?.addEventListener('abort', this.onAbort);
-    for (const member of this.members) void this.beginMember(member);
+    this.enlist(Math.max(1, threads - 1));
+  }
+
+  /** Makes so many threads of the pool members. */
+  private enlist(threads: number): void {
+    for (const worker of workersOf(threads).slice(this.members.length)) {
+      const member = { worker, begun: false, streaming: false, ahead: 0 };
+      this.members.push(member);
+      void this.beginMember(member);
+    }
   }
 
   private async beginMember(member: Member): Promise<void> {
@@ -178,26 +189,44 @@ export class TeamRun {
   ): Promise<void> {
     const types = fields.map(({ type }) => plainType(type));
     const columns = fields.map(({ name }, i) => ({ name, data: columnData(batch, name, types[i]!) }));
-    const { ring, team } = this;
     const stretchRows = this.options.rare?.stretchRows ?? stretchRowsDefault;
     let layout: number | undefined;
+    let sinceTurn = 0;
     for (let start = 0; start < batch.numRows; start += stretchRows) {
       this.check();
       const rows = Math.min(stretchRows, batch.numRows - start);
-      if (!this.members.some(({ begun, worker }) => begun && worker.alive)) {
+      if (this.othersWant()) {
+        layout ??= this.team.instance.guard(() => this.layoutOf(columns, types, states));
+        this.handOver(layout, columns, start, rows);
+      } else {
         const part = batch.numRows === rows ? batch : batch.slice(start, start + rows);
         for (const [i, aggregation] of this.ownAggregations().entries()) work(aggregation, part, i);
-        await nextTurn();
-        continue;
+        sinceTurn = stretchesPerTurn;
       }
-      layout ??= team.instance.guard(() => this.layoutOf(columns, types, states));
-      this.openStreams();
-      await this.untilFree(ring.gate);
-      await this.untilFree(ring.nextEntry);
-      const { record, free } = team.instance.guard(() => this.packer.pack(layout!, columns, start, rows));
-      this.underWay.set(ring.nextEntry, free);
-      ring.put(record);
+      if (++sinceTurn < stretchesPerTurn) continue;
+      sinceTurn = 0;
+      await nextTurn();
     }
+  }
+
+  /** Whether a thread of the pool would soon be without work. */
+  private othersWant(): boolean {
+    const listening = this.members.filter(({ begun, worker }) => begun && worker.alive).length;
+    return this.ring.waiting < listening * stretchesAhead && this.ring.isFree(this.ring.nextEntry);
+  }
+
+  /** Copies rows to where the threads of the pool take them from. */
+  private handOver(layout: number, columns: readonly NamedData[], start: number, rows: number): void {
+    this.openStreams();
+    for (const entry of this.underWay.keys()) if (this.ring.isFree(entry)) this.giveBack(entry);
+    const { record, free } = this.team.instance.guard(() => this.packer.pack(layout, columns, start, rows));
+    this.underWay.set(this.ring.nextEntry, free);
+    this.ring.put(record);
+  }
+
+  private giveBack(entry: number): void {
+    this.underWay.get(entry)?.();
+    this.underWay.delete(entry);
   }
 
   /** Waits until an entry of the ring is free, and gives back what was under way there. */
@@ -207,8 +236,7 @@ export class TeamRun {
       await this.ring.untilFree(entry);
       this.check();
     }
-    this.underWay.get(entry)?.();
-    this.underWay.delete(entry);
+    this.giveBack(entry);
   }
 
   private openStreams(): void {
@@ -248,6 +276,7 @@ export class TeamRun {
   /** Returns the units that no thread was there for. */
   async addUnits(units: readonly RowUnit[], onRows?: (rows: number) => void): Promise<readonly RowUnit[]> {
     await this.quiet();
+    this.enlist(this.threads);
     for (let next = 0; next < units.length; next++) {
       const unit = units[next]!;
       const member = await this.memberForUnit();

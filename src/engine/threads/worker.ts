@@ -144,7 +144,7 @@ function begin({ job, team, memory, ring, module, plans, schema, options }: Requ
     plans,
     options,
     aggregations,
-    ring: new Ring(instance.view8(ring, ringBytes).buffer, ring, 0),
+    ring: new Ring(instance.view8(ring, ringBytes).buffer, ring),
     batches: new BatchUnpacker(instance),
     layouts: new Map(),
     cancelled: new AbortController(),
