@@ -136,9 +136,10 @@ function makeRoom(grouper: usize, keys: usize, count: i32): void {
   store<u32>(grouper + iMode, 1);
 }
 
-/** The most slots for a range: rows announced are to fill them, more or less. */
+/** The most slots for a range: rows announced are to fill them, more or less, with some room at both ends. */
 @inline function slotsMax(grouper: usize): u64 {
-  return min<u64>(slotsDirectMax, max<u64>(1 << 16, load<u64>(grouper + iExpected)));
+  const expected = load<u64>(grouper + iExpected);
+  return min<u64>(slotsDirectMax, max<u64>(1 << 16, expected + (expected >> 2)));
 }
 
 /** Begins with slots, or adds slots at the end, where keys from first to last allow it; else slots become a table. */

@@ -1,6 +1,7 @@
 /**
  * An arena in a memory that several instances may share, one per thread. Each has spans of its own, taken from the break;
- * blocks are powers of two from 16 bytes; a freed block waits in the list of its size.
+ * blocks are powers of two from 16 bytes, large ones also the seven sizes between two of them; a freed block waits in the list
+ * of its size.
  *
  *   | – | break, u32 at 64 | span of A | span of B | large block of A | … → break
  *
@@ -10,9 +11,11 @@
 const breakAt: usize = 64;
 const heapStart: u32 = 4096;
 const spanBytes: u32 = 1 << 18;
-const classes: i32 = 33;
+/** Sizes from here on have eight steps to the next power of two. */
+const finePower: i32 = 20;
+const classes: i32 = finePower + ((33 - finePower) << 3);
 
-/** Free lists: one head per power of two, linked through the blocks. 0 until something was allocated. */
+/** Free lists: one head per size, linked through the blocks. 0 until something was allocated. */
 let lists: usize = 0;
 /** What is left of the span that blocks are cut from. */
 let next: u32 = 0;
@@ -70,8 +73,19 @@ function take(bytes: u64): u32 {
   return start;
 }
 
-@inline function classOf(size: usize): i32 {
-  return max<i32>(4, 32 - clz<u32>(<u32>size - 1));
+/** The number of the smallest size that holds this many bytes. */
+function classOf(size: usize): i32 {
+  const power = 32 - clz<u32>(<u32>size - 1);
+  if (power <= finePower) return max<i32>(4, power);
+  // 2^(power − 1) and so many eighths of it.
+  const eighth = power - 4;
+  return finePower + ((power - 1 - finePower) << 3) + <i32>((<u64>size + ((<u64>1) << eighth) - 1) >> eighth) - 8;
+}
+
+@inline function bytesOf(sizeClass: i32): u64 {
+  if (sizeClass <= finePower) return (<u64>1) << sizeClass;
+  const steps = sizeClass - finePower;
+  return <u64>(8 + (steps & 7)) << (finePower + (steps >> 3) - 3);
 }
 
 function cut(bytes: u32): usize {
@@ -104,7 +118,7 @@ export function alloc(size: usize): usize {
     store<usize>(head, load<usize>(block));
     return block;
   }
-  const bytes: u64 = (<u64>1) << sizeClass;
+  const bytes = bytesOf(sizeClass);
   return bytes > <u64>(spanBytes >> 1) ? <usize>take(bytes) : cut(<u32>bytes);
 }
 

@@ -20,6 +20,9 @@ export interface OtherStates {
   readonly tables: readonly number[];
 }
 
+/** Rows that take so much grow in smaller steps. */
+const carefulBytes = 32 * 2 ** 20;
+
 interface Counts {
   readonly groups: Uint32Array;
   readonly counts: Float64Array;
@@ -53,7 +56,8 @@ export class Groups {
   /** Makes room for this many groups; true when they moved. */
   grow(groups: number): boolean {
     if (groups <= this.capacity) return false;
-    const wanted = Math.max(groups, this.capacity * 2, 1024);
+    const factor = this.capacity * this.stride < carefulBytes ? 2 : 1.5;
+    const wanted = Math.max(groups, Math.ceil(this.capacity * factor), 1024);
     const { kernels } = this.instance;
     this.pointer = kernels.growStates(this.pointer, this.capacity, wanted, this.stride, this.template) >>> 0;
     const bytes = this.capacity * 8;
