@@ -259,35 +259,19 @@ class StringGrouper implements ColumnGrouper {
 
   sort(positions: number): void {
     const { kernels } = this.instance;
-    kernels.argsortStrings(kernels.stringPointers(this.address), kernels.stringLengths(this.address), this.count, positions);
+    kernels.argsortStrings(this.address, positions);
   }
 
   column(ids: Uint32Array): Data {
-    const { kernels, bytes } = this.instance;
-    const pointers = this.instance.view32(kernels.stringPointers(this.address) >>> 0, this.count);
-    const lengths = this.instance.view32(kernels.stringLengths(this.address) >>> 0, this.count);
-    let total = 0;
-    for (let i = 0; i < ids.length; i++) total += lengths[ids[i]!]!;
-    if (this.key.layout.kind === 'decimal') {
-      const spans = new Uint32Array(ids.length * 2);
-      for (let i = 0; i < ids.length; i++) spans[i * 2] = pointers[ids[i]!]!;
-      return spanColumn(this.instance, this.name, this.key.type, spans, { nullCount: 0 });
-    }
-    const large = this.key.type.typeId === Type.LargeUtf8 || this.key.type.typeId === Type.LargeBinary;
-    if (!large && total > 0x7fffffff) {
-      throw new OverflowError(this.name, '(all)', `the keys are ${total} bytes long together, more than a Utf8 column holds; use LargeUtf8`);
-    }
-    const values = new Uint8Array(total);
-    const starts = new Float64Array(ids.length + 1);
-    let at = 0;
-    for (let i = 0; i < ids.length; i++) {
-      const [pointer, length] = [pointers[ids[i]!]!, lengths[ids[i]!]!];
-      for (let k = 0; k < length; k++) values[at + k] = bytes[pointer + k]!;
-      at += length;
-      starts[i + 1] = at;
-    }
-    const valueOffsets = large ? BigInt64Array.from(starts, BigInt) : Int32Array.from(starts);
-    return makeData({ type: this.key.type, length: ids.length, nullCount: 0, valueOffsets, data: values } as never);
+    const { instance } = this;
+    const bytes = ids.length * 12;
+    const spans = instance.alloc(bytes);
+    const wanted = spans + ids.length * 8;
+    instance.put(ids, wanted);
+    instance.kernels.stringSpans(this.address, wanted, ids.length, spans);
+    const found = instance.view32(spans, ids.length * 2).slice();
+    instance.free(spans, bytes);
+    return spanColumn(instance, this.name, this.key.type, found, { nullCount: 0 });
   }
 }
 

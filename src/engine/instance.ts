@@ -51,8 +51,7 @@ export interface Kernels extends StateKernels {
   newStringGrouper(): Pointer;
   groupStrings(grouper: Pointer, offsets: Pointer, bytes: Pointer, rows: Pointer, count: number, ids: Pointer): void;
   groupCodes(grouper: Pointer, codes: Pointer, rows: Pointer, count: number, memo: Pointer, offsets: Pointer, bytes: Pointer, ids: Pointer): void;
-  stringPointers(grouper: Pointer): Pointer;
-  stringLengths(grouper: Pointer): Pointer;
+  stringSpans(grouper: Pointer, ids: Pointer, count: number, out: Pointer): void;
   mergeInts(grouper: Pointer, other: Pointer, ids: Pointer): void;
   mergeStrings(grouper: Pointer, other: Pointer, ids: Pointer): void;
   mergePairs(grouper: Pointer, other: Pointer, firsts: Pointer, seconds: Pointer, ids: Pointer): void;
@@ -78,7 +77,7 @@ export interface Kernels extends StateKernels {
   wideAddLimb(wide: Pointer, limb: number, value: number): void;
   wideFlag(wide: Pointer, flag: number): void;
   argsort64(words: Pointer, count: number, positions: Pointer): void;
-  argsortStrings(pointers: Pointer, lengths: Pointer, count: number, positions: Pointer): void;
+  argsortStrings(grouper: Pointer, positions: Pointer): void;
   ranksOf(positions: Pointer, count: number, ranks: Pointer): void;
   flipSigns(words: Pointer, count: number): void;
 }

@@ -1,7 +1,7 @@
 /**
- * Groupers: keys → group ids, dense and in order of first appearance.
+ * Groupers of integers: keys → group ids, dense and in order of first appearance. Strings are strings.ts.
  *
- * Integers are addressed directly for as long as they lie close together:
+ * They are addressed directly for as long as they lie close together:
  *
  *   slots    id = key − base                                  a slot was met when its rows were counted (`countsAt`)
  *   direct   table[key − base] = id + 1                       4 bytes a slot, 0 = empty
@@ -11,14 +11,11 @@
  * Slots need no look-up at all, and their ids ascend as the keys do; but ids have gaps, so they are for a single key, and for
  * ranges that the rows announced are likely to fill. Ids stay what they are when a table grows, moves its base or turns into
  * another; what slots had no key then are dead ids.
- *
- * Strings: slot | hash, 4 bytes | id + 1, 4 bytes |, the bytes of each distinct string once in an arena, zero-padded to whole
- * words, so that comparing goes by words.
  */
 import { alloc, allocZeroed, enlarge, free } from './memory';
 
 /** Makes every key collide: for tests that want the rare to be common. */
-let collide: u64 = u64.MAX_VALUE;
+export let collide: u64 = u64.MAX_VALUE;
 let direct: bool = true;
 
 export function forceHash(useDirect: i32, allHashesEqual: i32): void {
@@ -390,174 +387,6 @@ function groupSome(grouper: usize, keys: usize, count: i32, ids: usize): void {
   }
 }
 
-// A string grouper's fields.
-const sCount: usize = 0;
-const sCapacity: usize = 4; // room in pointers, lengths and hashes
-const sPointers: usize = 8; // u32 a string: where its bytes stand
-const sLengths: usize = 12;
-const sHashes: usize = 16;
-const sTable: usize = 20;
-const sSlots: usize = 24; // u32
-const sBlock: usize = 28; // the arena block that is being filled
-const sBlockLeft: usize = 32;
-const stringGrouperBytes: usize = 40;
-const blockBytes: usize = 1 << 16;
-
-export function newStringGrouper(): usize {
-  const grouper = allocZeroed(stringGrouperBytes);
-  store<u32>(grouper + sCapacity, 1024);
-  store<u32>(grouper + sPointers, <u32>alloc(4096));
-  store<u32>(grouper + sLengths, <u32>alloc(4096));
-  store<u32>(grouper + sHashes, <u32>alloc(4096));
-  store<u32>(grouper + sSlots, 4096);
-  store<u32>(grouper + sTable, <u32>allocZeroed(4096 << 3));
-  return grouper;
-}
-
-export function stringPointers(grouper: usize): usize {
-  return load<u32>(grouper + sPointers);
-}
-
-export function stringLengths(grouper: usize): usize {
-  return load<u32>(grouper + sLengths);
-}
-
-/** The last 1 to 7 bytes of a string as a word, zeros above. Reads whole words: every block has room behind it. */
-@inline function tailOf(bytes: usize, length: usize): u64 {
-  return load<u64>(bytes) & (((<u64>1) << (length << 3)) - 1);
-}
-
-@inline function hashBytes(bytes: usize, length: usize): u32 {
-  let hash: u64 = <u64>length * 0x9e3779b97f4a7c15;
-  let i: usize = 0;
-  for (; i + 8 <= length; i += 8) {
-    hash = (hash ^ load<u64>(bytes + i)) * 0xff51afd7ed558ccd;
-    hash ^= hash >> 32;
-  }
-  if (i < length) {
-    hash = (hash ^ tailOf(bytes + i, length - i)) * 0xff51afd7ed558ccd;
-    hash ^= hash >> 32;
-  }
-  hash *= 0xc4ceb9fe1a85ec53;
-  return <u32>((hash ^ (hash >> 33)) & collide);
-}
-
-/** `kept` is zero-padded to whole words; `bytes` is not. */
-@inline function sameBytes(kept: usize, bytes: usize, length: usize): bool {
-  let i: usize = 0;
-  for (; i + 8 <= length; i += 8) if (load<u64>(kept + i) != load<u64>(bytes + i)) return false;
-  return i == length || load<u64>(kept + i) == tailOf(bytes + i, length - i);
-}
-
-function keep(grouper: usize, bytes: usize, length: usize): usize {
-  const padded = (length + 7) & ~7;
-  if (padded > <usize>load<u32>(grouper + sBlockLeft)) {
-    if (padded > blockBytes >> 2) {
-      const own = alloc(max<usize>(padded, 8));
-      if (padded > 0) store<u64>(own + padded - 8, 0);
-      memory.copy(own, bytes, length);
-      return own;
-    }
-    store<u32>(grouper + sBlock, <u32>allocZeroed(blockBytes));
-    store<u32>(grouper + sBlockLeft, <u32>blockBytes);
-  }
-  const place: usize = load<u32>(grouper + sBlock);
-  memory.copy(place, bytes, length);
-  store<u32>(grouper + sBlock, <u32>(place + padded));
-  store<u32>(grouper + sBlockLeft, load<u32>(grouper + sBlockLeft) - <u32>padded);
-  return place;
-}
-
-function idOfString(grouper: usize, bytes: usize, length: usize): u32 {
-  const hash = hashBytes(bytes, length);
-  const mask = load<u32>(grouper + sSlots) - 1;
-  const table: usize = load<u32>(grouper + sTable);
-  const pointers: usize = load<u32>(grouper + sPointers);
-  const lengths: usize = load<u32>(grouper + sLengths);
-  let slot = hash & mask;
-  while (true) {
-    const place = table + (<usize>slot << 3);
-    const id1 = load<u32>(place, 4);
-    if (id1 == 0) return newString(grouper, hash, place, bytes, length);
-    if (load<u32>(place) == hash) {
-      const id: usize = id1 - 1;
-      const same = load<u32>(lengths + (id << 2)) == <u32>length;
-      if (same && sameBytes(load<u32>(pointers + (id << 2)), bytes, length)) return id1 - 1;
-    }
-    slot = (slot + 1) & mask;
-  }
-}
-
-function newString(grouper: usize, hash: u32, place: usize, bytes: usize, length: usize): u32 {
-  const id = load<u32>(grouper + sCount);
-  const capacity: usize = load<u32>(grouper + sCapacity);
-  if (id == <u32>capacity) {
-    const bytesNow = capacity << 2;
-    for (let field = sPointers; field <= sHashes; field += 4) {
-      store<u32>(grouper + field, <u32>enlarge(load<u32>(grouper + field), bytesNow, bytesNow, bytesNow << 1));
-    }
-    store<u32>(grouper + sCapacity, <u32>(capacity << 1));
-  }
-  const at = <usize>id << 2;
-  store<u32>(<usize>load<u32>(grouper + sPointers) + at, <u32>keep(grouper, bytes, length));
-  store<u32>(<usize>load<u32>(grouper + sLengths) + at, <u32>length);
-  store<u32>(<usize>load<u32>(grouper + sHashes) + at, hash);
-  store<u32>(place, hash);
-  store<u32>(place, id + 1, 4);
-  store<u32>(grouper + sCount, id + 1);
-  if ((id + 1) << 1 > load<u32>(grouper + sSlots)) growStrings(grouper);
-  return id;
-}
-
-function growStrings(grouper: usize): void {
-  const slots = load<u32>(grouper + sSlots);
-  const wider = slots << 1;
-  free(load<u32>(grouper + sTable), <usize>slots << 3);
-  const table = allocZeroed(<usize>wider << 3);
-  const hashes: usize = load<u32>(grouper + sHashes);
-  const count = load<u32>(grouper + sCount);
-  for (let id: u32 = 0; id < count; id++) {
-    const hash = load<u32>(hashes + (<usize>id << 2));
-    let slot = hash & (wider - 1);
-    while (load<u32>(table + (<usize>slot << 3), 4) != 0) slot = (slot + 1) & (wider - 1);
-    store<u32>(table + (<usize>slot << 3), hash);
-    store<u32>(table + (<usize>slot << 3), id + 1, 4);
-  }
-  store<u32>(grouper + sTable, <u32>table);
-  store<u32>(grouper + sSlots, wider);
-}
-
-/** Gives each selected string its id. `offsets` are u32 and count from `bytes`. */
-export function groupStrings(grouper: usize, offsets: usize, bytes: usize, rows: usize, count: i32, ids: usize): void {
-  for (let i = 0; i < count; i++) {
-    const row: usize = rows == 0 ? i : load<u32>(rows + (<usize>i << 2));
-    const start: usize = load<u32>(offsets + (row << 2));
-    const end: usize = load<u32>(offsets + (row << 2), 4);
-    store<u32>(ids + (<usize>i << 2), idOfString(grouper, bytes + start, end - start));
-  }
-}
-
-/**
- * Gives each selected dictionary code the id of its string. `memo` holds id + 1 of the codes met before, 0 for the others:
- * an entry of the dictionary that no row names gets no id.
- */
-export function groupCodes(
-  grouper: usize, codes: usize, rows: usize, count: i32, memo: usize, offsets: usize, bytes: usize, ids: usize,
-): void {
-  for (let i = 0; i < count; i++) {
-    const row: usize = rows == 0 ? i : load<u32>(rows + (<usize>i << 2));
-    const code: usize = load<u32>(codes + (row << 2));
-    let id1 = load<u32>(memo + (code << 2));
-    if (id1 == 0) {
-      const start: usize = load<u32>(offsets + (code << 2));
-      const end: usize = load<u32>(offsets + (code << 2), 4);
-      id1 = idOfString(grouper, bytes + start, end - start) + 1;
-      store<u32>(memo + (code << 2), id1);
-    }
-    store<u32>(ids + (<usize>i << 2), id1 - 1);
-  }
-}
-
 // Merging a grouper of another thread, in the same memory: the own id of each of its ids.
 
 export function mergeInts(grouper: usize, other: usize, ids: usize): void {
@@ -582,16 +411,6 @@ export function mergeInts(grouper: usize, other: usize, ids: usize): void {
     store<u32>(ids + (<usize>id << 2), isAlive(other, id) ? load<u32>(aliveIds + (next++ << 2)) : load<u32>(aliveIds));
   }
   free(aliveKeys, bytes);
-}
-
-export function mergeStrings(grouper: usize, other: usize, ids: usize): void {
-  const count = load<u32>(other + sCount);
-  const pointers: usize = load<u32>(other + sPointers);
-  const lengths: usize = load<u32>(other + sLengths);
-  for (let i: u32 = 0; i < count; i++) {
-    const at = <usize>i << 2;
-    store<u32>(ids + at, idOfString(grouper, load<u32>(pointers + at), load<u32>(lengths + at)));
-  }
 }
 
 /** Pairs of ids, whose halves are to be mapped first: `firsts` and `seconds` hold the own ids of the other's. */

@@ -4,7 +4,7 @@
  *   memory    an arena in a memory that instances may share: blocks of powers of two, all given back at once
  *   select    which rows count: time range, validity
  *   gather    values of the selected rows, widened to 64 bits
- *   group     keys → dense group ids: integers, strings, dictionaries, pairs of ids
+ *   group     keys → dense group ids: integers, pairs of ids      strings   the same for strings and dictionaries
  *   state     values and group ids → states of all groups, one group's states side by side
  *   split     exact sums of doubles of similar size, split at a fixed bit
  *   wide      the exact accumulator of a group whose sum does not fit two doubles
@@ -26,8 +26,9 @@ export {
 } from './gather';
 export {
   newIntGrouper, expectKeys, groupInts, groupSlots32, groupCount, intKeys, nameKeys, isOrdered, aliveIds, countsAt, meet, forceHash,
-  newStringGrouper, groupStrings, groupCodes, stringPointers, stringLengths, mergeInts, mergeStrings, mergePairs,
+  mergeInts, mergePairs,
 } from './group';
+export { newStringGrouper, groupStrings, groupCodes, stringSpans, mergeStrings } from './strings';
 export { growStates, accumulate, accumulatePair, countNulls, mergeNulls, mergeHighLow, mergeInt128, mergeCounts } from './state';
 export { prepareSums } from './split';
 export { wideOf, wideAdd, wideAddLimb, wideFlag, newWideTable } from './wide';

@@ -1,5 +1,7 @@
 /** Positions in ascending order: of 64-bit words by radix, of strings by their bytes. Equal elements keep their order. */
+import { groupCount } from './group';
 import { alloc, free } from './memory';
+import { comesBefore, stringEntries } from './strings';
 
 /** Turns signed words into unsigned ones that order alike, or back. */
 export function flipSigns(words: usize, count: i32): void {
@@ -60,17 +62,15 @@ function startsOf(counts: usize, count: i32): bool {
 }
 
 /**
- * Positions of strings in ascending order of their bytes. Strings stand zero-padded to whole words (see group.ts). Sorted by
- * their first eight bytes as one word; runs that agree in it are sorted by comparing.
+ * The ids of a grouper's strings (strings.ts) in ascending order of their bytes: sorted by their first eight bytes as one word;
+ * runs that agree in it are sorted by comparing.
  */
-export function argsortStrings(pointers: usize, lengths: usize, count: i32, positions: usize): void {
+export function argsortStrings(grouper: usize, positions: usize): void {
+  const count = groupCount(grouper);
+  const entries = stringEntries(grouper);
   const bytes = max<usize>(<usize>count << 3, 16);
   const words = alloc(bytes);
-  for (let i = 0; i < count; i++) {
-    const length = load<u32>(lengths + (<usize>i << 2));
-    const word = length == 0 ? 0 : bswap<u64>(load<u64>(load<u32>(pointers + (<usize>i << 2))));
-    store<u64>(words + (<usize>i << 3), word);
-  }
+  for (let i = 0; i < count; i++) store<u64>(words + (<usize>i << 3), bswap<u64>(load<u64>(entries + (<usize>i << 5))));
   argsort64(words, count, positions);
   const spare = alloc(max<usize>(<usize>count << 2, 16));
   let start = 0;
@@ -78,30 +78,19 @@ export function argsortStrings(pointers: usize, lengths: usize, count: i32, posi
     const word = load<u64>(words + (<usize>load<u32>(positions + (<usize>start << 2)) << 3));
     let end = start + 1;
     while (end < count && load<u64>(words + (<usize>load<u32>(positions + (<usize>end << 2)) << 3)) == word) end++;
-    if (end - start > 1) mergeSort(pointers, lengths, positions + (<usize>start << 2), end - start, spare);
+    if (end - start > 1) mergeSort(entries, positions + (<usize>start << 2), end - start, spare);
     start = end;
   }
   free(spare, max<usize>(<usize>count << 2, 16));
   free(words, bytes);
 }
 
-/** Whether string `b` comes before string `a`. */
-function comesBefore(pointers: usize, lengths: usize, b: u32, a: u32): bool {
-  const lengthA = load<u32>(lengths + (<usize>a << 2));
-  const lengthB = load<u32>(lengths + (<usize>b << 2));
-  const bytesA: usize = load<u32>(pointers + (<usize>a << 2));
-  const bytesB: usize = load<u32>(pointers + (<usize>b << 2));
-  const shared: usize = min<u32>(lengthA, lengthB);
-  for (let i: usize = 0; i < shared; i += 8) {
-    const wordA = bswap<u64>(load<u64>(bytesA + i));
-    const wordB = bswap<u64>(load<u64>(bytesB + i));
-    if (wordA != wordB) return wordB < wordA;
-  }
-  return lengthB < lengthA;
+@inline function entryAt(entries: usize, positions: usize, i: i32): usize {
+  return entries + (<usize>load<u32>(positions + (<usize>i << 2)) << 5);
 }
 
 /** Bottom-up, stable. */
-function mergeSort(pointers: usize, lengths: usize, positions: usize, count: i32, spare: usize): void {
+function mergeSort(entries: usize, positions: usize, count: i32, spare: usize): void {
   for (let width = 1; width < count; width <<= 1) {
     for (let start = 0; start < count; start += width << 1) {
       const middle = min(start + width, count);
@@ -110,7 +99,7 @@ function mergeSort(pointers: usize, lengths: usize, positions: usize, count: i32
       let right = middle;
       for (let out = start; out < end; out++) {
         const takeRight = left == middle ||
-          (right < end && comesBefore(pointers, lengths, load<u32>(positions + (<usize>right << 2)), load<u32>(positions + (<usize>left << 2))));
+          (right < end && comesBefore(entryAt(entries, positions, right), entryAt(entries, positions, left)));
         const from = takeRight ? right++ : left++;
         store<u32>(spare + (<usize>out << 2), load<u32>(positions + (<usize>from << 2)));
       }

@@ -1,0 +1,260 @@
+/**
+ * The grouper of strings: strings → group ids, dense and in order of first appearance.
+ *
+ *   slot     | id + 1, 4 bytes |                                       linear probing, at most half full; 0 = empty
+ *   entry    | first 16 bytes, zero-padded | hash u32 | length u32 | bytes u32 | – |            32 bytes, entries[id]
+ *
+ * Most keys are no longer than 16 bytes: they are compared by two words, without a loop, and stand in the entry alone. Longer
+ * ones are kept once more, whole, at `bytes`, zero-padded to words. Bytes that come in may be read 16 beyond their end.
+ */
+import { collide } from './group';
+import { alloc, allocZeroed, enlarge, free } from './memory';
+import { spanOf } from './values';
+
+const sCount: usize = 0; // as in group.ts
+const sCapacity: usize = 4; // room in entries
+const sEntries: usize = 8;
+const sTable: usize = 12;
+const sSlots: usize = 16;
+const sBlock: usize = 20; // the block that long strings are being copied into
+const sBlockLeft: usize = 24;
+const sMasks: usize = 28; // 16 bytes for each length from 0 to 16: as many ones as the string has bytes
+const stringGrouperBytes: usize = 32;
+const blockBytes: usize = 1 << 16;
+
+const eHash: usize = 16;
+const eLength: usize = 20;
+const eBytes: usize = 24;
+const entryShift: usize = 5;
+const inlineBytes: u32 = 16;
+
+export function newStringGrouper(): usize {
+  const grouper = allocZeroed(stringGrouperBytes);
+  store<u32>(grouper + sCapacity, 1024);
+  store<u32>(grouper + sEntries, <u32>alloc(1024 << entryShift));
+  store<u32>(grouper + sSlots, 4096);
+  store<u32>(grouper + sTable, <u32>allocZeroed(4096 << 2));
+  const masks = allocZeroed(17 << 4);
+  for (let length: usize = 1; length <= 16; length++) memory.fill(masks + (length << 4), 0xff, length);
+  store<u32>(grouper + sMasks, <u32>masks);
+  return grouper;
+}
+
+@inline function entryOf(grouper: usize, id: usize): usize {
+  return <usize>load<u32>(grouper + sEntries) + (id << entryShift);
+}
+
+/** Where the bytes of an entry stand; only for as long as no string is added. */
+@inline function placeOf(entry: usize): usize {
+  return load<u32>(entry, eLength) <= inlineBytes ? entry : <usize>load<u32>(entry, eBytes);
+}
+
+/** The lowest `bytes` bytes of a word are ones: 1 to 8. */
+@inline function maskOf(bytes: u32): u64 {
+  return u64.MAX_VALUE >> (<u64>(8 - bytes) << 3);
+}
+
+/** The first 16 bytes of a string, zeros behind its end. */
+@inline function headOf(masks: usize, bytes: usize, length: u32): v128 {
+  return v128.and(v128.load(bytes), v128.load(masks + (<usize>min<u32>(length, inlineBytes) << 4)));
+}
+
+@inline function hashOfHead(head: v128, length: u32): u64 {
+  let hash = (i64x2.extract_lane(head, 0) ^ <u64>length) * 0x9e3779b97f4a7c15;
+  hash = ((hash ^ (hash >> 32)) ^ i64x2.extract_lane(head, 1)) * 0xff51afd7ed558ccd;
+  return hash ^ (hash >> 32);
+}
+
+/** Goes on where a string is longer than 16 bytes. */
+function hashOfRest(hash: u64, bytes: usize, length: u32): u64 {
+  for (let i: u32 = 16; i < length; i += 8) {
+    hash = (hash ^ (load<u64>(bytes + i) & maskOf(min<u32>(length - i, 8)))) * 0xff51afd7ed558ccd;
+    hash ^= hash >> 32;
+  }
+  return hash;
+}
+
+/** The last multiplication brings the bits of the last word that came in, which may stand where they stood in it, to all slots. */
+@inline function hashOfString(head: v128, bytes: usize, length: u32): u32 {
+  let hash = hashOfHead(head, length);
+  if (length > inlineBytes) hash = hashOfRest(hash, bytes, length);
+  return <u32>(((hash * 0xc4ceb9fe1a85ec53) >> 32) & collide);
+}
+
+/** The rest of a string whose first 16 bytes are the entry's, as its length is. */
+function sameRest(entry: usize, bytes: usize, length: u32): bool {
+  const kept: usize = load<u32>(entry, eBytes);
+  for (let i: u32 = 16; i < length; i += 8) {
+    if (load<u64>(kept + i) != (load<u64>(bytes + i) & maskOf(min<u32>(length - i, 8)))) return false;
+  }
+  return true;
+}
+
+@inline function isEntry(entry: usize, head: v128, bytes: usize, length: u32): bool {
+  if (v128.any_true(v128.xor(v128.load(entry), head)) || load<u32>(entry, eLength) != length) return false;
+  return length <= inlineBytes || sameRest(entry, bytes, length);
+}
+
+function keepBytes(grouper: usize, bytes: usize, length: usize): usize {
+  const padded = (length + 7) & ~7;
+  let place: usize;
+  if (padded > blockBytes >> 2) {
+    place = alloc(padded);
+  } else {
+    if (padded > <usize>load<u32>(grouper + sBlockLeft)) {
+      store<u32>(grouper + sBlock, <u32>alloc(blockBytes));
+      store<u32>(grouper + sBlockLeft, <u32>blockBytes);
+    }
+    place = load<u32>(grouper + sBlock);
+    store<u32>(grouper + sBlock, <u32>(place + padded));
+    store<u32>(grouper + sBlockLeft, load<u32>(grouper + sBlockLeft) - <u32>padded);
+  }
+  store<u64>(place + padded - 8, 0);
+  memory.copy(place, bytes, length);
+  return place;
+}
+
+function newString(grouper: usize, hash: u32, head: v128, bytes: usize, length: u32): u32 {
+  const id = load<u32>(grouper + sCount);
+  const capacity: usize = load<u32>(grouper + sCapacity);
+  if (id == <u32>capacity) {
+    const now = capacity << entryShift;
+    const room = capacity + (now < 33554432 ? capacity : capacity >> 1);
+    store<u32>(grouper + sEntries, <u32>enlarge(load<u32>(grouper + sEntries), now, now, room << entryShift));
+    store<u32>(grouper + sCapacity, <u32>room);
+  }
+  const entry = entryOf(grouper, id);
+  v128.store(entry, head);
+  store<u32>(entry, hash, eHash);
+  store<u32>(entry, length, eLength);
+  store<u32>(entry, length <= inlineBytes ? 0 : <u32>keepBytes(grouper, bytes, length), eBytes);
+  store<u32>(grouper + sCount, id + 1);
+  return id;
+}
+
+/** Room in the table for so many more; the table doubles when the strings that are there fill a quarter of it. */
+function makeRoom(grouper: usize, some: u32): void {
+  const slots = load<u32>(grouper + sSlots);
+  const met = load<u32>(grouper + sCount);
+  if ((met + some) << 1 <= slots || (met << 2 <= slots && some << 2 <= slots)) return;
+  const wider = max<u32>(slots << 1, 16384);
+  free(load<u32>(grouper + sTable), <usize>slots << 2);
+  const table = allocZeroed(<usize>wider << 2);
+  for (let id: u32 = 0; id < met; id++) {
+    let slot = load<u32>(entryOf(grouper, id), eHash) & (wider - 1);
+    while (load<u32>(table + (<usize>slot << 2)) != 0) slot = (slot + 1) & (wider - 1);
+    store<u32>(table + (<usize>slot << 2), id + 1);
+  }
+  store<u32>(grouper + sTable, <u32>table);
+  store<u32>(grouper + sSlots, wider);
+}
+
+/** For which there is room in the table. */
+function idOfString(grouper: usize, bytes: usize, length: u32): u32 {
+  const head = headOf(load<u32>(grouper + sMasks), bytes, length);
+  const hash = hashOfString(head, bytes, length);
+  const mask = load<u32>(grouper + sSlots) - 1;
+  const table: usize = load<u32>(grouper + sTable);
+  let slot = hash & mask;
+  while (true) {
+    const id1 = load<u32>(table + (<usize>slot << 2));
+    if (id1 == 0) break;
+    if (isEntry(entryOf(grouper, id1 - 1), head, bytes, length)) return id1 - 1;
+    slot = (slot + 1) & mask;
+  }
+  const id = newString(grouper, hash, head, bytes, length);
+  store<u32>(table + (<usize>slot << 2), id + 1);
+  return id;
+}
+
+/** Gives each selected string its id. `offsets` are u32 and count from `bytes`. */
+export function groupStrings(grouper: usize, offsets: usize, bytes: usize, rows: usize, count: i32, ids: usize): void {
+  const atOnce = 4096;
+  for (let start = 0; start < count; start += atOnce) {
+    const some = min(atOnce, count - start);
+    makeRoom(grouper, some);
+    if (rows == 0) groupSome(grouper, offsets + (<usize>start << 2), bytes, 0, some, ids + (<usize>start << 2));
+    else groupSome(grouper, offsets, bytes, rows + (<usize>start << 2), some, ids + (<usize>start << 2));
+  }
+}
+
+/** The first loop asks the table for all rows at once, so that the waits for memory overlap; the second settles each. */
+function groupSome(grouper: usize, offsets: usize, bytes: usize, rows: usize, count: i32, ids: usize): void {
+  const mask = load<u32>(grouper + sSlots) - 1;
+  const table: usize = load<u32>(grouper + sTable);
+  const masks: usize = load<u32>(grouper + sMasks);
+  for (let i = 0; i < count; i++) {
+    const row: usize = rows == 0 ? i : load<u32>(rows + (<usize>i << 2));
+    const start = load<u32>(offsets + (row << 2));
+    const length = load<u32>(offsets + (row << 2), 4) - start;
+    const slot = hashOfString(headOf(masks, bytes + start, length), bytes + start, length) & mask;
+    store<u32>(ids + (<usize>i << 2), load<u32>(table + (<usize>slot << 2)));
+  }
+  for (let i = 0; i < count; i++) {
+    const row: usize = rows == 0 ? i : load<u32>(rows + (<usize>i << 2));
+    const start = load<u32>(offsets + (row << 2));
+    const length = load<u32>(offsets + (row << 2), 4) - start;
+    const id1 = load<u32>(ids + (<usize>i << 2));
+    const met = id1 != 0 && isEntry(entryOf(grouper, id1 - 1), headOf(masks, bytes + start, length), bytes + start, length);
+    store<u32>(ids + (<usize>i << 2), met ? id1 - 1 : idOfString(grouper, bytes + start, length));
+  }
+}
+
+/**
+ * Gives each selected dictionary code the id of its string. `memo` holds id + 1 of the codes met before, 0 for the others:
+ * an entry of the dictionary that no row names gets no id.
+ */
+export function groupCodes(
+  grouper: usize, codes: usize, rows: usize, count: i32, memo: usize, offsets: usize, bytes: usize, ids: usize,
+): void {
+  for (let i = 0; i < count; i++) {
+    const row: usize = rows == 0 ? i : load<u32>(rows + (<usize>i << 2));
+    const code: usize = load<u32>(codes + (row << 2));
+    let id1 = load<u32>(memo + (code << 2));
+    if (id1 == 0) {
+      const start = load<u32>(offsets + (code << 2));
+      makeRoom(grouper, 1);
+      id1 = idOfString(grouper, bytes + start, load<u32>(offsets + (code << 2), 4) - start) + 1;
+      store<u32>(memo + (code << 2), id1);
+    }
+    store<u32>(ids + (<usize>i << 2), id1 - 1);
+  }
+}
+
+/** The own id of each string of a grouper of another thread, in the same memory. */
+export function mergeStrings(grouper: usize, other: usize, ids: usize): void {
+  const count = load<u32>(other + sCount);
+  for (let id: u32 = 0; id < count; id++) {
+    const entry = entryOf(other, id);
+    makeRoom(grouper, 1);
+    store<u32>(ids + (<usize>id << 2), idOfString(grouper, placeOf(entry), load<u32>(entry, eLength)));
+  }
+}
+
+/** Spans of the strings with these ids, u64 each, until strings are added. */
+export function stringSpans(grouper: usize, ids: usize, count: i32, out: usize): void {
+  for (let i = 0; i < count; i++) {
+    const entry = entryOf(grouper, load<u32>(ids + (<usize>i << 2)));
+    store<u64>(out + (<usize>i << 3), spanOf(placeOf(entry), load<u32>(entry, eLength)));
+  }
+}
+
+export function stringEntries(grouper: usize): usize {
+  return load<u32>(grouper + sEntries);
+}
+
+/** Whether the string of entry `b` comes before that of entry `a`, by bytes. */
+export function comesBefore(b: usize, a: usize): bool {
+  const lengthA = load<u32>(a, eLength), lengthB = load<u32>(b, eLength);
+  for (let i: usize = 0; i < 16; i += 8) {
+    const wordA = bswap<u64>(load<u64>(a + i)), wordB = bswap<u64>(load<u64>(b + i));
+    if (wordA != wordB) return wordB < wordA;
+  }
+  const bytesA = placeOf(a), bytesB = placeOf(b);
+  const shared: usize = min<u32>(lengthA, lengthB);
+  for (let i: usize = 16; i < shared; i += 8) {
+    const wordA = bswap<u64>(load<u64>(bytesA + i)), wordB = bswap<u64>(load<u64>(bytesB + i));
+    if (wordA != wordB) return wordB < wordA;
+  }
+  return lengthB < lengthA;
+}
