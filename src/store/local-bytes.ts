@@ -38,6 +38,7 @@ export function localBytes(root: string): Bytes {
   };
 
   return {
+    root: base,
     locate,
     async kind(path) {
       const status = await absentAsValue(locate(path), 'look at', () => stat(locate(path)));
