@@ -38,6 +38,8 @@ export interface AggregationsRun {
   close(): Promise<void>;
   /** Of each plan, as of the last answer. */
   readonly counters: readonly Counters[];
+  /** How many threads work on it; units are worth more than batches from two on. */
+  readonly threads: number;
 }
 
 /** One aggregation. */
@@ -144,6 +146,7 @@ function inline(plans: readonly GroupByPlan[], schema: Schema, options: Aggregat
     states: async () => aggregations.map((aggregation) => aggregation.states()),
     finish: async () => aggregations.map((aggregation) => aggregation.finish()),
     close,
+    threads: 1,
     get counters() {
       return aggregations;
     },
@@ -168,14 +171,12 @@ function onThreads(
   const add = (batch: RecordBatch): Promise<void> => team.add(batch);
   return {
     add,
-    addUnits: async (units, onRows) => {
-      const left = await team.addUnits(units, onRows);
-      await fetchUnits(left, signal, add, onRows);
-    },
+    addUnits: (units, onRows) => team.addUnits(units, onRows, (unit) => fetchUnits([unit], signal, add, onRows)),
     addStates: (batch, stateOptions) => team.addStates(batch, plans.map((_, i) => stateOptions?.[i])),
     states: () => team.answers('states'),
     finish: () => team.answers('finish'),
     close: () => team.close(),
+    threads,
     get counters() {
       return team.counters;
     },

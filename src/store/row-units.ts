@@ -9,14 +9,15 @@
 import { type RecordBatch, Table, tableFromIPC, tableToIPC } from '../arrow/arrow.ts';
 import { throwIfCancelled } from '../base/errors.ts';
 import type { Constant } from './conform.ts';
-import { type DataFiles, planFile, readFooter, requestedSchema, scanFile } from './data-files.ts';
+import { type DataFile, type DataFiles, planFile, readFooter, requestedSchema, scanFile } from './data-files.ts';
 import { localBytes } from './local-bytes.ts';
 import { cutPlan, type ParquetFile, type ParquetPlan } from './parquet/file.ts';
 import { type FilePlace, identityOf, openPlaced, verifyPlaced } from './placed-file.ts';
 import type { RowUnit, ScanOptions } from './table.ts';
 
-/** Few enough that threads finish together, enough that handing a unit over costs nothing beside reading it. */
-const unitRowsMin = 1 << 16;
+/** Rows of a unit: few enough that threads finish together, enough that opening the file costs little beside reading it. */
+const unitRows = { least: 1 << 16, most: 1 << 18 } as const;
+const unitsWanted = 64;
 
 /** The most files whose footers a thread keeps. */
 const footersMax = 8;
@@ -33,15 +34,20 @@ export async function planUnits(table: DataFiles, options: ScanOptions = {}): Pr
   const requested = requestedSchema(table, options);
   const columns = requested.fields.map(({ name }) => name);
   const schema = tableToIPC(new Table(requested));
-  const units: RowUnit[] = [];
+  const read: { readonly file: DataFile; readonly place: FilePlace; readonly plan: ParquetPlan }[] = [];
   for (const file of table.files) {
     throwIfCancelled(options.signal, `planning a read of ${table.name}`);
     const { place } = file;
     if (place === undefined) return undefined;
-    const whole = await planFile(file, columns, options);
-    if (whole === undefined) continue;
+    const plan = await planFile(file, columns, options);
+    if (plan !== undefined) read.push({ file, place, plan });
+  }
+  const rows = read.reduce((sum, { plan }) => sum + plan.rows, 0);
+  const rowsMin = Math.min(Math.max(unitRows.least, rows / unitsWanted), unitRows.most);
+  const units: RowUnit[] = [];
+  for (const { file, place, plan: whole } of read) {
     const constants = file.constants.map(({ field, value }) => ({ column: field.name, value }));
-    for (const plan of cutPlan(await file.footer(), whole, unitRowsMin)) {
+    for (const plan of cutPlan(await file.footer(), whole, rowsMin)) {
       const argument: UnitArgument = { ...place, schema, constants, plan };
       units.push({ module: import.meta.url, argument, rows: plan.rows });
     }

@@ -172,6 +172,7 @@ test('units are fetched on the threads', async () => {
 test('a unit that fails, and a thread that dies, are errors with a cause; the next run finds new threads', async () => {
   const plan: GroupByPlan = { keys: ['key'], outputs: outputsOf({ value: ['sum', 'count'] }) };
   const { schemaOfUnits } = (await import(unitModule)) as typeof import('../support/row-units.ts');
+  await Promise.all(workersOf(2).map(({ started }) => started));
   for (const [what, expected] of [['fail', MemoryLimitError], ['exit', ThreadError]] as const) {
     const run = createAggregations([plan], schemaOfUnits, { threads: 2, rare: { stretchRows: 10 } });
     const units = [unit({ first: 0, rows: 1000 }), unit({ first: 0, rows: 1000, what }), unit({ first: 0, rows: 1000 })];
