@@ -141,6 +141,10 @@ export function workersOf(count: number): PoolWorker[] {
   return [...pool].slice(0, count);
 }
 
+export function threadsListen(): boolean {
+  return [...pool].some(({ ready }) => ready);
+}
+
 /** Ends the threads that have nothing to do. For tests, and for whoever wants the memory back. */
 export async function endIdleWorkers(): Promise<void> {
   await Promise.all([...pool].filter((worker) => worker.pending === 0).map((worker) => worker.terminate()));
