@@ -184,3 +184,15 @@ test('a unit that fails, and a thread that dies, are errors with a cause; the ne
     await next.close();
   }
 });
+
+test('the memory of a large run is given back, by the threads too', async () => {
+  await Promise.all(workersOf(2).map(({ started }) => started));
+  const table = batchesOf({ key: { type: types.int64, values: Array.from({ length: million }, (_, i) => BigInt(i) * 1_000_003n) } }, []);
+  const rssAfter = async (runs: number): Promise<number> => {
+    for (let run = 0; run < runs; run++) await groupBy(table, 'key').agg({ key: ['min', 'max', 'sum'] }, { threads: 3 });
+    return process.memoryUsage().rss;
+  };
+  const few = await rssAfter(3);
+  const grown = (await rssAfter(8)) - few;
+  assert.ok(grown < 400 * 2 ** 20, `${grown} bytes more after eight more runs`);
+});
