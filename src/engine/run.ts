@@ -9,7 +9,7 @@ import type { RecordBatch, Schema, Table } from '../arrow/arrow.ts';
 import { ArgumentError, throwIfCancelled } from '../base/errors.ts';
 import { Aggregation, type AggregationOptions, type Counters, type StateOptions } from './aggregation.ts';
 import type { GroupByPlan } from './plan.ts';
-import { threadsByDefault, threadsMax } from './threads/pool.ts';
+import { threadsByDefault, threadsListen, threadsMax } from './threads/pool.ts';
 import { TeamRun } from './threads/team.ts';
 
 /**
@@ -38,6 +38,8 @@ export interface AggregationsRun {
   close(): Promise<void>;
   /** Of each plan, as of the last answer. */
   readonly counters: readonly Counters[];
+  /** How many threads work on it; units are worth more than batches from two on. */
+  readonly threads: number;
 }
 
 /** One aggregation. */
@@ -60,6 +62,10 @@ export interface RunOptions extends AggregationOptions {
 const rowsPerTurn = 1 << 20;
 /** Rows from which on threads are worth it. */
 const rowsForThreads = 1 << 18;
+/** Rows that are done here in the time that it takes until threads listen, and then some. */
+const rowsForStart = 1 << 22;
+/** Rows that threads would have been worth, had some listened. */
+let rowsMissed = 0;
 
 /** Begins aggregations over one pass of rows. Throws as `Aggregation.create` does. */
 export function createAggregations(plans: readonly GroupByPlan[], schema: Schema, options: RunOptions = {}): AggregationsRun {
@@ -67,11 +73,19 @@ export function createAggregations(plans: readonly GroupByPlan[], schema: Schema
   if (!Number.isInteger(threads) || threads < 1 || threads > threadsMax) {
     throw new ArgumentError('threads', `expected a whole number from 1 to ${threadsMax}, found ${threads}`);
   }
-  if (rest.rare?.stretchRows !== undefined || (threads > 1 && (rest.rowsExpected ?? 0) >= rowsForThreads)) {
+  if (rest.rare?.stretchRows !== undefined || (threads > 1 && areWorthThreads(rest.rowsExpected ?? 0))) {
     const run = onThreads(plans, schema, threads, rest, signal);
     if (run !== undefined) return run;
   }
   return inline(plans, schema, rest, signal);
+}
+
+/** Threads are started once as many rows were met as starting them costs: rent until you would have bought. */
+function areWorthThreads(rows: number): boolean {
+  if (rows < rowsForThreads) return false;
+  if (threadsListen()) return true;
+  rowsMissed += rows;
+  return rowsMissed >= rowsForStart;
 }
 
 /** Begins one aggregation. */
@@ -144,6 +158,7 @@ function inline(plans: readonly GroupByPlan[], schema: Schema, options: Aggregat
     states: async () => aggregations.map((aggregation) => aggregation.states()),
     finish: async () => aggregations.map((aggregation) => aggregation.finish()),
     close,
+    threads: 1,
     get counters() {
       return aggregations;
     },
@@ -168,14 +183,12 @@ function onThreads(
   const add = (batch: RecordBatch): Promise<void> => team.add(batch);
   return {
     add,
-    addUnits: async (units, onRows) => {
-      const left = await team.addUnits(units, onRows);
-      await fetchUnits(left, signal, add, onRows);
-    },
+    addUnits: (units, onRows) => team.addUnits(units, onRows, (unit) => fetchUnits([unit], signal, add, onRows)),
     addStates: (batch, stateOptions) => team.addStates(batch, plans.map((_, i) => stateOptions?.[i])),
     states: () => team.answers('states'),
     finish: () => team.answers('finish'),
     close: () => team.close(),
+    threads,
     get counters() {
       return team.counters;
     },

@@ -1,8 +1,10 @@
 /**
- * From rows to an answer: the base aggregation and one per window over one pass of batches, joined by key.
+ * From rows to an answer: the base aggregation and one per window over one pass of the rows, joined by key.
  *
  * The same functions finish an answer from source rows (virtualized, materialize) and from tiles (materialized,
  * hybrid): the runs differ, what is asked of them does not. That is why the answers are the same bits.
+ *
+ * Many rows are worked on by several threads, which read them too where the snapshot can be read by others.
  */
 import { Field, type RecordBatch, Schema, type Table } from '../arrow/arrow.ts';
 import { tableOfColumns } from '../arrow/canonical.ts';
@@ -13,8 +15,8 @@ import { throwIfCancelled } from '../base/errors.ts';
 import type { FeatureSetDefinition } from '../config/definition.ts';
 import { bothOf } from '../config/frame.ts';
 import type { GroupByPlan, OutputColumn } from '../engine/plan.ts';
-import { type AggregationRun, createAggregation } from '../engine/run.ts';
-import type { ScanOptions, Snapshot } from '../store/table.ts';
+import { type AggregationsRun, createAggregations } from '../engine/run.ts';
+import type { RowUnit, ScanOptions, Snapshot } from '../store/table.ts';
 import { rangeOf } from './storage.ts';
 
 /** The column of the tiles table that holds the tile's start. */
@@ -50,6 +52,16 @@ export interface AnswerPlan {
 export interface Answered {
   readonly table: Table;
   readonly rowsWithNullKey: number;
+  /** Rows that were read. */
+  readonly sourceRows: number;
+}
+
+/** A pass over the rows of a scan. */
+export interface Pass {
+  readonly snapshot: Snapshot;
+  readonly scan: ScanOptions;
+  readonly phase: Progress['phase'];
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
 /** Computes an answer from the rows of a source. */
@@ -60,17 +72,12 @@ export async function answerFromSource(
   onProgress?: (progress: Progress) => void,
 ): Promise<Answered> {
   const filter = bothOf(plan.definition.filter, plan.entities);
-  const runs = plan.parts.map((part) =>
-    createAggregation(groupByPlan(plan.definition, part, filter), snapshot.schema, defined(options)),
-  );
-  try {
-    await feed(snapshot, sourceScan(snapshot, plan, filter, options.signal), onProgress, 'reading the source', options.signal, (batch) =>
-      all(runs, (run) => run.add(batch)),
-    );
-    return { table: await finishParts(runs, plan), rowsWithNullKey: runs[0]!.rowsDroppedNullKey };
-  } finally {
-    await all(runs, (run) => run.close());
-  }
+  const plans = plan.parts.map((part) => groupByPlan(plan.definition, part, filter));
+  const scan = sourceScan(snapshot, plan, filter, options.signal);
+  return aggregateRows({ snapshot, scan, phase: 'reading the source', onProgress }, plans, options, async (run, sourceRows) => {
+    const tables = await run.finish();
+    return { table: joinParts(tables, plan), rowsWithNullKey: run.counters[0]!.rowsDroppedNullKey, sourceRows };
+  });
 }
 
 /** Computes an answer by merging tiles. Every bound of every part lies on the tile grid, or beyond the newest event. */
@@ -80,21 +87,46 @@ export async function answerFromTiles(
   plan: AnswerPlan,
   options: RunOptions,
 ): Promise<Table> {
-  const runs = plan.parts.map((part) =>
-    createAggregation(groupByPlan(plan.definition, { ...part, range: undefined }, plan.entities), sourceSchema, defined(options)),
-  );
+  const plans = plan.parts.map((part) => groupByPlan(plan.definition, { ...part, range: undefined }, plan.entities));
   const whole = spanOf(plan.parts.map((part) => part.range));
   const scan: ScanOptions = {
     ...(whole !== undefined && { timeRange: { column: tileColumn, range: whole } }),
     ...(options.signal !== undefined && { signal: options.signal }),
   };
+  const stateOptions = plan.parts.map((part) => tileOptions(part.range));
+  const rowsExpected = (await tiles.plan(scan)).rows;
+  const run = createAggregations(plans, sourceSchema, { ...defined(options), rowsExpected });
   try {
-    await feed(tiles, scan, undefined, 'reading tiles', options.signal, (batch) =>
-      all(runs, (run, i) => run.addStates(batch, tileOptions(plan.parts[i]!.range))),
-    );
-    return await finishParts(runs, plan);
+    await feed({ snapshot: tiles, scan, phase: 'reading tiles' }, (batch) => run.addStates(batch, stateOptions));
+    return joinParts(await run.finish(), plan);
   } finally {
-    await all(runs, (run) => run.close());
+    await run.close();
+  }
+}
+
+/** Aggregates the rows of a pass by all plans at once; gives what `answer` makes of it and of the number of rows. */
+export async function aggregateRows<Answer>(
+  pass: Pass,
+  plans: readonly GroupByPlan[],
+  options: RunOptions,
+  answer: (run: AggregationsRun, rows: number) => Promise<Answer>,
+): Promise<Answer> {
+  const { snapshot, scan } = pass;
+  const rowsExpected = (await snapshot.plan(scan)).rows;
+  const run = createAggregations(plans, snapshot.schema, { ...defined(options), rowsExpected });
+  try {
+    const units = run.threads > 1 ? await snapshot.units?.(scan) : undefined;
+    // A single unit would leave all but one thread idle; batches are decoded here and shared out.
+    const shared = units !== undefined && units.length > 1;
+    const fed = shared ? feedUnits(pass, run, units) : feed(pass, (batch) => run.add(batch));
+    const rows = await fed.catch((error: unknown) => {
+      // Whoever met the signal, and in the middle of what: it is this read that was cancelled.
+      throwIfCancelled(scan.signal, pass.phase);
+      throw error;
+    });
+    return await answer(run, rows);
+  } finally {
+    await run.close();
   }
 }
 
@@ -113,24 +145,45 @@ export function groupByPlan(definition: FeatureSetDefinition, part: Part, filter
   };
 }
 
-/** Runs a scan to its end, a batch at a time. */
-export async function feed(
-  snapshot: Snapshot,
-  scan: ScanOptions,
-  onProgress: ((progress: Progress) => void) | undefined,
-  phase: Progress['phase'],
-  signal: AbortSignal | undefined,
-  take: (batch: RecordBatch) => Promise<unknown>,
-): Promise<void> {
-  const rowsTotal = onProgress === undefined ? 0 : (await snapshot.plan(scan)).rows;
-  let rows = 0;
-  onProgress?.({ phase, rows, rowsTotal });
+/** Runs a scan to its end, a batch at a time; returns how many rows there were. */
+export async function feed(pass: Pass, take: (batch: RecordBatch) => Promise<unknown>): Promise<number> {
+  const { snapshot, scan, phase } = pass;
+  const count = await countOf(pass);
   for await (const batch of snapshot.scan(scan)) {
-    throwIfCancelled(signal, phase);
+    throwIfCancelled(scan.signal, phase);
     await take(batch);
-    rows += batch.numRows;
-    onProgress?.({ phase, rows, rowsTotal });
+    count.add(batch.numRows);
   }
+  return count.rows;
+}
+
+/** The same, read by the threads that work on the rows. */
+async function feedUnits(pass: Pass, run: AggregationsRun, units: readonly RowUnit[]): Promise<number> {
+  const count = await countOf(pass);
+  await run.addUnits(units, (rows) => count.add(rows));
+  return count.rows;
+}
+
+/** Counts the rows of a pass, and tells whoever wants to know. */
+class RowCount {
+  rows = 0;
+
+  constructor(
+    private readonly pass: Pass,
+    private readonly rowsTotal: number,
+  ) {
+    this.add(0);
+  }
+
+  add(rows: number): void {
+    const { phase, onProgress } = this.pass;
+    this.rows += rows;
+    onProgress?.({ phase, rows: this.rows, rowsTotal: this.rowsTotal });
+  }
+}
+
+async function countOf(pass: Pass): Promise<RowCount> {
+  return new RowCount(pass, pass.onProgress === undefined ? 0 : (await pass.snapshot.plan(pass.scan)).rows);
 }
 
 /** The columns and the stretch of time that a plan needs of its source. */
@@ -166,14 +219,12 @@ export function spanOf(ranges: readonly (TimeRange | undefined)[]): TimeRange | 
   );
 }
 
-export async function finishParts(runs: readonly AggregationRun[], plan: AnswerPlan): Promise<Table> {
+/** The tables of all parts as one, a row for each entity of the first. */
+export function joinParts(parts: readonly Table[], plan: Pick<AnswerPlan, 'definition' | 'columns'>): Table {
   const keys = plan.definition.entityKeys;
-  const base = await runs[0]!.finish();
+  const [base, ...windows] = parts as readonly [Table, ...Table[]];
   const tables = [base];
-  for (const run of runs.slice(1)) {
-    const windowed = await run.finish();
-    tables.push(pickRows(windowed, alignByKey(base, windowed, keys), countColumns(windowed)));
-  }
+  for (const windowed of windows) tables.push(pickRows(windowed, alignByKey(base, windowed, keys), countColumns(windowed)));
   // The base table comes last: its keys are the entities, those of a window may be missing some.
   const columns = new Map(tables.reverse().flatMap((table) => table.schema.fields.map((field) => [field.name, { table, field }] as const)));
   return assemble(base, [...keys, ...plan.columns], columns);
@@ -195,10 +246,6 @@ function assemble(
     return table.getChildAt(table.schema.fields.indexOf(field))!.data[0]!;
   });
   return tableOfColumns(new Schema(fields.map((field) => new Field(field.name, field.type, field.nullable))), data, base.numRows);
-}
-
-async function all<T>(items: readonly T[], work: (item: T, index: number) => Promise<unknown>): Promise<void> {
-  for (let i = 0; i < items.length; i++) await work(items[i]!, i);
 }
 
 /** The options that are set, as the engine takes them. */

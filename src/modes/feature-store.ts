@@ -25,7 +25,7 @@ import { type WriteMode, writeRows } from './write.ts';
 export interface OpenOptions {
   /** The clock; by default the system's. */
   readonly now?: () => Date;
-  /** How many threads compute; by default as many as there are processors, at most four. */
+  /** How many threads compute; by default as many as the machine runs at once. */
   readonly threads?: number;
   /** Bytes that one computation may hold in its tables of groups. */
   readonly memoryLimit?: number;

@@ -1,24 +1,25 @@
 /**
  * Materializing: one pass over one version of the source makes tiles and windows; the features are the merged tiles.
  *
- *   source ──▶ tiles run ──▶ tiles table ──▶ merge ──▶ base features ─┐
- *         └──▶ one run per window ─────────────────▶ window columns ──┴──▶ features table
+ *   source ──▶ one run ──▶ tiles table ──▶ merge ──▶ base features ─┐
+ *                     └──▶ states of each window ──▶ window columns ┴──▶ features table
  *
  * Both tables are staged, then tiles are committed, then features. Only the features commit counts (see storage.ts): a
  * process that dies before it has changed nothing that a reader sees.
  */
 import type { Schema, Table } from '../arrow/arrow.ts';
-import { sortedBy } from '../arrow/rows.ts';
+import { pickColumns, sortedBy } from '../arrow/rows.ts';
 import { CommitConflictError, SchemaMismatchError } from '../base/errors.ts';
 import type { TimeRange } from '../base/time.ts';
 import { type FeatureSetDefinition, windowedOutputs } from '../config/definition.ts';
+import { type StateOptions, statesSchema } from '../engine/aggregation.ts';
 import { createAggregation } from '../engine/run.ts';
 import type { OwnTable, Snapshot, StagedFile } from '../store/table.ts';
 import {
-  answerFromSource, type Answered, defined, feed, finishParts, groupByPlan, type Part, type Progress, type RunOptions, sourceScan,
+  aggregateRows, answerFromSource, type Answered, defined, groupByPlan, joinParts, type Part, type Progress, type RunOptions, sourceScan,
   tileColumn,
 } from './compute.ts';
-import { maxOfTimes } from './newest-event.ts';
+import { newestOf, newestOutput } from './newest-event.ts';
 import { opaqueRows } from './opaque.ts';
 import { definitionDigest, type FeatureTables, infoFromFacts, readStored, type Stored, type StoredFacts, usedSchema } from './storage.ts';
 import { rangesEqual } from './stored-road.ts';
@@ -103,7 +104,6 @@ function rangeBefore(asOfUs: bigint | undefined): TimeRange | undefined {
 interface Computed extends Answered {
   readonly tiles: Table | undefined;
   readonly newestEventUs: bigint | undefined;
-  readonly sourceRows: number;
 }
 
 /** Undefined when another writer was faster. */
@@ -199,13 +199,8 @@ async function computeUntimed(
   run: RunOptions,
   options: MaterializeOptions,
 ): Promise<Computed> {
-  let sourceRows = 0;
   const plan = { definition, parts: [{ outputs: definition.outputs, range: undefined }], columns: definition.outputs.map((output) => output.name), entities: undefined };
-  const answered = await answerFromSource(source, plan, run, (progress) => {
-    sourceRows = progress.rows;
-    options.onProgress?.(progress);
-  });
-  return { ...answered, tiles: undefined, newestEventUs: undefined, sourceRows };
+  return { ...(await answerFromSource(source, plan, run, options.onProgress)), tiles: undefined, newestEventUs: undefined };
 }
 
 async function computeTimed(
@@ -221,36 +216,44 @@ async function computeTimed(
     outputs: windowedOutputs(definition, window),
     range: { startUs: endUs - window.lengthUs, endUs },
   }));
-  const runOptions = defined(run);
-  const tilesPlan = {
-    ...groupByPlan(definition, base, definition.filter),
-    tile: { widthUs: definition.tileUs, name: tileColumn },
-  };
-  const tileRun = createAggregation(tilesPlan, source.schema, runOptions);
-  const windowRuns = windows.map((window) =>
-    createAggregation(groupByPlan(definition, window, definition.filter), source.schema, runOptions),
-  );
-  const featureRun = createAggregation(groupByPlan(definition, { ...base, range: undefined }, undefined), source.schema, runOptions);
+  // The newest event is asked for along with the rest, and is no column of either table.
+  const dated: Part = { ...base, outputs: [...base.outputs, newestOutput(definition.timestamp!)] };
+  const tile = { widthUs: definition.tileUs, name: tileColumn };
+  const planOf = (part: Part) => groupByPlan(definition, part, definition.filter);
+  const scan = sourceScan(source, { definition, parts: [base, ...windows] }, definition.filter, run.signal);
+  const pass = { snapshot: source, scan, phase: 'reading the source', onProgress: options.onProgress } as const;
+  const plans = [{ ...planOf(dated), tile }, ...windows.map(planOf)];
+  const { states, ...counts } = await aggregateRows(pass, plans, run, async (aggregations, sourceRows) => ({
+    states: await aggregations.states(),
+    sourceRows,
+    rowsWithNullKey: aggregations.counters[0]!.rowsDroppedNullKey,
+  }));
+  const merged: Table[] = [];
+  for (const [i, part] of [dated, ...windows].entries()) {
+    merged.push(await mergeStates(definition, part, source.schema, states[i]!, run, i === 0 ? { tileColumn } : undefined));
+  }
+  const columns = [base, ...windows].flatMap((part) => part.outputs.map((output) => output.name));
+  const stored = statesSchema({ ...planOf(base), tile }, source.schema).fields.map((field) => field.name);
+  const tiles = sortedBy(pickColumns(states[0]!, stored), tileColumn);
+  return { table: joinParts(merged, { definition, columns }), tiles, newestEventUs: newestOf(merged[0]!), ...counts };
+}
+
+/** The answer of one part from its partial states. */
+async function mergeStates(
+  definition: FeatureSetDefinition,
+  part: Part,
+  sourceSchema: Schema,
+  states: Table,
+  run: RunOptions,
+  stateOptions: StateOptions | undefined,
+): Promise<Table> {
+  const plan = groupByPlan(definition, { ...part, range: undefined }, undefined);
+  const merge = createAggregation(plan, sourceSchema, { ...defined(run), rowsExpected: states.numRows });
   try {
-    let sourceRows = 0;
-    let newestEventUs: bigint | undefined;
-    const scan = sourceScan(source, { definition, parts: [base, ...windows] }, definition.filter, run.signal);
-    await feed(source, scan, options.onProgress, 'reading the source', run.signal, async (batch) => {
-      sourceRows += batch.numRows;
-      newestEventUs = maxOfTimes(batch, definition.timestamp!, newestEventUs, range?.endUs);
-      for (const aggregation of [tileRun, ...windowRuns]) await aggregation.add(batch);
-    });
-    const tiles = await tileRun.states();
-    for (const batch of tiles.batches) await featureRun.addStates(batch, { tileColumn });
-    const table = await finishParts([featureRun, ...windowRuns], {
-      definition,
-      parts: [base, ...windows],
-      columns: [base, ...windows].flatMap((part) => part.outputs.map((output) => output.name)),
-      entities: undefined,
-    });
-    return { table, tiles: sortedBy(tiles, tileColumn), newestEventUs, sourceRows, rowsWithNullKey: tileRun.rowsDroppedNullKey };
+    for (const batch of states.batches) await merge.addStates(batch, stateOptions);
+    return await merge.finish();
   } finally {
-    for (const aggregation of [tileRun, featureRun, ...windowRuns]) await aggregation.close();
+    await merge.close();
   }
 }
 

@@ -1,42 +1,38 @@
-/** The newest event time of a batch or a source, in microseconds rounded up, straight from the buffers. */
-import { DataType, type RecordBatch, type Timestamp } from '../arrow/arrow.ts';
+/** The newest event that counts: one of an entity, which the set's filter lets through. In microseconds, rounded up. */
+import { DataType, type Table, type Timestamp } from '../arrow/arrow.ts';
 import { ceilDivide, dayUs } from '../base/time.ts';
+import type { FeatureSetDefinition } from '../config/definition.ts';
+import type { OutputColumn } from '../engine/plan.ts';
 import type { Snapshot } from '../store/table.ts';
+import { aggregateRows, groupByPlan, type RunOptions, sourceScan } from './compute.ts';
 
-/** The later of `newestUs` and the newest event of the batch that lies before `endUs`. Null event times do not count. */
-export function maxOfTimes(
-  batch: RecordBatch,
-  column: string,
-  newestUs: bigint | undefined,
-  endUs?: bigint,
-): bigint | undefined {
-  const data = batch.data.children[batch.schema.fields.findIndex((field) => field.name === column)]!;
+/** No column of a user's is called so. */
+const newestColumn = '\0newest';
+
+/** Each entity's newest event, for `newestOf`. */
+export function newestOutput(timestamp: string): OutputColumn {
+  return { column: timestamp, aggregation: 'max', name: newestColumn };
+}
+
+/** The newest time in a column of a canonical table; null event times do not count. */
+export function newestOf(table: Table, column = newestColumn): bigint | undefined {
+  const data = table.getChild(column)!.data[0]!;
   const values = data.values as BigInt64Array | Int32Array;
-  const bitmap = data.nullBitmap && data.nullBitmap.length > 0 ? data.nullBitmap : undefined;
-  const toUs = microseconds(data.type);
-  const limit = endUs === undefined ? undefined : lastBefore(endUs, data.type);
-  const valid = (row: number): boolean => {
-    const bit = data.offset + row;
-    return bitmap === undefined || ((bitmap[bit >> 3]! >> (bit & 7)) & 1) === 1;
-  };
   let newest: bigint | number | undefined;
   for (let row = 0; row < data.length; row++) {
     const value = values[row]!;
-    if ((newest !== undefined && value <= newest) || (limit !== undefined && value > limit)) continue;
-    if (valid(row)) newest = value;
+    if ((newest === undefined || value > newest) && data.getValid(row)) newest = value;
   }
-  if (newest === undefined) return newestUs;
-  const us = toUs(BigInt(newest));
-  return newestUs === undefined || us > newestUs ? us : newestUs;
+  return newest === undefined ? undefined : microseconds(data.type)(BigInt(newest));
 }
 
-/** The newest event of a whole source; reads the event time column only. */
-export async function newestEventOf(snapshot: Snapshot, column: string, signal?: AbortSignal): Promise<bigint | undefined> {
-  let newestUs: bigint | undefined;
-  for await (const batch of snapshot.scan({ columns: [column], ...(signal !== undefined && { signal }) })) {
-    newestUs = maxOfTimes(batch, column, newestUs);
-  }
-  return newestUs;
+/** The newest event of a whole source. */
+export async function newestEventOf(source: Snapshot, definition: FeatureSetDefinition, run: RunOptions): Promise<bigint | undefined> {
+  const part = { outputs: [newestOutput(definition.timestamp!)], range: undefined };
+  const scan = sourceScan(source, { definition, parts: [part] }, definition.filter, run.signal);
+  const plans = [groupByPlan(definition, part, definition.filter)];
+  const [answer] = await aggregateRows({ snapshot: source, scan, phase: 'reading the source' }, plans, run, (aggregations) => aggregations.finish());
+  return newestOf(answer!);
 }
 
 /** How many units of a time column make a microsecond, or the other way round. */
@@ -49,10 +45,4 @@ function unitOf(type: DataType): { readonly usPerUnit: bigint } | { readonly uni
 function microseconds(type: DataType): (value: bigint) => bigint {
   const unit = unitOf(type);
   return 'usPerUnit' in unit ? (value) => value * unit.usPerUnit : (value) => ceilDivide(value, unit.unitsPerUs);
-}
-
-/** The last value of the column that lies before an instant. */
-function lastBefore(endUs: bigint, type: DataType): bigint {
-  const unit = unitOf(type);
-  return ('usPerUnit' in unit ? ceilDivide(endUs, unit.usPerUnit) : endUs * unit.unitsPerUs) - 1n;
 }

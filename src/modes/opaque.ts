@@ -19,7 +19,8 @@ export async function opaqueRows(
   let sourceRows = 0;
   const collect = async (plan: FramePlan): Promise<Table> => {
     const batches: RecordBatch[] = [];
-    await feed(source, run.signal === undefined ? {} : { signal: run.signal }, onProgress, 'reading the source', run.signal, async (batch) => {
+    const scan = run.signal === undefined ? {} : { signal: run.signal };
+    await feed({ snapshot: source, scan, phase: 'reading the source', onProgress }, async (batch) => {
       batches.push(batch);
     });
     const all = canonicalTable(source.schema, batches);

@@ -16,7 +16,7 @@ import { type AnswerPlan, answerFromSource, answerFromTiles, type RunOptions } f
 import { type Decision, decide } from './decide.ts';
 import { entityRows } from './entities.ts';
 import { NotMaterializedError, StaleError } from './errors.ts';
-import { newestEventOf } from './newest-event.ts';
+import { newestEventOf, newestOf } from './newest-event.ts';
 import { opaqueRows } from './opaque.ts';
 import { type ReadRequest, requestedEntities } from './request.ts';
 import { definitionDigest, type FeatureTables, readStored, type Stored } from './storage.ts';
@@ -194,13 +194,15 @@ async function fromSource(
 ): Promise<FeatureAnswer> {
   const run = { ...context.run, signal: request.signal };
   const computed = request.definition.kind === 'opaque'
-    ? { table: await opaqueAnswer(request, source, run), rowsWithNullKey: 0 }
-    : await answerFromSource(source, answerPlan(request, source.schema, request.range, request.asOfUs), run);
+    ? await opaqueAnswer(request, source, run)
+    : {
+        ...(await answerFromSource(source, answerPlan(request, source.schema, request.range, request.asOfUs), run)),
+        newestEventUs: () => newestEventOf(source, request.definition, run),
+      };
   const table = keepEntities(request, computed.table);
   const why = [...reasons, `computed from ${source.name}, version ${source.version}`];
   if (computed.table.numRows === 0 && request.range !== undefined && request.definition.timestamp !== undefined) {
-    const newestUs = await newestEventOf(source, request.definition.timestamp, request.signal);
-    const empty = emptyReason(request.range, newestUs);
+    const empty = emptyReason(request.range, await computed.newestEventUs());
     if (empty !== undefined) why.push(empty);
   }
   return {
@@ -216,12 +218,16 @@ async function fromSource(
   };
 }
 
-async function opaqueAnswer(request: ReadRequest, source: Snapshot, run: RunOptions): Promise<Table> {
+async function opaqueAnswer(request: ReadRequest, source: Snapshot, run: RunOptions) {
   const { table } = await opaqueRows(request.definition, source, run);
   const entities = requestedEntities(request, table.schema);
   const kept = entities === undefined ? table : canonicalTable(table.schema, table.batches.map((batch) => filterBatch(batch, entities.expression)));
   const timed = request.range === undefined ? kept : canonicalOf(await filterTimeRange(kept, timestampOf(request, kept.schema), request.range));
-  return pickColumns(timed, wantedColumns(request, timed.schema));
+  return {
+    table: pickColumns(timed, wantedColumns(request, timed.schema)),
+    rowsWithNullKey: 0,
+    newestEventUs: async () => newestOf(kept, timestampOf(request, kept.schema)),
+  };
 }
 
 /** Rows that `store.write` was given: the same in every mode. */

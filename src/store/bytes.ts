@@ -30,6 +30,8 @@ export interface OpenFile {
 }
 
 export interface Bytes {
+  /** The folder, where these are files of the local disk: another thread finds the same files there. Absent: they are not. */
+  readonly root?: string;
   /** Where a path stands, for messages. */
   locate(path: string): string;
   kind(path: string): Promise<'file' | 'folder' | undefined>;

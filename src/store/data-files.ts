@@ -13,21 +13,28 @@ import { didYouMean } from '../base/names.ts';
 import type { OpenFile } from './bytes.ts';
 import { type Constant, conformBatch, isNested } from './conform.ts';
 import { openParquet, type ParquetFile, planParquet, type ParquetPlan, scanParquet } from './parquet/file.ts';
+import type { FilePlace } from './placed-file.ts';
 import type { ScanOptions, ScanPlan } from './table.ts';
 
-export interface DataFile {
-  /** For messages. */
-  readonly name: string;
-  readonly rows: number;
-  readonly rowGroups: number;
+/** What it takes to read the rows of a file. */
+export interface OpenableFile {
   /** Columns whose values the file's path tells; they go before columns of the same name in the file. */
   readonly constants: readonly Constant[];
-  /** False only when no row of the file has its event time in the range. */
-  mightContain(timeRange: NonNullable<ScanOptions['timeRange']>): boolean;
   open(): Promise<OpenFile>;
   footer(): Promise<ParquetFile>;
   /** Throws if the file is no longer what the snapshot saw. Called after its last byte was read. */
   verifyUnchanged(file: OpenFile): Promise<void>;
+}
+
+export interface DataFile extends OpenableFile {
+  /** For messages. */
+  readonly name: string;
+  readonly rows: number;
+  readonly rowGroups: number;
+  /** For other threads to find it; undefined when it is no file of the local disk. */
+  readonly place: FilePlace | undefined;
+  /** False only when no row of the file has its event time in the range. */
+  mightContain(timeRange: NonNullable<ScanOptions['timeRange']>): boolean;
 }
 
 export interface DataFiles {
@@ -45,9 +52,9 @@ export async function planDataFiles(table: DataFiles, options: ScanOptions = {})
   for (const file of table.files) {
     throwIfCancelled(options.signal, `planning a read of ${table.name}`);
     const plan = await planFile(file, columns, options);
-    if (plan === undefined || plan.units === 0) continue;
+    if (plan === undefined) continue;
     files++;
-    units += plan.units;
+    units += plan.rowGroups.length;
     rows += plan.rows;
     bytes += plan.bytes;
   }
@@ -67,20 +74,22 @@ async function* scanInOrder(table: DataFiles, options: ScanOptions): AsyncGenera
   for (const file of table.files) {
     throwIfCancelled(options.signal, `reading ${table.name}`);
     const plan = await planFile(file, columns, options);
-    if (plan === undefined || plan.units === 0) continue;
-    if (plan.parquet === undefined) {
-      yield conformBatch(emptyColumns(plan.rows), schema, file.constants);
-      continue;
-    }
-    yield* scanFile(file, plan.parquet, schema, options);
+    if (plan !== undefined) yield* scanFile(file, plan, schema, options.signal);
   }
 }
 
-async function* scanFile(file: DataFile, plan: ParquetPlan, schema: Schema, options: ScanOptions): AsyncGenerator<RecordBatch, void, void> {
+/** The rows of a plan of one file, with the columns of `schema`. */
+export async function* scanFile(
+  file: OpenableFile, plan: ParquetPlan, schema: Schema, signal: AbortSignal | undefined,
+): AsyncGenerator<RecordBatch, void, void> {
+  if (plan.columns.length === 0) {
+    // All columns are told by the file's path, or missing.
+    yield conformBatch(emptyColumns(plan.rows), schema, file.constants);
+    return;
+  }
   const opened = await file.open();
   try {
-    const signal = options.signal === undefined ? {} : { signal: options.signal };
-    for await (const batch of scanParquet(opened, await file.footer(), plan, signal)) {
+    for await (const batch of scanParquet(opened, await file.footer(), plan, signal && { signal })) {
       yield conformBatch(batch, schema, file.constants);
     }
     await file.verifyUnchanged(opened);
@@ -89,26 +98,17 @@ async function* scanFile(file: DataFile, plan: ParquetPlan, schema: Schema, opti
   }
 }
 
-interface FilePlan {
-  readonly units: number;
-  readonly rows: number;
-  readonly bytes: number;
-  /** Undefined when no column has to be read from the file: all are told by its path, or missing. */
-  readonly parquet: ParquetPlan | undefined;
-}
-
-async function planFile(file: DataFile, columns: readonly string[], { timeRange }: ScanOptions): Promise<FilePlan | undefined> {
+/** What a scan reads of a file, `columns` being those that are in it; undefined when that is nothing. */
+export async function planFile(file: DataFile, columns: readonly string[], { timeRange }: ScanOptions): Promise<ParquetPlan | undefined> {
   if (timeRange !== undefined && !file.mightContain(timeRange)) return undefined;
   const footer = await file.footer();
   const isConstant = (column: string): boolean => file.constants.some(({ field }) => field.name === column);
   const inFile = (column: string): boolean => !isConstant(column) && footer.schema.fields.some((field) => field.name === column);
   // A file that lacks the event time has it null in every row, and null is in no range.
   if (timeRange !== undefined && !isConstant(timeRange.column) && !inFile(timeRange.column)) return undefined;
-  const read = columns.filter(inFile);
-  if (read.length === 0) return { units: footer.rowGroups.length, rows: footer.rows, bytes: 0, parquet: undefined };
   const pruned = timeRange !== undefined && inFile(timeRange.column);
-  const parquet = planParquet(footer, { columns: read, ...(pruned && { timeRange }) });
-  return { units: parquet.rowGroups.length, rows: parquet.rows, bytes: parquet.bytes, parquet };
+  const plan = planParquet(footer, { columns: columns.filter(inFile), ...(pruned && { timeRange }) });
+  return plan.rowGroups.length === 0 ? undefined : plan;
 }
 
 /** The schema of the columns asked for. Throws when one of them, or the event time, is not there. */

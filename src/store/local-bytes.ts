@@ -38,6 +38,7 @@ export function localBytes(root: string): Bytes {
   };
 
   return {
+    root: base,
     locate,
     async kind(path) {
       const status = await absentAsValue(locate(path), 'look at', () => stat(locate(path)));
@@ -129,7 +130,8 @@ async function openFile(where: string, handle: FileHandle): Promise<OpenFile> {
 }
 
 async function readRange(where: string, handle: FileHandle, start: number, end: number): Promise<Uint8Array> {
-  const content = new Uint8Array(end - start);
+  // Not a Buffer of the pool, which others share; and not zeros first, since every byte is read or this fails.
+  const content = new Uint8Array(Buffer.allocUnsafeSlow(end - start).buffer);
   let filled = 0;
   while (filled < content.length) {
     const { bytesRead } = await handle.read(content, filled, content.length - filled, start + filled);

@@ -20,13 +20,15 @@ import {
   ArgumentError, DamagedFileError, invariant, NotFoundError, SchemaMismatchError, StorageError, throwIfCancelled,
 } from '../base/errors.ts';
 import { type Bytes, type FileStat, joinPath, type OpenFile } from './bytes.ts';
-import { checksumOf, verifiedFile } from './checksum.ts';
+import { checksumOf } from './checksum.ts';
 import { sameType } from './conform.ts';
 import { type DataFile, type DataFiles, planDataFiles, readFooter, scanDataFiles } from './data-files.ts';
 import { localBytes } from './local-bytes.ts';
 import { decodeEntry, encodeEntry, entryName, type LogEntry, type LoggedFile, versionOf } from './log.ts';
 import { encodeParquet } from './parquet/encode.ts';
 import type { ParquetFile } from './parquet/file.ts';
+import { type CommittedFile, openPlaced, stagedPath, supersededPath, verifyPlaced } from './placed-file.ts';
+import { planUnits } from './row-units.ts';
 import { mightContainTime, parseStats, StatsBuilder } from './stats.ts';
 import type { CommitRequest, CommitResult, OwnSnapshot, OwnTable, ScanOptions, StagedFile } from './table.ts';
 
@@ -397,47 +399,23 @@ class LoggedTable implements OwnTable {
   }
 
   private stagedPath(name: string): string {
-    return joinPath(this.folder, '_staged', name);
+    return stagedPath(this.folder, name);
   }
 
   private supersededPath(name: string): string {
-    return joinPath(this.folder, '_superseded', name);
-  }
-
-  /** Opens a data file wherever it stands; it may move while we look, at most twice in its life. */
-  private async find(name: string): Promise<OpenFile | undefined> {
-    for (let round = 0; round < 2; round++) {
-      for (const path of [joinPath(this.folder, name), this.stagedPath(name), this.supersededPath(name)]) {
-        const file = await this.bytes.open(path);
-        if (file !== undefined) return file;
-      }
-    }
-    return undefined;
-  }
-
-  private async openLogged({ path, size, checksum }: LoggedFile, version: number): Promise<OpenFile> {
-    const file = await this.find(path);
-    if (file === undefined) {
-      throw new DamagedFileError(
-        this.bytes.locate(joinPath(this.folder, path)),
-        `is gone, but version ${version} of the table needs it. If the version is older than the retention, vacuum took it: take a new snapshot; else restore the file, or write the table again`,
-      );
-    }
-    try {
-      return verifiedFile(file, size, checksum);
-    } catch (thrown) {
-      await file.close();
-      throw thrown;
-    }
+    return supersededPath(this.folder, name);
   }
 
   private dataFile(file: LoggedFile, version: number): DataFile {
-    const open = (): Promise<OpenFile> => this.openLogged(file, version);
+    const { bytes, folder } = this;
+    const placed: CommittedFile = { kind: 'committed', folder, path: file.path, size: file.size, checksum: file.checksum, version };
+    const open = (): Promise<OpenFile> => openPlaced(bytes, placed);
     return {
-      name: this.bytes.locate(joinPath(this.folder, file.path)),
+      name: bytes.locate(joinPath(folder, file.path)),
       rows: file.rows,
       rowGroups: file.rowGroups,
       constants: [],
+      place: bytes.root === undefined ? undefined : { root: bytes.root, file: placed },
       mightContain: ({ column, range }) => mightContainTime(parseStats(file.stats), column, range),
       open,
       footer: () => {
@@ -449,8 +427,7 @@ class LoggedTable implements OwnTable {
         }
         return footer;
       },
-      // Every byte was verified against the log.
-      verifyUnchanged: async () => undefined,
+      verifyUnchanged: (opened) => verifyPlaced(placed, opened),
     };
   }
 
@@ -470,6 +447,7 @@ class LoggedTable implements OwnTable {
       files: logged.map(({ path, size, modificationTime }) => ({ path, size, modifiedNs: BigInt(modificationTime) * 1_000_000n })),
       plan: (options?: ScanOptions) => planDataFiles(files, options),
       scan: (options?: ScanOptions) => scanDataFiles(files, options),
+      units: (options?: ScanOptions) => planUnits(files, options),
     };
   }
 }

@@ -11,15 +11,17 @@
  */
 import { createHash } from 'node:crypto';
 import { Schema } from '../arrow/arrow.ts';
-import { ArgumentError, DamagedFileError, NotFoundError, UnsupportedError } from '../base/errors.ts';
+import { ArgumentError, NotFoundError, UnsupportedError } from '../base/errors.ts';
 import { checkName, didYouMean } from '../base/names.ts';
-import { type Bytes, type FileStat, joinPath, mapConcurrently, type OpenFile } from './bytes.ts';
+import { type Bytes, type FileStat, joinPath, mapConcurrently } from './bytes.ts';
 import { type Constant, unionSchema } from './conform.ts';
 import { type DataFile, type DataFiles, planDataFiles, readFooter, scanDataFiles } from './data-files.ts';
 import { localBytes } from './local-bytes.ts';
 import { isOwnTable, openOwnTable } from './own-table.ts';
 import type { ParquetFile } from './parquet/file.ts';
 import { mightContainConstant, partitionColumns } from './partitions.ts';
+import { identityOf, type ListedFile, openPlaced, verifyPlaced } from './placed-file.ts';
+import { planUnits } from './row-units.ts';
 import type { OwnTable, ReadableTable, ScanOptions, Snapshot } from './table.ts';
 
 /** The table of that name in a layer: the bytes under the layer's folder, or the path of it. */
@@ -142,47 +144,36 @@ class StoredTable {
       files,
       plan: (options?: ScanOptions) => planDataFiles(table, options),
       scan: (options?: ScanOptions) => scanDataFiles(table, options),
+      units: (options?: ScanOptions) => planUnits(table, options),
     };
   }
 
   private async readFooters(files: readonly FileStat[]): Promise<ParquetFile[]> {
     const known = this.footers;
-    const footers = await mapConcurrently(files, 8, async (file) => known.get(identity(file)) ?? readFooter(() => this.open(file)));
-    this.footers = new Map(files.map((file, index) => [identity(file), footers[index]!]));
+    const footers = await mapConcurrently(files, 8, async (file) => known.get(identityOf(listed(file))) ?? readFooter(() => openPlaced(this.bytes, listed(file))));
+    this.footers = new Map(files.map((file, index) => [identityOf(listed(file)), footers[index]!]));
     return footers;
   }
 
   private dataFile(file: FileStat, footer: ParquetFile, constants: readonly Constant[]): DataFile {
+    const { bytes } = this;
+    const placed = listed(file);
     return {
-      name: this.bytes.locate(file.path),
+      name: bytes.locate(file.path),
       rows: footer.rows,
       rowGroups: footer.rowGroups.length,
       constants,
       mightContain: ({ column, range }) => mightContainConstant(constants, column, range),
-      open: () => this.open(file),
+      place: bytes.root === undefined ? undefined : { root: bytes.root, file: placed },
+      open: () => openPlaced(bytes, placed),
       footer: async () => footer,
-      verifyUnchanged: async (opened) => checkUnchanged(file, opened.name, await opened.stat()),
+      verifyUnchanged: (opened) => verifyPlaced(placed, opened),
     };
-  }
-
-  private async open(file: FileStat): Promise<OpenFile> {
-    const opened = await this.bytes.open(file.path);
-    if (opened === undefined) {
-      throw new DamagedFileError(this.bytes.locate(file.path), 'changed while it was read: it was removed after the table was opened. Read again');
-    }
-    try {
-      checkUnchanged(file, opened.name, opened);
-      return opened;
-    } catch (thrown) {
-      await opened.close();
-      throw thrown;
-    }
   }
 }
 
-function checkUnchanged(expected: FileStat, name: string, found: { readonly size: number; readonly modifiedNs: bigint }): void {
-  if (found.size === expected.size && found.modifiedNs === expected.modifiedNs) return;
-  throw new DamagedFileError(name, 'changed while it was read: its size or time of modification is not what it was when the table was opened. Read again');
+function listed({ path, size, modifiedNs }: FileStat): ListedFile {
+  return { kind: 'listed', path, size, modifiedNs };
 }
 
 function refuseOrc(where: string, path: string): void {
@@ -195,12 +186,8 @@ function isHidden(name: string): boolean {
   return name.startsWith('.') || (name.startsWith('_') && !name.includes('='));
 }
 
-function identity({ path, size, modifiedNs }: FileStat): string {
-  return `${path}\0${size}\0${modifiedNs}`;
-}
-
 function fingerprint(files: readonly FileStat[]): string {
   const hash = createHash('sha256');
-  for (const file of files) hash.update(`${identity(file)}\0`);
+  for (const file of files) hash.update(`${identityOf(listed(file))}\0`);
   return hash.digest('hex').slice(0, 32);
 }

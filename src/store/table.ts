@@ -30,6 +30,15 @@ export interface ScanPlan {
   readonly bytes: number;
 }
 
+/** Rows of a scan that another thread can fetch: `rowsOf` of this module, called with `argument`, gives its batches. */
+export interface RowUnit {
+  /** The module's URL. */
+  readonly module: string;
+  /** Plain data, which can be cloned. */
+  readonly argument: unknown;
+  readonly rows: number;
+}
+
 /** One version of a table. */
 export interface Snapshot {
   /** For messages: the path, or the registered name. */
@@ -47,6 +56,8 @@ export interface Snapshot {
   plan(options?: ScanOptions): Promise<ScanPlan>;
   /** Rows in file order; a batch may be empty. Stops early without harm when the caller stops. */
   scan(options?: ScanOptions): AsyncGenerator<RecordBatch, void, void>;
+  /** The rows of a scan in parts, for several threads to read. Absent or undefined where only this thread can read them. */
+  units?(options?: ScanOptions): Promise<readonly RowUnit[] | undefined>;
 }
 
 /** Anything that can be read: a source layer's table, a registered Arrow table, a table of our own. */

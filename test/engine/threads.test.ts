@@ -172,6 +172,7 @@ test('units are fetched on the threads', async () => {
 test('a unit that fails, and a thread that dies, are errors with a cause; the next run finds new threads', async () => {
   const plan: GroupByPlan = { keys: ['key'], outputs: outputsOf({ value: ['sum', 'count'] }) };
   const { schemaOfUnits } = (await import(unitModule)) as typeof import('../support/row-units.ts');
+  await Promise.all(workersOf(2).map(({ started }) => started));
   for (const [what, expected] of [['fail', MemoryLimitError], ['exit', ThreadError]] as const) {
     const run = createAggregations([plan], schemaOfUnits, { threads: 2, rare: { stretchRows: 10 } });
     const units = [unit({ first: 0, rows: 1000 }), unit({ first: 0, rows: 1000, what }), unit({ first: 0, rows: 1000 })];
@@ -182,4 +183,16 @@ test('a unit that fails, and a thread that dies, are errors with a cause; the ne
     assert.equal((await next.finish())[0]!.numRows, 7);
     await next.close();
   }
+});
+
+test('the memory of a large run is given back, by the threads too', async () => {
+  await Promise.all(workersOf(2).map(({ started }) => started));
+  const table = batchesOf({ key: { type: types.int64, values: Array.from({ length: million }, (_, i) => BigInt(i) * 1_000_003n) } }, []);
+  const rssAfter = async (runs: number): Promise<number> => {
+    for (let run = 0; run < runs; run++) await groupBy(table, 'key').agg({ key: ['min', 'max', 'sum'] }, { threads: 3 });
+    return process.memoryUsage().rss;
+  };
+  const few = await rssAfter(3);
+  const grown = (await rssAfter(8)) - few;
+  assert.ok(grown < 400 * 2 ** 20, `${grown} bytes more after eight more runs`);
 });

@@ -6,7 +6,7 @@
  *   end   ─▶ one thread takes over the groups of the others and answers
  *
  * The caller's thread copies for the others, a stretch at a time, and adds rows itself while they have enough to do: of `threads`
- * threads it is one. Units are for the pool alone, and the caller waits.
+ * threads it is one. Units are for the pool, and the caller waits, but for those that it fetches before any thread listens.
  * Laws are those of `Aggregation`: who adds which rows, and in which order, changes no bit.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -273,21 +273,23 @@ export class TeamRun {
     return this.own;
   }
 
-  /** Returns the units that no thread was there for. */
-  async addUnits(units: readonly RowUnit[], onRows?: (rows: number) => void): Promise<readonly RowUnit[]> {
+  /** `fetchHere` adds the rows of a unit on this thread, which does so for as long as no other listens. */
+  async addUnits(units: readonly RowUnit[], onRows: ((rows: number) => void) | undefined, fetchHere: (unit: RowUnit) => Promise<void>): Promise<void> {
     await this.quiet();
     this.enlist(this.threads);
-    for (let next = 0; next < units.length; next++) {
-      const unit = units[next]!;
+    for (const unit of units) {
       const member = await this.memberForUnit();
-      if (member === undefined) return units.slice(next);
+      if (member === undefined) {
+        await fetchHere(unit);
+        await this.quiet();
+        continue;
+      }
       void this.ask(member, () => member.worker.call('unit', { job: this.job, unit }, onRows));
     }
     await this.quiet();
-    return [];
   }
 
-  /** Whoever has the fewest units ahead, once there is room; undefined where no thread listens or will. */
+  /** Whoever has the fewest units ahead, once there is room; undefined where no thread listens yet, or any more. */
   private async memberForUnit(): Promise<Member | undefined> {
     while (true) {
       this.check();
@@ -295,7 +297,7 @@ export class TeamRun {
       const begun = alive.filter((member) => member.begun);
       const best = begun.reduce<Member | undefined>((least, member) => (least === undefined || member.ahead < least.ahead ? member : least), undefined);
       if (best !== undefined && best.ahead < unitsAhead) return best;
-      if (alive.length === 0) return undefined;
+      if (!alive.some(({ worker }) => worker.ready)) return undefined;
       await this.change();
     }
   }

@@ -93,9 +93,23 @@ export function planParquet(file: ParquetFile, options: ScanOptions = {}): Parqu
     rowGroups.push(index);
     reads.push(ranges);
     rows += group.rows;
-    bytes += ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+    bytes += totalBytes(ranges);
   });
   return { columns, rowGroups, reads, rows, bytes };
+}
+
+/** The plan in parts of neighbouring row groups, each with `rowsMin` rows or more as far as there are so many. Pure. */
+export function cutPlan(file: ParquetFile, plan: ParquetPlan, rowsMin: number): ParquetPlan[] {
+  const parts: ParquetPlan[] = [];
+  let [start, rows] = [0, 0];
+  plan.rowGroups.forEach((index, at) => {
+    rows += file.rowGroups[index]!.rows;
+    if (rows < rowsMin && at < plan.rowGroups.length - 1) return;
+    const reads = plan.reads.slice(start, at + 1);
+    parts.push({ columns: plan.columns, rowGroups: plan.rowGroups.slice(start, at + 1), reads, rows, bytes: totalBytes(reads.flat()) });
+    [start, rows] = [at + 1, 0];
+  });
+  return parts;
 }
 
 /**

@@ -1,0 +1,92 @@
+/**
+ * Data files as plain data: where one stands, and how it is known to be the one that was meant. What opens them needs
+ * nothing else, so any thread can.
+ *
+ *   listed      a file as it was when it was listed; it must be so when it is opened, and after its last byte was read
+ *   committed   a file of a table of our own, in whichever of its places it is by now; every block is verified
+ */
+import { DamagedFileError } from '../base/errors.ts';
+import { type Bytes, type FileStat, joinPath, type OpenFile } from './bytes.ts';
+import { verifiedFile } from './checksum.ts';
+
+export interface ListedFile extends FileStat {
+  readonly kind: 'listed';
+}
+
+export interface CommittedFile {
+  readonly kind: 'committed';
+  /** The table's folder. */
+  readonly folder: string;
+  readonly path: string;
+  readonly size: number;
+  readonly checksum: string;
+  /** The version that needs it. */
+  readonly version: number;
+}
+
+export type PlacedFile = ListedFile | CommittedFile;
+
+/** A file below a folder of the local disk. */
+export interface FilePlace {
+  readonly root: string;
+  readonly file: PlacedFile;
+}
+
+/** Throws DamagedFileError when the file is gone, or is another one. */
+export async function openPlaced(bytes: Bytes, file: PlacedFile): Promise<OpenFile> {
+  const opened = await (file.kind === 'listed' ? bytes.open(file.path) : find(bytes, file));
+  if (opened === undefined) throw gone(bytes, file);
+  try {
+    if (file.kind === 'committed') return verifiedFile(opened, file.size, file.checksum);
+    checkUnchanged(file, opened.name, opened);
+    return opened;
+  } catch (thrown) {
+    await opened.close();
+    throw thrown;
+  }
+}
+
+/** Throws DamagedFileError if the file changed since it was opened. */
+export async function verifyPlaced(file: PlacedFile, opened: OpenFile): Promise<void> {
+  // Of a committed file every byte was verified as it was read.
+  if (file.kind === 'listed') checkUnchanged(file, opened.name, await opened.stat());
+}
+
+/** The same text for the same file. */
+export function identityOf(file: PlacedFile): string {
+  return file.kind === 'listed' ? `${file.path}\0${file.size}\0${file.modifiedNs}` : `${file.folder}\0${file.path}\0${file.checksum}`;
+}
+
+export function stagedPath(folder: string, name: string): string {
+  return joinPath(folder, '_staged', name);
+}
+
+export function supersededPath(folder: string, name: string): string {
+  return joinPath(folder, '_superseded', name);
+}
+
+/** Opens a committed file wherever it stands; it may move while we look, at most twice in its life. */
+async function find(bytes: Bytes, { folder, path }: CommittedFile): Promise<OpenFile | undefined> {
+  for (let round = 0; round < 2; round++) {
+    for (const place of [joinPath(folder, path), stagedPath(folder, path), supersededPath(folder, path)]) {
+      const file = await bytes.open(place);
+      if (file !== undefined) return file;
+    }
+  }
+  return undefined;
+}
+
+function gone(bytes: Bytes, file: PlacedFile): DamagedFileError {
+  if (file.kind === 'listed') {
+    return new DamagedFileError(bytes.locate(file.path), 'changed while it was read: it was removed after the table was opened. Read again');
+  }
+  return new DamagedFileError(
+    bytes.locate(joinPath(file.folder, file.path)),
+    `is gone, but version ${file.version} of the table needs it. If the version is older than the retention, vacuum took it: take a new snapshot; else restore the file, or write the table again`,
+  );
+}
+
+function checkUnchanged(expected: FileStat, name: string, found: { readonly size: number; readonly modifiedNs: bigint }): void {
+  if (found.size === expected.size && found.modifiedNs === expected.modifiedNs) return;
+  throw new DamagedFileError(name, 'changed while it was read: its size or time of modification is not what it was when the table was opened. Read again');
+}
