@@ -280,3 +280,15 @@ test('a memory limit is an error, and the next aggregation is not harmed', async
   const answer = await groupBy(table, 'k').agg({ v: 'sum' });
   assert.equal(answer.numRows, rows);
 });
+
+test('keys at the ends of the integers, one after the other', async () => {
+  const [least, greatest] = [-(1n << 63n), (1n << 63n) - 1n];
+  const keys = [greatest - 65_535n, greatest, 0n, least, least + 65_535n, -1n];
+  for (const order of [keys, keys.toReversed()]) {
+    for (const others of [{}, { j: { type: types.int64, values: order } }]) {
+      const table = tableOf({ k: { type: types.int64, values: order }, ...others });
+      const answer = run(table, { keys: Object.keys({ k: 0, ...others }), outputs: [] }, { batchSize: 1 });
+      assert.deepEqual(cellsOf(answer, 'k'), [least, least + 65_535n, -1n, 0n, greatest - 65_535n, greatest]);
+    }
+  }
+});

@@ -107,7 +107,7 @@ function makeRoom(grouper: usize, keys: usize, count: i32): void {
   const base = load<i64>(grouper + iBase);
   const slots = load<u64>(grouper + iSlots);
   if (mode == 1) {
-    const lastSlot = base + <i64>(slots - 1);
+    const lastSlot = slots - 1 > <u64>(i64.MAX_VALUE - base) ? i64.MAX_VALUE : base + <i64>(slots - 1);
     if (first >= base && last <= lastSlot) return;
     first = min<i64>(first, base);
     last = max<i64>(last, lastSlot);
