@@ -17,7 +17,6 @@ import { selectRows } from './filter.ts';
 import { columnGrouper, type ColumnGrouper, Grouper, type GrouperMemory, TileGrouper, type Window } from './grouper.ts';
 import { borrowInstance, type Instance } from './instance.ts';
 import type { GroupByPlan } from './plan.ts';
-import { mayHoldEvents } from './skip.ts';
 import { Buffer64, columnData, ColumnStage } from './staging.ts';
 import { bindPlan, type BoundPlan, fieldOf, rangeInUnits, resultSchema, type TimeColumn, tileType } from './types.ts';
 
@@ -59,6 +58,7 @@ export interface Counters {
 }
 
 const batchSizeDefault = 16_384;
+const int64Min = -(1n << 63n);
 
 /** The columns of the partial states of a plan, keys first. */
 export function statesSchema(plan: GroupByPlan, schema: Schema): Schema {
@@ -137,7 +137,6 @@ export class Aggregation implements Counters {
     const eventTimes = byTime ? { data: time!, stage: this.stage(bound.time!.name), bytes: bound.time!.bytes } : undefined;
     const grouped = bound.tile === undefined ? keys : [...keys, time!];
     this.each(batch, (window) => {
-      if (range !== undefined && !mayHoldEvents(time!, window.start, window.length, range)) return;
       const inRange = range === undefined ? window : this.selectTime(window, time!, bound.time!, range);
       const keyed = this.selectKeys(inRange, bound.keys.map((key) => key.name), keys);
       this.rowsDroppedNullKey += inRange.count - keyed.count;
@@ -265,6 +264,9 @@ export class Aggregation implements Counters {
     const { kernels } = this.instance;
     const stage = this.stage(time.name);
     const values = stage.stageFixed(data, window.start, window.length);
+    // The least integer has none before it; it is the start where there is no start.
+    const ordered = time.bytes === 8 && window.rows === 0 && range.start > int64Min;
+    if (ordered && kernels.anyInRange64(values, window.count, range.start, range.end) === 0) return { ...window, count: 0 };
     const out = this.rows.ensure(this.batchSize * 4);
     const select = time.bytes === 8 ? kernels.selectRange64 : kernels.selectRange32;
     const count = select(values, window.rows, window.count, range.start, range.end, out);

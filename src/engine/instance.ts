@@ -21,6 +21,7 @@ export interface Kernels extends StateKernels {
   usedBytes(): number;
   setLimit(bytes: number): void;
   selectRange64(times: Pointer, rows: Pointer, count: number, start: bigint, end: bigint, out: Pointer): number;
+  anyInRange64(times: Pointer, count: number, start: bigint, end: bigint): number;
   selectRange32(times: Pointer, rows: Pointer, count: number, start: bigint, end: bigint, out: Pointer): number;
   selectValid(bitmap: Pointer, bitOffset: number, rows: Pointer, count: number, out: Pointer): number;
   gather64(values: Pointer, rows: Pointer, count: number, out: Pointer): void;

@@ -31,6 +31,10 @@ const stretchRowsDefault = 1 << 16;
 const stretchesAhead = 2;
 /** Stretches after which the event loop gets its turn. */
 const stretchesPerTurn = 4;
+/** Where fewer than one in so many rows is in the range of time, the caller's thread goes through them alone. */
+const selective = 8;
+/** Groups that are read out on the caller's thread, where it has them all. */
+const groupsHere = 1 << 18;
 /** Units that a thread is given before it has answered for what it has. */
 const unitsAhead = 2;
 /** What stretches under way may take beside the groups. */
@@ -81,6 +85,8 @@ export class TeamRun {
   private readonly known: BatchLayout[] = [];
   private readonly options: AggregationOptions;
   private readonly columns: readonly string[];
+  /** Whether rows are left out by ranges of time, of every plan, and by nothing else. */
+  private readonly isRanged: boolean;
   /** What the caller's thread has added itself. */
   private own: Aggregation[] | undefined;
   private failure: { readonly error: unknown } | undefined;
@@ -104,6 +110,7 @@ export class TeamRun {
     this.columns = [
       ...new Set([...bound.flatMap((plan) => [...plan.keys, ...plan.values, ...(plan.time === undefined ? [] : [plan.time])].map(({ name }) => name)), ...filters]),
     ];
+    this.isRanged = plans.every(({ range, filter }) => range !== undefined && filter === undefined);
     // What is under way needs room too; the limit is the groups'.
     this.options = { ...options, ...(options.memoryLimit !== undefined && { memoryLimit: Math.min(options.memoryLimit + stagingBytes, 0xffff0000) }) };
     this.team = leaseTeam(this.options.memoryLimit);
@@ -195,7 +202,7 @@ export class TeamRun {
     for (let start = 0; start < batch.numRows; start += stretchRows) {
       this.check();
       const rows = Math.min(stretchRows, batch.numRows - start);
-      if (this.othersWant()) {
+      if (!this.fewCount() && this.othersWant()) {
         layout ??= this.team.instance.guard(() => this.layoutOf(columns, types, states));
         this.handOver(layout, columns, start, rows);
       } else {
@@ -207,6 +214,12 @@ export class TeamRun {
       sinceTurn = 0;
       await nextTurn();
     }
+  }
+
+  /** Whether most rows are left out by the range of time: to copy those for others costs more than to pass over them. */
+  private fewCount(): boolean {
+    if (!this.isRanged) return false;
+    return this.own === undefined || this.own.every(({ rowsInRange, rowsDroppedNullKey, rowsSeen }) => (rowsInRange + rowsDroppedNullKey) * selective <= rowsSeen);
   }
 
   /** Whether a thread of the pool would soon be without work. */
@@ -322,7 +335,8 @@ export class TeamRun {
     const own = this.own?.map((aggregation) => aggregation.memory);
     const all = [...described, ...(own === undefined ? [] : [own])];
     this.counters = this.plans.map((_, i) => countersOf(all.map((each) => each[i]!)));
-    if (members.length === 0) return this.ownAggregations().map((aggregation) => aggregation[what]());
+    const isHere = described.every((memories) => memories.every(({ groups }) => groups === 0)) && (own?.every(({ groups }) => groups <= groupsHere) ?? false);
+    if (members.length === 0 || isHere) return this.ownAggregations().map((aggregation) => aggregation[what]());
     return Promise.all(
       this.plans.map(async (plan, i) => {
         const memories = described.map((each) => each[i]!);
