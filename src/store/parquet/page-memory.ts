@@ -89,7 +89,7 @@ export class PageMemory {
 
   /** The address of the block, with room for `bytes`. What was in it is lost when it has to move. Throws RangeError. */
   fit(block: Block, bytes: number): Pointer {
-    if (bytes <= block.bytes) return block.at;
+    if (block.bytes > 0 && bytes <= block.bytes) return block.at;
     this.release(block);
     // Powers of two, so that blocks that were given up can be used again.
     const size = 2 ** Math.ceil(Math.log2(Math.max(bytes, blockBytesMin)));

@@ -42,17 +42,32 @@ export function unsnap(from: usize, size: usize, out: usize, outSize: usize): i3
   const fastOutEnd = outSize > outputSlack ? outEnd - outputSlack : out;
   let to = out;
   while (at < end) {
-    const isFast = at < fastEnd && to < fastOutEnd;
+    // Literals and copies mostly take turns, which a processor learns; which of the two kinds of copy comes next it does
+    // not, so there what differs is masked, not branched on.
+    while (at < fastEnd && to < fastOutEnd) {
+      const tag = <u32>load<u8>(at);
+      const kind = tag & 3;
+      if (kind == 0) {
+        if (tag > 15 << 2) break;
+        v128.store(to, v128.load(at + 1));
+        at += (tag >> 2) + 2;
+        to += (tag >> 2) + 1;
+        continue;
+      }
+      if (kind == 3) break;
+      const isNear = <i32>kind - 2;
+      const count = <usize>((isNear & (((tag >> 2) & 7) + 4)) | (~isNear & ((tag >> 2) + 1)));
+      const distance = <usize>(load<u16>(at + 1) & (0xffff ^ (isNear & 0xff00)) | (isNear & ((tag >> 5) << 8)));
+      if (distance - 1 >= to - out) return 0;
+      copyFast(to, distance, count);
+      at += kind + 1;
+      to += count;
+    }
+    if (at >= end) break;
     const tag = <u32>load<u8>(at++);
     const kind = tag & 3;
     let count: usize = <usize>(tag >> 2) + 1;
     if (kind == 0) {
-      if (isFast && count <= 16) {
-        v128.store(to, v128.load(at));
-        at += count;
-        to += count;
-        continue;
-      }
       if (count > 60) {
         const lengthBytes = count - 60;
         if (at + lengthBytes > end) return 0;
@@ -84,12 +99,8 @@ export function unsnap(from: usize, size: usize, out: usize, outSize: usize): i3
       at += 4;
     }
     if (distance - 1 >= to - out) return 0;
-    if (isFast) {
-      copyFast(to, distance, count);
-    } else {
-      if (count > outEnd - to) return 0;
-      for (let i: usize = 0; i < count; i++) store<u8>(to + i, load<u8>(to + i - distance));
-    }
+    if (count > outEnd - to) return 0;
+    for (let i: usize = 0; i < count; i++) store<u8>(to + i, load<u8>(to + i - distance));
     to += count;
   }
   return to == outEnd ? 1 : 0;
