@@ -1,16 +1,21 @@
 // Builds everything into build/: the WebAssembly kernels (AssemblyScript), then the TypeScript, then the JSON Schema.
 //
-//   build/src/engine/kernel-bytes.js   the compiled kernels as base64, so that the library loads them without any I/O
-//   build/src, build/test, build/bench the emitted JavaScript
-//   build/feature-store.schema.json    the configuration's JSON Schema, for editors
+//   build/src/engine/kernel-bytes.js          the compiled kernels as base64, so that the library loads them without any I/O
+//   build/src/store/parquet/kernel-bytes.js   those that decode pages
+//   build/src, build/test, build/bench        the emitted JavaScript
+//   build/feature-store.schema.json           the configuration's JSON Schema, for editors
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const kernelFolder = join(root, 'src/engine/kernel');
-const kernelBytes = join(root, 'build/src/engine/kernel-bytes.js');
+/** Where kernels lie, and the targets each is compiled for: the first word of its name in kernel-bytes.js. */
+const kernels = [
+  { home: 'src/engine', targets: ['plain', 'shared'] },
+  { home: 'src/store/parquet', targets: ['page'] },
+];
+const kernelBytes = kernels.map(({ home }) => join(root, 'build', home, 'kernel-bytes.js'));
 const bin = (name) => join(root, 'node_modules/.bin', name);
 const run = (command, args) => execFileSync(command, args, { cwd: root, stdio: 'inherit' });
 
@@ -23,15 +28,17 @@ function newest(folder) {
   );
 }
 
-function buildKernels() {
-  if (existsSync(kernelBytes) && statSync(kernelBytes).mtimeMs > newest(kernelFolder)) return;
-  mkdirSync(dirname(kernelBytes), { recursive: true });
-  const compiled = ['plain', 'shared'].map((target) => {
+function buildKernels({ home, targets }) {
+  const folder = join(home, 'kernel');
+  const bytes = join(root, 'build', home, 'kernel-bytes.js');
+  if (existsSync(bytes) && statSync(bytes).mtimeMs > newest(join(root, folder))) return;
+  mkdirSync(dirname(bytes), { recursive: true });
+  const compiled = targets.map((target) => {
     const wasm = join(root, `build/kernel-${target}.wasm`);
-    run(bin('asc'), ['src/engine/kernel/index.ts', '--config', 'src/engine/kernel/asconfig.json', '--target', target, '--outFile', wasm]);
+    run(bin('asc'), [join(folder, 'index.ts'), '--config', join(folder, 'asconfig.json'), '--target', target, '--outFile', wasm]);
     return `export const ${target}Kernel =\n  '${readFileSync(wasm).toString('base64')}';\n`;
   });
-  writeFileSync(kernelBytes, compiled.join('\n'));
+  writeFileSync(bytes, compiled.join('\n'));
 }
 
 /** Emitted files whose source is gone would still be found by the test runner: they go too. */
@@ -40,7 +47,7 @@ function removeStale(folder, source) {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) removeStale(path, join(source, entry.name));
-    else if (entry.name.endsWith('.js') && path !== kernelBytes) {
+    else if (entry.name.endsWith('.js') && !kernelBytes.includes(path)) {
       const stem = entry.name.slice(0, -3);
       if (existsSync(join(source, `${stem}.ts`))) continue;
       for (const ending of ['.js', '.js.map', '.d.ts']) rmSync(join(folder, stem + ending), { force: true });
@@ -48,7 +55,7 @@ function removeStale(folder, source) {
   }
 }
 
-buildKernels();
+kernels.forEach(buildKernels);
 for (const folder of ['src', 'test', 'bench']) removeStale(join(root, 'build', folder), join(root, folder));
 run(bin('tsc'), ['--project', 'tsconfig.json']);
 

@@ -42,7 +42,7 @@ interface Import {
 
 function sources(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts') && !file.startsWith('engine/kernel/'))
+    .filter((file) => file.endsWith('.ts') && !/(^|\/)kernel\//.test(file))
     .map((file) => file.replaceAll('\\', '/'));
 }
 

@@ -1,7 +1,10 @@
 /**
  * From the bytes of column chunks to Arrow columns.
  *
- * The decoder takes whole files, so it gets one: the chunks of some columns of one row group, spliced behind a footer that
+ *   chunks of the common kinds   page-reader.ts, batch by batch  ┐
+ *   all others                   codec.ts, window by window      ┴→ joined to batches
+ *
+ * The latter takes whole files, so it gets one: the chunks of some columns of one row group, spliced behind a footer that
  * is written here from what was understood and checked of the real one. Foreign annotations, statistics and metadata
  * never reach it.
  *
@@ -12,6 +15,8 @@ import { DamagedFileError, MemoryLimitError } from '../../base/errors.ts';
 import { embeddedSchema } from './arrow-schema.ts';
 import { CodecError, decode } from './codec.ts';
 import { type Column, type ColumnChunk, magic } from './footer.ts';
+import { borrowPageMemory } from './page-memory.ts';
+import { canRead, type PagedChunk, PageReader, workBytes } from './page-reader.ts';
 import { checkPages, PageError } from './pages.ts';
 import { ThriftStruct, thriftType, type ThriftValue, writeThrift } from './thrift.ts';
 import { type Annotation, physicalType } from './types.ts';
@@ -36,30 +41,78 @@ const batchRowsMin = 1_024;
 const bytesPerDecode = 64 * 1024 * 1024;
 const decodedBytesPerWindow = 256 * 1024 * 1024;
 
+/** Chunks are read by pages as long as that takes no more memory than this; large pages are better decoded by windows. */
+const pagedBytesMax = 256 * 1024 * 1024;
+
+export interface DecodeOptions {
+  /** False leaves all chunks to the other decoder, so that the two can be compared. */
+  readonly byPages?: boolean;
+}
+
 /**
  * The columns of a row group, a batch at a time; every batch has one Data per chunk. Large row groups are decoded in
  * windows of rows, so that what is held at once stays bounded.
  */
-export function* decodeColumns(file: string, rowGroup: number, rows: number, chunks: readonly ChunkToDecode[]): Generator<Data[], void, void> {
+export function* decodeColumns(
+  file: string, rowGroup: number, rows: number, chunks: readonly ChunkToDecode[], { byPages = true }: DecodeOptions = {},
+): Generator<Data[], void, void> {
   const where = `row group ${rowGroup}`;
-  const checked = chunks.map(({ column, chunk, bytes }) => {
-    try {
-      return { column, chunk, bytes: bytes.subarray(0, checkPages(bytes, chunk, rows)) };
-    } catch (thrown) {
-      if (!(thrown instanceof PageError)) throw thrown;
-      throw damaged(file, `${where}, column ${column.name}: ${thrown.message}`, thrown);
+  const checked = chunks.map((chunk) => named(file, where, chunk, () => withPages(chunk, rows)));
+  const paged = byPages ? chunksByPages(checked) : new Set<PagedChunk>();
+  const others = checked.filter((chunk) => !paged.has(chunk));
+  const groups = groupBySize(others).map((members) => ({ members, spliced: splice(members, rows) }));
+  const memory = paged.size > 0 ? borrowPageMemory() : undefined;
+  try {
+    const readers = checked.map((chunk) => (paged.has(chunk) ? new PageReader(memory!, chunk) : undefined));
+    const { batchRows, windowRows } = batching(checked, rows);
+    for (let start = 0; start < rows; start += windowRows) {
+      const window = { start, rows: Math.min(windowRows, rows - start) };
+      const decoded = groups.map(({ members, spliced }) => decodeWindow(file, where, members, spliced, { window, batchRows, rows }));
+      for (let row = 0; row < window.rows; row += batchRows) {
+        const spliced = decoded.flatMap((batches) => batches[row / batchRows]!).values();
+        const count = Math.min(batchRows, window.rows - row);
+        yield checked.map((chunk, i) => {
+          const data = readers[i] === undefined ? spliced.next().value! : named(file, where, chunk, () => readers[i]!.next(count));
+          return toColumnType(file, where, chunk.column, data);
+        });
+      }
     }
-  });
-  const groups = groupBySize(checked).map((members) => ({ members, spliced: splice(members, rows) }));
-  const { batchRows, windowRows } = batching(checked, rows);
-  for (let start = 0; start < rows; start += windowRows) {
-    const window = { start, rows: Math.min(windowRows, rows - start) };
-    const decoded = groups.map(({ members, spliced }) => decodeWindow(file, where, members, spliced, { window, batchRows, rows }));
-    const batches = decoded[0]!.length;
-    for (let batch = 0; batch < batches; batch++) {
-      yield decoded.flatMap((columns, group) => columns[batch]!.map((data, i) => toColumnType(file, where, groups[group]!.members[i]!.column, data)));
-    }
+  } finally {
+    memory?.giveBack();
   }
+}
+
+function withPages({ column, chunk, bytes }: ChunkToDecode, rows: number): PagedChunk {
+  const { end, pages } = checkPages(bytes, chunk, rows);
+  return { column, chunk, bytes: bytes.subarray(0, end), pages };
+}
+
+function chunksByPages(chunks: readonly PagedChunk[]): Set<PagedChunk> {
+  const paged = new Set<PagedChunk>();
+  let bytes = 0;
+  for (const chunk of chunks) {
+    if (!canRead(chunk)) continue;
+    bytes += workBytes(chunk);
+    if (bytes > pagedBytesMax) break;
+    paged.add(chunk);
+  }
+  return paged;
+}
+
+/** What fails in a chunk, with its name. */
+function named<Result>(file: string, where: string, { column, bytes }: ChunkToDecode, work: () => Result): Result {
+  try {
+    return work();
+  } catch (thrown) {
+    if (thrown instanceof PageError) throw damaged(file, `${where}, column ${column.name}: ${thrown.message}`, thrown);
+    if (thrown instanceof RangeError) throw doesNotFit(file, where, bytes.length, column.name);
+    if (!(thrown instanceof WebAssembly.RuntimeError)) throw thrown;
+    throw damaged(file, `${where}, column ${column.name}: the data cannot be decoded: the decoder gave up (${thrown.message})`, thrown);
+  }
+}
+
+function doesNotFit(file: string, where: string, bytes: number, names: string): MemoryLimitError {
+  return new MemoryLimitError(`${file}, ${where}`, bytes, `the ${bytes} bytes of ${names} do not fit the decoder; write the file with smaller row groups`);
 }
 
 interface Decoding {
@@ -77,9 +130,7 @@ function decodeWindow(file: string, where: string, members: readonly ChunkToDeco
     batches = decode(spliced, { batchRows, ...(window.rows < rows && { window }) });
   } catch (thrown) {
     if (!(thrown instanceof CodecError)) throw thrown;
-    if (thrown.cause instanceof RangeError) {
-      throw new MemoryLimitError(`${file}, ${where}`, spliced.length, `the ${spliced.length} bytes of ${names} do not fit the decoder; write the file with smaller row groups`);
-    }
+    if (thrown.cause instanceof RangeError) throw doesNotFit(file, where, spliced.length, names);
     throw damaged(file, `${where}, columns ${names}: the data cannot be decoded: ${thrown.message}`, thrown);
   }
   const found = batches.reduce((sum, batch) => sum + batch[0]!.length, 0);

@@ -11,7 +11,7 @@ import { type Data, DataType, Field, makeData, RecordBatch, Schema, Struct } fro
 import { DamagedFileError, SchemaMismatchError, throwIfCancelled, UnsupportedError } from '../../base/errors.ts';
 import { didYouMean } from '../../base/names.ts';
 import type { ScanOptions } from '../table.ts';
-import { codecNames, decodeColumns, isDecodable } from './decode.ts';
+import { codecNames, decodeColumns, type DecodeOptions, isDecodable } from './decode.ts';
 import { type Column, type ColumnChunk, fileSizeMin, type Footer, magic, parseFooter } from './footer.ts';
 import { type ColumnStatistics, mightContain } from './statistics.ts';
 import { asDictionary } from './types.ts';
@@ -118,7 +118,7 @@ export function cutPlan(file: ParquetFile, plan: ParquetPlan, rowsMin: number): 
  * faster.
  */
 export async function* scanParquet(
-  bytes: FileBytes, file: ParquetFile, plan: ParquetPlan, options: { readonly signal?: AbortSignal } = {},
+  bytes: FileBytes, file: ParquetFile, plan: ParquetPlan, options: DecodeOptions & { readonly signal?: AbortSignal } = {},
 ): AsyncGenerator<RecordBatch, void, void> {
   const columns = plan.columns.map((name) => file.columns.get(name)!);
   const fetchAt = (at: number): Promise<Uint8Array[]> => Promise.all(plan.reads[at]!.map(({ start, end }) => readExactly(bytes, start, end)));
@@ -141,7 +141,7 @@ export async function* scanParquet(
       return { column: chunk.isCodes ? { ...column, ...asDictionary(column) } : column, chunk, bytes: chunkBytes(chunk, plan.reads[at]!, parts) };
     });
     const schema = new Schema(chunks.map(({ column }) => new Field(column.name, column.type, column.nullable)));
-    for (const data of decodeColumns(file.name, index, group.rows, chunks)) {
+    for (const data of decodeColumns(file.name, index, group.rows, chunks, options)) {
       throwIfCancelled(options.signal, `reading ${file.name}`);
       yield batchOf(schema, data, data[0]!.length);
     }

@@ -3,7 +3,7 @@
  *
  *   | header, in Thrift | page, compressed | header | page | …      a dictionary page, if any, comes first
  *
- * The decoder trusts sizes and counts, and checks no checksums: here they are checked.
+ * The decoders trust sizes and counts, and check no checksums: here they are checked.
  */
 import { crc32 } from 'node:zlib';
 import type { ColumnChunk } from './footer.ts';
@@ -17,11 +17,34 @@ const pageType = { data: 0, index: 1, dictionary: 2, dataV2: 3 } as const;
 /** Beyond what the footer says of a whole chunk, since some writers do not count all of it. */
 const slackBytes = 16 * 1024 * 1024;
 
-/**
- * How many of the bytes are pages, up to the last value. Throws PageError unless they lie inside `bytes`, hold `rows` values,
- * and match their checksums.
- */
-export function checkPages(bytes: Uint8Array, chunk: ColumnChunk, rows: number): number {
+/** One page that holds values or a dictionary, as its header has it. Its bytes are `start` to `end` of the chunk. */
+export interface Page {
+  readonly kind: 'dictionary' | 'v1' | 'v2';
+  readonly start: number;
+  readonly end: number;
+  readonly uncompressedBytes: number;
+  /** Nulls among them; for a dictionary, its entries. */
+  readonly values: number;
+  readonly encoding: number;
+  /** Of v1, how definition levels are encoded. */
+  readonly levelEncoding: number;
+  /** Of v2: the nulls, the sizes of the levels before the values, and whether the values are compressed. */
+  readonly nulls: number;
+  readonly repetitionBytes: number;
+  readonly definitionBytes: number;
+  readonly isCompressed: boolean;
+}
+
+export interface Pages {
+  /** How many of the chunk's bytes are pages, up to the last value. */
+  readonly end: number;
+  /** In file order. */
+  readonly pages: readonly Page[];
+}
+
+/** The pages in `bytes`. Throws PageError unless they lie inside, hold `rows` values, and match their checksums. */
+export function checkPages(bytes: Uint8Array, chunk: ColumnChunk, rows: number): Pages {
+  const pages: Page[] = [];
   let at = 0;
   let values = 0;
   for (let page = 0; values < rows; page++) {
@@ -39,9 +62,27 @@ export function checkPages(bytes: Uint8Array, chunk: ColumnChunk, rows: number):
     }
     values += valuesOf(header, type, page, uncompressedSize);
     at = end + size;
+    if (type !== pageType.index) pages.push(pageOf(header, type!, { start: end, end: at, uncompressedBytes: uncompressedSize }));
   }
   if (values > rows) throw new PageError(`its pages hold ${values} values where the footer says ${rows}`);
-  return at;
+  return { end: at, pages };
+}
+
+/** From a header that was checked. */
+function pageOf(header: ThriftStruct, type: number, bytes: Pick<Page, 'start' | 'end' | 'uncompressedBytes'>): Page {
+  const details = header.struct(type === pageType.data ? 5 : type === pageType.dictionary ? 7 : 8)!;
+  const isV2 = type === pageType.dataV2;
+  return {
+    ...bytes,
+    kind: type === pageType.data ? 'v1' : type === pageType.dictionary ? 'dictionary' : 'v2',
+    values: details.int(1)!,
+    encoding: details.int(isV2 ? 4 : 2) ?? -1,
+    levelEncoding: type === pageType.data ? (details.int(3) ?? -1) : -1,
+    nulls: isV2 ? details.int(2)! : 0,
+    definitionBytes: isV2 ? details.int(5)! : 0,
+    repetitionBytes: isV2 ? details.int(6)! : 0,
+    isCompressed: isV2 ? (details.bool(7) ?? true) : true,
+  };
 }
 
 function headerAt(bytes: Uint8Array, at: number, page: number): { header: ThriftStruct; end: number } {

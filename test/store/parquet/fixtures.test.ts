@@ -50,7 +50,8 @@ test('every flat column of every fixture is right, and every other one is refuse
       }
       const type = plainType(field.type);
       const alone = await readAll(source, { columns: [column] });
-      for (const read of [batches, alone.batches]) {
+      const spliced = await readAll(source, { columns: [column], byPages: false });
+      for (const read of [batches, alone.batches, spliced.batches]) {
         assert.deepEqual(cellsOf(read, column, expected.length).map((cell) => expectedForm(type, cell)), expected, `${name}: ${column}`);
       }
       compared++;

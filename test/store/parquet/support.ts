@@ -7,6 +7,7 @@ import {
   Int64, LargeBinary, LargeUtf8, makeData, RecordBatch, Schema, Struct, TimestampMicrosecond, TimestampMillisecond, TimestampNanosecond,
   TimestampSecond, Type, Uint8, Uint16, Uint32, Uint64, Utf8, Vector,
 } from '../../../src/arrow/arrow.ts';
+import type { DecodeOptions } from '../../../src/store/parquet/decode.ts';
 import { type FileBytes, openParquet, planParquet, scanParquet } from '../../../src/store/parquet/file.ts';
 import { readThrift, type ThriftStruct, writeThrift } from '../../../src/store/parquet/thrift.ts';
 import type { ScanOptions } from '../../../src/store/table.ts';
@@ -39,11 +40,12 @@ export class MemoryFile implements FileBytes {
   }
 }
 
-export async function readAll(bytes: Uint8Array | MemoryFile, options: ScanOptions = {}): Promise<{ schema: Schema; batches: RecordBatch[]; rows: number }> {
+/** `byPages: false` reads with the one decoder that can do everything. */
+export async function readAll(bytes: Uint8Array | MemoryFile, options: ScanOptions & DecodeOptions = {}): Promise<{ schema: Schema; batches: RecordBatch[]; rows: number }> {
   const source = bytes instanceof MemoryFile ? bytes : new MemoryFile('t.parquet', bytes);
   const file = await openParquet(source);
   const batches: RecordBatch[] = [];
-  for await (const batch of scanParquet(source, file, planParquet(file, options))) batches.push(batch);
+  for await (const batch of scanParquet(source, file, planParquet(file, options), options)) batches.push(batch);
   return { schema: file.schema, batches, rows: batches.reduce((sum, batch) => sum + batch.numRows, 0) };
 }
 

@@ -1,0 +1,122 @@
+/**
+ * Snappy, the raw format (format_description.txt in google/snappy): a length, then literals and copies.
+ *
+ *   | length, varint | tag | literal … | tag | offset | tag | …      the low two bits of a tag say which: 0 is a literal
+ *
+ * Two loops do the same: the fast one runs while a longest copy and its overshoot fit, and moves 16 bytes at a time; the
+ * careful one does the rest.
+ */
+
+/** Byte i of row d is i mod d: what 16 bytes look like that repeat the last d. Row 16 and on: as they are. */
+const patterns = memory.data(17 * 16);
+let hasPatterns = false;
+
+function fillPatterns(): void {
+  for (let distance: i32 = 1; distance <= 16; distance++) {
+    for (let i: i32 = 0; i < 16; i++) store<u8>(patterns + (distance << 4) + i, <u8>(i % distance));
+  }
+  hasPatterns = true;
+}
+
+/** Room that the fast loop needs before the ends: tag, 4 bytes and a load of 16; a copy of 64 and a store of 16. */
+const inputSlack: usize = 24;
+const outputSlack: usize = 80;
+
+/** The `size` bytes at `from` into exactly `outSize` bytes at `out`. 1, or 0 for a damaged input. */
+export function unsnap(from: usize, size: usize, out: usize, outSize: usize): i32 {
+  if (!hasPatterns) fillPatterns();
+  const end = from + size;
+  const outEnd = out + outSize;
+  let at = from;
+  let length: u64 = 0;
+  let shift: u64 = 0;
+  while (true) {
+    if (at >= end || shift > 28) return 0;
+    const byte = load<u8>(at++);
+    length |= (<u64>(byte & 127)) << shift;
+    if (byte < 128) break;
+    shift += 7;
+  }
+  if (length != <u64>outSize) return 0;
+  const fastEnd = size > inputSlack ? end - inputSlack : from;
+  const fastOutEnd = outSize > outputSlack ? outEnd - outputSlack : out;
+  let to = out;
+  while (at < end) {
+    // Literals and copies mostly take turns, which a processor learns; which of the two kinds of copy comes next it does
+    // not, so there what differs is masked, not branched on.
+    while (at < fastEnd && to < fastOutEnd) {
+      const tag = <u32>load<u8>(at);
+      const kind = tag & 3;
+      if (kind == 0) {
+        if (tag > 15 << 2) break;
+        v128.store(to, v128.load(at + 1));
+        at += (tag >> 2) + 2;
+        to += (tag >> 2) + 1;
+        continue;
+      }
+      if (kind == 3) break;
+      const isNear = <i32>kind - 2;
+      const count = <usize>((isNear & (((tag >> 2) & 7) + 4)) | (~isNear & ((tag >> 2) + 1)));
+      const distance = <usize>(load<u16>(at + 1) & (0xffff ^ (isNear & 0xff00)) | (isNear & ((tag >> 5) << 8)));
+      if (distance - 1 >= to - out) return 0;
+      copyFast(to, distance, count);
+      at += kind + 1;
+      to += count;
+    }
+    if (at >= end) break;
+    const tag = <u32>load<u8>(at++);
+    const kind = tag & 3;
+    let count: usize = <usize>(tag >> 2) + 1;
+    if (kind == 0) {
+      if (count > 60) {
+        const lengthBytes = count - 60;
+        if (at + lengthBytes > end) return 0;
+        // Up to four bytes, little endian; the load may overshoot into the slack.
+        count = <usize>(load<u32>(at) & (0xffffffff >> (32 - (<u32>lengthBytes << 3))));
+        at += lengthBytes;
+        if (count >= outSize) return 0;
+        count++;
+      }
+      if (count > end - at || count > outEnd - to) return 0;
+      memory.copy(to, at, count);
+      at += count;
+      to += count;
+      continue;
+    }
+    let distance: usize;
+    if (kind == 1) {
+      if (at + 1 > end) return 0;
+      count = <usize>((tag >> 2) & 7) + 4;
+      distance = <usize>((tag >> 5) << 8 | <u32>load<u8>(at));
+      at += 1;
+    } else if (kind == 2) {
+      if (at + 2 > end) return 0;
+      distance = <usize>load<u16>(at);
+      at += 2;
+    } else {
+      if (at + 4 > end) return 0;
+      distance = <usize>load<u32>(at);
+      at += 4;
+    }
+    if (distance - 1 >= to - out) return 0;
+    if (count > outEnd - to) return 0;
+    for (let i: usize = 0; i < count; i++) store<u8>(to + i, load<u8>(to + i - distance));
+    to += count;
+  }
+  return to == outEnd ? 1 : 0;
+}
+
+/** Repeats what stands `distance` before, up to 15 bytes beyond `count`. */
+@inline function copyFast(to: usize, distance: usize, count: usize): void {
+  if (distance >= 16) {
+    v128.store(to, v128.load(to - distance));
+    for (let i: usize = 16; i < count; i += 16) v128.store(to + i, v128.load(to + i - distance));
+    return;
+  }
+  const pattern = i8x16.swizzle(v128.load(to - distance), v128.load(patterns + (distance << 4)));
+  v128.store(to, pattern);
+  if (count <= 16) return;
+  // Whole repetitions only, so that every store begins at the pattern's start.
+  const step: usize = <usize>16 - <usize>16 % distance;
+  for (let i = step; i < count; i += step) v128.store(to + i, pattern);
+}

@@ -1,0 +1,413 @@
+/**
+ * Column chunks of the common kinds to Arrow columns, page by page.
+ *
+ *   page in the file → unpacked → levels │ values → one value, code or offset per row → cut into batches
+ *
+ * Fixed-width integers and floats, text and binary; plain or by dictionary; uncompressed or by Snappy; data pages of both
+ * versions. Whatever else there is `canRead` leaves to the other decoder. The format is that of apache/parquet-format.
+ * Law: one page of a chunk is unpacked at a time, and what is handed out is copied from the kernels' memory.
+ */
+import { Binary, type Data, DataType, Float32, Float64, Int16, Int32, Int64, Int8, makeData, Uint16, Uint8, Utf8, Vector } from '../../arrow/arrow.ts';
+import { invariant } from '../../base/errors.ts';
+import type { Column, ColumnChunk } from './footer.ts';
+import type { Block, PageMemory } from './page-memory.ts';
+import { type Page, PageError } from './pages.ts';
+import { physicalType } from './types.ts';
+
+export interface PagedChunk {
+  readonly column: Column;
+  readonly chunk: ColumnChunk;
+  readonly bytes: Uint8Array;
+  readonly pages: readonly Page[];
+}
+
+const codecOf = { uncompressed: 0, snappy: 1 } as const;
+const encodingOf = { plain: 0, plainDictionary: 2, rle: 3, rleDictionary: 8 } as const;
+const bitWidthMax = 32;
+const bytesMax = 2 ** 31 - 1;
+
+/** Whether a chunk is of a kind that is read here. */
+export function canRead({ column, chunk, pages }: PagedChunk): boolean {
+  if (chunk.codec !== codecOf.uncompressed && chunk.codec !== codecOf.snappy) return false;
+  if (!isReadableType(column)) return false;
+  const hasDictionary = pages[0]?.kind === 'dictionary';
+  return pages.every((page) => {
+    if (page.kind === 'dictionary') return page.encoding === encodingOf.plain || page.encoding === encodingOf.plainDictionary;
+    if (page.kind === 'v1' && column.nullable && page.levelEncoding !== encodingOf.rle) return false;
+    if (isDictionaryPage(page)) return hasDictionary;
+    return page.encoding === encodingOf.plain && !DataType.isDictionary(column.type);
+  });
+}
+
+/** About how many bytes of memory a chunk takes at most while it is read. */
+export function workBytes({ column, pages }: PagedChunk): number {
+  const width = Math.max(4, widthOf(column));
+  const ofPage = (page: Page): number => page.end - page.start + 2 * page.uncompressedBytes + page.values * (2 * width + 4);
+  const dictionary = pages[0]?.kind === 'dictionary' ? ofPage(pages[0]) : 0;
+  return dictionary + pages.reduce((most, page) => Math.max(most, ofPage(page)), 0);
+}
+
+function isReadableType({ physical, type, annotation }: Column): boolean {
+  if (annotation.kind === 'decimal' || DataType.isNull(type)) return false;
+  if (physical !== physicalType.byteArray) return widthOf({ physical }) > 0;
+  const plain = DataType.isDictionary(type) ? type.dictionary : type;
+  return DataType.isUtf8(plain) || DataType.isBinary(plain);
+}
+
+function isDictionaryPage({ encoding }: Page): boolean {
+  return encoding === encodingOf.plainDictionary || encoding === encodingOf.rleDictionary;
+}
+
+/** Of a value, in bytes; 0 where it is not fixed, or not read here. */
+function widthOf({ physical }: Pick<Column, 'physical'>): number {
+  if (physical === physicalType.int32 || physical === physicalType.float) return 4;
+  return physical === physicalType.int64 || physical === physicalType.double ? 8 : 0;
+}
+
+/** The rows of one page, unpacked. Pointers are into the kernels' memory. */
+interface Rows {
+  readonly count: number;
+  /** 0 where no row is null. */
+  readonly bitmap: number;
+  readonly content:
+    | { readonly kind: 'words'; readonly at: number }
+    | { readonly kind: 'bytes'; readonly offsets: number; readonly data: number }
+    | { readonly kind: 'indices'; readonly at: number };
+}
+
+interface Dictionary {
+  readonly entries: number;
+  /** Of byte arrays. */
+  readonly offsets: number;
+  readonly data: number;
+}
+
+const block = (): Block => ({ at: 0, bytes: 0 });
+
+/** The rows of a chunk, in order. Its methods throw PageError for what is damaged, RangeError where memory does not do. */
+export class PageReader {
+  private readonly width: number;
+  private readonly isCodes: boolean;
+  private readonly isText: boolean;
+  private nextPage = 0;
+  private rows: Rows = { count: 0, bitmap: 0, content: { kind: 'words', at: 0 } };
+  private row = 0;
+  private dictionary: Dictionary | undefined;
+  private dictionaryVector: Vector | undefined;
+  private readonly blocks = {
+    packed: block(), page: block(), bitmap: block(), dense: block(), spread: block(), values: block(), offsets: block(), data: block(),
+    dictionary: block(), dictionaryOffsets: block(), validity: block(), outOffsets: block(), out: block(),
+  };
+
+  constructor(
+    private readonly memory: PageMemory,
+    private readonly chunk: PagedChunk,
+  ) {
+    const { type } = chunk.column;
+    this.width = widthOf(chunk.column);
+    this.isCodes = DataType.isDictionary(type);
+    this.isText = DataType.isUtf8(DataType.isDictionary(type) ? type.dictionary : type);
+  }
+
+  /** The next rows. Integers and floats come as the file stores them, under the type of their bits. */
+  next(count: number): Data {
+    const validity = new Validity(this.memory, this.blocks.validity, count);
+    if (this.width > 0 || this.isCodes) return this.wordsOf(count, validity);
+    return this.bytesOf(count, validity);
+  }
+
+  private wordsOf(count: number, validity: Validity): Data {
+    const width = this.width || 4;
+    let values: ArrayBuffer | undefined;
+    for (let done = 0; done < count; ) {
+      const { rows, row, take } = this.take(count - done);
+      invariant(rows.content.kind === 'words', 'words are cut from pages of words');
+      const at = rows.content.at + row * width;
+      if (take === count) values = this.memory.copy(at, take * width);
+      else {
+        values ??= new ArrayBuffer(count * width);
+        new Uint8Array(values).set(this.memory.bytes.subarray(at, at + take * width), done * width);
+      }
+      validity.add(rows.bitmap, row, take);
+      done += take;
+    }
+    return this.dataOf(values ?? new ArrayBuffer(0), count, validity);
+  }
+
+  private dataOf(values: ArrayBuffer, length: number, validity: Validity): Data {
+    const common = { length, ...validity.finish() };
+    const { column } = this.chunk;
+    if (this.isCodes) return makeData({ ...common, type: column.type, data: new Int32Array(values), dictionary: this.vectorOfDictionary() } as never);
+    switch (column.physical) {
+      case physicalType.float:
+        return makeData({ ...common, type: new Float32(), data: new Float32Array(values) });
+      case physicalType.double:
+        return makeData({ ...common, type: new Float64(), data: new Float64Array(values) });
+      case physicalType.int64:
+        return makeData({ ...common, type: new Int64(), data: new BigInt64Array(values) });
+      default:
+        return makeData({ ...common, ...narrowed(column, new Int32Array(values)) } as never);
+    }
+  }
+
+  private bytesOf(count: number, validity: Validity): Data {
+    const outOffsets = this.memory.fit(this.blocks.outOffsets, 4 * (count + 1));
+    const parts: Uint8Array[] = [];
+    let size = 0;
+    this.memory.bytes.fill(0, outOffsets, outOffsets + 4);
+    for (let done = 0; done < count; ) {
+      const { rows, row, take } = this.take(count - done);
+      const part = this.partOf(rows, row, take, size, outOffsets + 4 * done);
+      parts.push(part);
+      size += part.length;
+      validity.add(rows.bitmap, row, take);
+      done += take;
+    }
+    const type = this.isText ? new Utf8() : new Binary();
+    const valueOffsets = new Int32Array(this.memory.copy(outOffsets, 4 * (count + 1)));
+    return makeData({ type, length: count, ...validity.finish(), valueOffsets, data: joined(parts, size) } as never);
+  }
+
+  /** The bytes of some rows of a page; their offsets go to `outOffsets`, the first one being `size`. */
+  private partOf({ bitmap, content }: Rows, row: number, count: number, size: number, outOffsets: number): Uint8Array {
+    const { memory } = this;
+    const { kernels } = memory;
+    invariant(content.kind !== 'words', 'bytes are cut from pages of bytes');
+    if (content.kind === 'bytes') {
+      const [start, end] = [memory.wordAt(content.offsets + 4 * row), memory.wordAt(content.offsets + 4 * (row + count))];
+      if (size + end - start > bytesMax) throw new RangeError('a batch holds more than 2 GB');
+      kernels.shiftOffsets(content.offsets + 4 * row, count + 1, size - start, outOffsets);
+      return new Uint8Array(memory.copy(content.data + start, end - start));
+    }
+    const { offsets, data } = this.dictionary!;
+    const indices = content.at + 4 * row;
+    const bytes = kernels.sizeOfCodes(offsets, indices, bitmap, row, count);
+    if (size + bytes > bytesMax) throw new RangeError('a batch holds more than 2 GB');
+    const out = memory.fit(this.blocks.out, bytes);
+    kernels.gatherBytes(offsets, data, indices, bitmap, row, count, outOffsets, out, 0);
+    if (size > 0) kernels.shiftOffsets(outOffsets, count + 1, size, outOffsets);
+    return new Uint8Array(memory.copy(out, bytes));
+  }
+
+  /** Up to `count` rows of the page at hand, or of the next one. */
+  private take(count: number): { rows: Rows; row: number; take: number } {
+    while (this.row === this.rows.count) {
+      const page = this.chunk.pages[this.nextPage];
+      if (page === undefined) throw new PageError('its pages end too early');
+      this.load(page);
+      this.nextPage++;
+    }
+    const { rows, row } = this;
+    const take = Math.min(count, rows.count - row);
+    this.row += take;
+    return { rows, row, take };
+  }
+
+  private load(page: Page): void {
+    this.row = 0;
+    if (page.kind === 'dictionary') {
+      this.rows = { ...this.rows, count: 0 };
+      this.dictionary = this.dictionaryOf(page);
+      return;
+    }
+    const { at, end } = this.unpack(page);
+    const levels = this.levelsOf(page, at, end);
+    this.rows = { count: page.values, bitmap: levels.bitmap, content: this.contentOf(page, levels, end) };
+  }
+
+  /** The page as it was before compression; of v2, levels and values. */
+  private unpack(page: Page): { at: number; end: number } {
+    const { memory, blocks, chunk } = this;
+    const stored = chunk.bytes.subarray(page.start, page.end);
+    const levelBytes = page.definitionBytes + page.repetitionBytes;
+    const isPacked = chunk.chunk.codec === codecOf.snappy && page.isCompressed && stored.length > levelBytes;
+    if (!isPacked) {
+      if (stored.length !== page.uncompressedBytes) throw this.damage(`it has ${stored.length} bytes where its header says ${page.uncompressedBytes}`);
+      const at = memory.fit(blocks.page, stored.length);
+      memory.put(stored, at);
+      return { at, end: at + stored.length };
+    }
+    const packed = memory.fit(blocks.packed, stored.length);
+    const at = memory.fit(blocks.page, page.uncompressedBytes);
+    memory.put(stored, packed);
+    if (levelBytes > 0) memory.put(stored.subarray(0, levelBytes), at);
+    const end = at + page.uncompressedBytes;
+    if (memory.kernels.unsnap(packed + levelBytes, stored.length - levelBytes, at + levelBytes, end - at - levelBytes) === 0) {
+      throw this.damage('its Snappy data is not sound');
+    }
+    return { at, end };
+  }
+
+  /** Which rows have a value, and where the values begin. */
+  private levelsOf(page: Page, at: number, end: number): { bitmap: number; valid: number; values: number } {
+    const { memory } = this;
+    const isV2 = page.kind === 'v2';
+    const afterLevels = isV2 ? at + page.repetitionBytes + page.definitionBytes : at;
+    if (!this.chunk.column.nullable) {
+      if (page.nulls > 0) throw this.damage(`it claims ${page.nulls} nulls in a column that has none`);
+      return { bitmap: 0, valid: page.values, values: afterLevels };
+    }
+    if (!isV2 && end - at < 4) throw this.damage('it ends within its levels');
+    const start = isV2 ? at + page.repetitionBytes : at + 4;
+    const levelsEnd = isV2 ? afterLevels : start + memory.wordAt(at);
+    if (levelsEnd > end) throw this.damage('its levels are longer than the page');
+    const bitmapBytes = (page.values >> 3) + 1;
+    const bitmap = memory.fit(this.blocks.bitmap, bitmapBytes);
+    memory.bytes.fill(0, bitmap, bitmap + bitmapBytes);
+    const valid = memory.kernels.decodeLevels(start, levelsEnd, page.values, bitmap);
+    if (valid < 0) throw this.damage('its levels cannot be read');
+    if (isV2 && page.values - valid !== page.nulls) throw this.damage(`it claims ${page.nulls} nulls and has ${page.values - valid}`);
+    return { bitmap: valid === page.values ? 0 : bitmap, valid, values: levelsEnd };
+  }
+
+  private contentOf(page: Page, levels: { bitmap: number; valid: number; values: number }, end: number): Rows['content'] {
+    if (isDictionaryPage(page)) return this.lookedUp(page, levels, end);
+    return this.width > 0 ? this.plainWords(page, levels, end) : this.plainBytes(page, levels, end);
+  }
+
+  private plainWords(page: Page, { bitmap, valid, values }: { bitmap: number; valid: number; values: number }, end: number): Rows['content'] {
+    const { width, memory, blocks } = this;
+    if (valid * width > end - values) throw this.damage(`${valid} values of ${width} bytes are more than its ${end - values}`);
+    if (bitmap === 0) return { kind: 'words', at: values };
+    const at = memory.fit(blocks.values, page.values * width);
+    const spread = width === 4 ? memory.kernels.spread4 : memory.kernels.spread8;
+    spread(values, bitmap, page.values, at);
+    return { kind: 'words', at };
+  }
+
+  private plainBytes(page: Page, { bitmap, valid, values }: { bitmap: number; valid: number; values: number }, end: number): Rows['content'] {
+    const { memory, blocks } = this;
+    const dense = memory.fit(blocks.dense, 4 * (valid + 1));
+    const data = memory.fit(blocks.data, end - values);
+    this.splitBytes(values, end, valid, dense, data);
+    if (bitmap === 0) return { kind: 'bytes', offsets: dense, data };
+    const offsets = memory.fit(blocks.offsets, 4 * (page.values + 1));
+    memory.kernels.spreadOffsets(dense, bitmap, page.values, offsets);
+    return { kind: 'bytes', offsets, data };
+  }
+
+  private splitBytes(at: number, end: number, count: number, offsets: number, data: number): void {
+    const { kernels } = this.memory;
+    if (kernels.plainBytes(at, end, count, offsets, data) === 0) throw this.damage(`its ${count} values are longer than the page`);
+    if (this.isText && kernels.checkUtf8(offsets, data, count) === 0) throw this.damage('its text is not UTF-8');
+  }
+
+  private lookedUp(page: Page, { bitmap, valid, values }: { bitmap: number; valid: number; values: number }, end: number): Rows['content'] {
+    const { memory, blocks, width } = this;
+    const { kernels } = memory;
+    let indices = this.indicesOf(valid, values, end);
+    if (bitmap !== 0) {
+      const spread = memory.fit(blocks.spread, 4 * page.values);
+      kernels.spread4(indices, bitmap, page.values, spread);
+      indices = spread;
+    }
+    if (this.isCodes) return { kind: 'words', at: indices };
+    if (width === 0) return { kind: 'indices', at: indices };
+    const at = memory.fit(blocks.values, page.values * width);
+    const gather = width === 4 ? kernels.gather4 : kernels.gather8;
+    gather(blocks.dictionary.at, indices, page.values, at);
+    return { kind: 'words', at };
+  }
+
+  /** One index per value that is not null; each is in the dictionary. */
+  private indicesOf(valid: number, at: number, end: number): number {
+    const { memory } = this;
+    const { entries } = this.dictionary!;
+    const indices = memory.fit(this.blocks.dense, 4 * valid);
+    if (valid === 0) return indices;
+    const bitWidth = at < end ? memory.bytes[at]! : bitWidthMax + 1;
+    if (bitWidth > bitWidthMax || memory.kernels.decodeIndices(at + 1, end, bitWidth, valid, entries, indices) === 0) {
+      throw this.damage(`its ${valid} indices into a dictionary of ${entries} cannot be read`);
+    }
+    return indices;
+  }
+
+  private dictionaryOf(page: Page): Dictionary {
+    const { memory, blocks, width } = this;
+    const { at, end } = this.unpack(page);
+    const entries = page.values;
+    const size = end - at;
+    const data = memory.fit(blocks.dictionary, Math.max(size, 8));
+    if (width > 0) {
+      if (entries * width > size) throw this.damage(`${entries} entries of ${width} bytes are more than its ${size}`);
+      // A row that is null is looked up like any other, so there is to be a first entry.
+      memory.bytes.fill(0, data, data + 8);
+      memory.bytes.copyWithin(data, at, end);
+      return { entries, offsets: 0, data };
+    }
+    const offsets = memory.fit(blocks.dictionaryOffsets, Math.max(4 * (entries + 1), 8));
+    this.splitBytes(at, end, entries, offsets, data);
+    return { entries, offsets, data };
+  }
+
+  private vectorOfDictionary(): Vector {
+    if (this.dictionaryVector === undefined) {
+      const { entries, offsets, data } = this.dictionary!;
+      const valueOffsets = new Int32Array(this.memory.copy(offsets, 4 * (entries + 1)));
+      const bytes = new Uint8Array(this.memory.copy(data, valueOffsets[entries]!));
+      this.dictionaryVector = new Vector([makeData({ type: new Utf8(), length: entries, nullCount: 0, valueOffsets, data: bytes })]);
+    }
+    return this.dictionaryVector;
+  }
+
+  private damage(what: string): PageError {
+    return new PageError(`page ${this.nextPage} cannot be decoded: ${what}`);
+  }
+}
+
+/** The bitmap of a batch, written once there is a null. */
+class Validity {
+  private bitmap = 0;
+  private rows = 0;
+  private valid = 0;
+
+  constructor(
+    private readonly memory: PageMemory,
+    private readonly block: Block,
+    private readonly count: number,
+  ) {}
+
+  /** Rows that follow: those of a page from `row` on. A bitmap of 0 has no nulls. */
+  add(bitmap: number, row: number, count: number): void {
+    const { kernels } = this.memory;
+    if (bitmap !== 0 && this.bitmap === 0) this.begin();
+    if (bitmap !== 0) this.valid += kernels.copyBits(bitmap, row, count, this.bitmap, this.rows);
+    else {
+      this.valid += count;
+      if (this.bitmap !== 0) kernels.setBits(this.bitmap, this.rows, count);
+    }
+    this.rows += count;
+  }
+
+  finish(): { nullCount: number; nullBitmap?: Uint8Array } {
+    const nullCount = this.count - this.valid;
+    if (nullCount === 0) return { nullCount };
+    return { nullCount, nullBitmap: new Uint8Array(this.memory.copy(this.bitmap, (this.count + 7) >> 3)) };
+  }
+
+  private begin(): void {
+    const bytes = (this.count >> 3) + 1;
+    this.bitmap = this.memory.fit(this.block, bytes);
+    this.memory.bytes.fill(0, this.bitmap, this.bitmap + bytes);
+    this.memory.kernels.setBits(this.bitmap, 0, this.rows);
+  }
+}
+
+/** Integers of 8 and 16 bits are stored as 32. */
+function narrowed({ annotation }: Column, values: Int32Array): { type: DataType; data: ArrayBufferView } {
+  if (annotation.kind !== 'integer') return { type: new Int32(), data: values };
+  const { bitWidth, signed } = annotation;
+  if (bitWidth === 8) return signed ? { type: new Int8(), data: new Int8Array(values) } : { type: new Uint8(), data: new Uint8Array(values) };
+  return signed ? { type: new Int16(), data: new Int16Array(values) } : { type: new Uint16(), data: new Uint16Array(values) };
+}
+
+function joined(parts: readonly Uint8Array[], size: number): Uint8Array {
+  if (parts.length === 1) return parts[0]!;
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
