@@ -129,7 +129,6 @@ export class FloatSum implements State {
 
   private means(groups: Uint32Array): Float64Array {
     const { groups: all, offset, index } = this.place;
-    const { states, step, at } = this.view();
     const counts = all.counts(index, groups);
     let undecided = new Uint32Array(0);
     const means = new Float64Array(
@@ -140,6 +139,8 @@ export class FloatSum implements State {
         undecided = all.instance.view32(undecidedAt, left).slice();
       }),
     );
+    // Only now: a memory that has grown takes its views with it.
+    const { states, step, at } = this.view();
     for (const i of undecided) {
       const place = groups[i]! * step + at;
       if (counts[i] !== 0) means[i] = meanOf(dyadicOf([states[place]!, states[place + 1]!]), BigInt(counts[i]!));
