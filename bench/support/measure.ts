@@ -1,8 +1,8 @@
 /**
  * Side by side in one run: contenders take turns, so that a noisy machine is noisy for all; ratios of medians count.
  *
- * Each runs once unmeasured, but for the slow. No garbage is collected by force between rounds: that was seen to throw compiled code away,
- * and to slow the run after it.
+ * Each runs four times unmeasured, but for the slow: JavaScript and WebAssembly are compiled for speed while they run. No
+ * garbage is collected by force between rounds: that was seen to throw compiled code away, and to slow the run after it.
  */
 export interface Timing {
   readonly name: string;
@@ -18,9 +18,12 @@ export interface Runner {
 }
 
 const slowRounds = 2;
+const warmUps = 4;
 
 export async function measure(runners: ReadonlyMap<string, Runner>, rounds: number): Promise<Timing[]> {
-  for (const { run, isSlow } of runners.values()) if (!isSlow) await run();
+  for (let round = 0; round < warmUps; round++) {
+    for (const { run, isSlow } of runners.values()) if (!isSlow) await run();
+  }
   const times = new Map<string, number[]>([...runners.keys()].map((name) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     for (const [name, { run, isSlow }] of runners) {

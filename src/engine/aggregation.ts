@@ -58,7 +58,6 @@ export interface Counters {
 }
 
 const batchSizeDefault = 16_384;
-const int64Min = -(1n << 63n);
 
 /** The columns of the partial states of a plan, keys first. */
 export function statesSchema(plan: GroupByPlan, schema: Schema): Schema {
@@ -264,9 +263,7 @@ export class Aggregation implements Counters {
     const { kernels } = this.instance;
     const stage = this.stage(time.name);
     const values = stage.stageFixed(data, window.start, window.length);
-    // The least integer has none before it; it is the start where there is no start.
-    const ordered = time.bytes === 8 && window.rows === 0 && range.start > int64Min;
-    if (ordered && kernels.anyInRange64(values, window.count, range.start, range.end) === 0) return { ...window, count: 0 };
+    if (time.bytes === 8 && window.rows === 0 && kernels.anyInRange64(values, window.count, range.start, range.end) === 0) return { ...window, count: 0 };
     const out = this.rows.ensure(this.batchSize * 4);
     const select = time.bytes === 8 ? kernels.selectRange64 : kernels.selectRange32;
     const count = select(values, window.rows, window.count, range.start, range.end, out);
