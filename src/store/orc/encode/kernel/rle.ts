@@ -250,7 +250,7 @@ function writeDeltas(values: usize, count: i32, width: i32, isSigned: bool): voi
   packEnd();
 }
 
-/** The least width that leaves few enough values for patches, or 0 when that is none below `directWidth`. */
+/** The width below `directWidth` at which values and patches together are the smallest, or 0 when there are too many for patches. */
 function patchedWidthOf(values: usize, count: i32, least: i64, greatest: i64, directWidth: i32): i32 {
   memory.fill(histogram, 0, 65 * 4);
   for (let i = 0; i < count; i++) {
@@ -258,16 +258,16 @@ function patchedWidthOf(values: usize, count: i32, least: i64, greatest: i64, di
     store<i32>(at, load<i32>(at) + 1);
   }
   const bitsMax = bitsOf(<u64>(greatest - least));
-  let bits = bitsMax;
-  let patches = emptyPatchesMax;
-  while (bits > 1) {
-    patches += load<i32>(histogram + ((<usize>bits) << 2));
-    if (patches > patchesMax) break;
-    bits--;
-  }
-  const width = widthFor(bits);
+  let best = 0;
+  let bestCost = i32.MAX_VALUE;
   // A patch and its gap share 64 bits.
-  return width < directWidth && width < bitsMax && bitsMax - width <= 48 ? width : 0;
+  for (let width = widthFor(max(1, bitsMax - 48)); width < directWidth && width < bitsMax; width = widthFor(width + 1)) {
+    const cost = patchedCostOf(count, width, least, greatest);
+    if (cost >= bestCost) continue;
+    best = width;
+    bestCost = cost;
+  }
+  return best;
 }
 
 /** An upper bound, as if all gaps were wide. `histogram` is that of these values. */
@@ -275,6 +275,7 @@ function patchedCostOf(count: i32, width: i32, least: i64, greatest: i64): i32 {
   const bitsMax = bitsOf(<u64>(greatest - least));
   let patches = emptyPatchesMax;
   for (let bits = width + 1; bits <= bitsMax; bits++) patches += load<i32>(histogram + ((<usize>bits) << 2));
+  if (patches > patchesMax) return i32.MAX_VALUE;
   const patchWidth = patchWidthFor(8 + patchWidthFor(bitsMax - width));
   return 4 + baseBytes(least) + ((count * width + 7) >> 3) + ((patches * patchWidth + 7) >> 3);
 }
