@@ -14,7 +14,7 @@ import { type RecordBatch, Type } from '../../src/arrow/arrow.ts';
 import { encodeOrc } from '../../src/store/orc/encode.ts';
 import { batchFrom, type Cell, writable } from '../store/parquet/support.ts';
 
-const python = process.env['TAURO_PYTHON'] ?? 'python3';
+const python = process.env.TAURO_PYTHON ?? 'python3';
 const hasPyarrow = spawnSync(python, ['-c', 'import pyarrow.orc'], { timeout: 60_000 }).status === 0;
 const skip = hasPyarrow ? false : `${python} has no pyarrow: set TAURO_PYTHON to a Python that has`;
 

@@ -58,10 +58,20 @@ export class EncodeMemory {
     const at = this.end;
     this.end = at + Math.ceil(bytes / 16) * 16;
     const end = this.end + slackBytes;
-    if (end > addressMax) throw new MemoryLimitError('encoding an ORC file', addressMax, `a stripe needs ${end} bytes; write fewer rows per stripe`);
     const missing = end - this.kernels.memory.buffer.byteLength;
-    if (missing > 0) this.kernels.memory.grow(Math.ceil(missing / pageBytes));
+    if (missing > 0) this.grow(end, missing);
     return at;
+  }
+
+  private grow(end: number, missing: number): void {
+    const tooMuch = (): MemoryLimitError => new MemoryLimitError('encoding an ORC file', addressMax, `a stripe needs ${end} bytes; write fewer rows per stripe`);
+    if (end > addressMax) throw tooMuch();
+    try {
+      this.kernels.memory.grow(Math.ceil(missing / pageBytes));
+    } catch (thrown) {
+      if (!(thrown instanceof RangeError)) throw thrown;
+      throw tooMuch();
+    }
   }
 
   /** A new block with a copy of these bytes. */

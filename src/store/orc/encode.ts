@@ -11,7 +11,7 @@
 import { plainData } from '../../arrow/build.ts';
 import type { Data, RecordBatch, Schema } from '../../arrow/arrow.ts';
 import { concatColumn } from '../../arrow/canonical.ts';
-import { ArgumentError, invariant } from '../../base/errors.ts';
+import { ArgumentError, invariant, MemoryLimitError } from '../../base/errors.ts';
 import { embeddedSchema } from '../parquet/arrow-schema.ts';
 import { ourName } from '../parquet/footer.ts';
 import { checkWritable } from '../writable-schema.ts';
@@ -39,6 +39,9 @@ const stripeRowsDefaultMax = 1_048_576;
 const stripeRowsMax = 16_777_216;
 const stripeBytes = 64 * 1024 * 1024;
 
+/** The file is made in memory, and beside its input. */
+const inputBytesMax = 1024 * 1024 * 1024;
+
 /** The newest of the fixes that readers ask for ("ORC-14"): all that concern what is written here are kept. */
 const writerVersion = 9;
 
@@ -49,14 +52,17 @@ export function encodeOrc(schema: Schema, batches: readonly RecordBatch[], optio
   if (stripeRows !== undefined && !(Number.isSafeInteger(stripeRows) && stripeRows > 0 && stripeRows <= stripeRowsMax)) {
     throw new ArgumentError('stripeRows', `expected a whole number from 1 to ${stripeRowsMax}, found ${stripeRows}`);
   }
+  const rows = batches.reduce((sum, batch) => sum + batch.numRows, 0);
+  const bytes = batches.reduce((sum, batch) => sum + batch.data.children.reduce((part, data) => part + data.byteLength, 0), 0);
+  if (bytes > inputBytesMax) {
+    throw new MemoryLimitError('encoding an ORC file', inputBytesMax, `${rows} rows of ${bytes} bytes are too much for one file; write them as several`);
+  }
   const file = new FileBuilder(schema, compression);
-  for (const stripe of stripesOf(batches, stripeRows ?? defaultStripeRows(batches))) file.addStripe(stripe);
+  for (const stripe of stripesOf(batches, stripeRows ?? defaultStripeRows(rows, bytes))) file.addStripe(stripe);
   return file.finish();
 }
 
-function defaultStripeRows(batches: readonly RecordBatch[]): number {
-  const rows = batches.reduce((sum, batch) => sum + batch.numRows, 0);
-  const bytes = batches.reduce((sum, batch) => sum + batch.data.children.reduce((part, data) => part + data.byteLength, 0), 0);
+function defaultStripeRows(rows: number, bytes: number): number {
   return Math.min(stripeRowsDefaultMax, Math.max(stripeRowsMin, Math.ceil((rows * stripeBytes) / Math.max(1, bytes))));
 }
 
