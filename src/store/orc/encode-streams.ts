@@ -91,10 +91,7 @@ export function integerStream(memory: EncodeMemory, kind: number, at: number, pr
 /** Nothing when every row has a value. */
 export function presentStreams({ validity, rows }: Presence): EncodedStream[] {
   if (validity === undefined) return [];
-  const bytes = (rows + 7) >> 3;
-  const bits = validity.subarray(0, bytes).map((byte) => reversed[byte]!);
-  // Readers do not look at bits beyond the last row; zeros are what compresses.
-  if ((rows & 7) !== 0) bits[bytes - 1]! &= 0xff << (8 - (rows & 7));
+  const bits = validity.subarray(0, (rows + 7) >> 3).map((byte) => reversed[byte]!);
   const groups: number[] = [];
   for (let row = 0; row < rows; row += rowGroupRows) groups.push(row);
   return [bitStream(streamKind.present, bits, groups)];

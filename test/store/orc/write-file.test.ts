@@ -69,6 +69,22 @@ test('statistics of each kind', () => {
   }
 });
 
+test('what stands in one row group only is in the statistics of the whole', () => {
+  const cells = <Value>(usual: Value, rare: Value): Value[] => Array.from({ length: 20_001 }, (_, row) => (row === 10_000 ? rare : usual));
+  const whole = (name: keyof typeof writable, values: readonly Cell[]): object => encoded(writable[name]!, values, 20_000).footer.statistics[1]!;
+  assert.deepEqual(whole('double', cells(1, Number.NaN)), { numberOfValues: 20_001, hasNull: false, doubles: { sum: Number.NaN } });
+  assert.deepEqual(whole('utf8', cells('d', 'c')), { numberOfValues: 20_001, hasNull: false, strings: { minimum: 'c', maximum: 'd', sum: 20_001n } });
+  assert.deepEqual(whole('int16', cells<number | null>(-1, null)), { numberOfValues: 20_000, hasNull: true, integers: { minimum: -1n, maximum: -1n, sum: -20_000n } });
+  assert.deepEqual(whole('int64', cells(2n ** 62n, -(2n ** 63n))), { numberOfValues: 20_001, hasNull: false, integers: { minimum: -(2n ** 63n), maximum: 2n ** 62n } });
+});
+
+test('integers of every width keep their values', () => {
+  const cases: readonly (readonly [keyof typeof writable, readonly number[]])[] = [
+    ['int16', [-1, 0, -32_768, 32_767]], ['int32', [-1, 2 ** 31 - 1, -(2 ** 31)]], ['uint8', [255, 0]], ['uint16', [65_535, 0]], ['uint32', [2 ** 32 - 1, 2 ** 31]], ['day', [-1, 1]],
+  ];
+  for (const [name, cells] of cases) assert.deepEqual(integersOf(stripeOf(encoded(writable[name]!, [null, ...cells])), 'data'), cells.map(BigInt), name);
+});
+
 test('bounds of long text are short and on the safe side', () => {
   const long = `b${'\u{10ffff}'.repeat(400)}`;
   const { strings } = encoded(new Utf8(), [long]).footer.statistics[1]!;
