@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { Schema, type Table } from '../../src/arrow/arrow.ts';
+import { Schema, type Table, tableFromArrays } from '../../src/arrow/arrow.ts';
 import { tablesEqual } from '../../src/arrow/canonical.ts';
 import { OverflowError, SchemaMismatchError } from '../../src/base/errors.ts';
 import { dayUs } from '../../src/base/time.ts';
 import { Aggregation, type AggregationOptions } from '../../src/engine/aggregation.ts';
 import { groupBy } from '../../src/engine/group-by.ts';
 import { borrowInstance } from '../../src/engine/instance.ts';
-import type { Agg, GroupByPlan } from '../../src/engine/plan.ts';
+import { type Agg, type GroupByPlan, outputsOf } from '../../src/engine/plan.ts';
+import { nearestDouble, numeratorOf } from '../oracle/exact.ts';
 import { groupByOracle, type Row } from '../oracle/group-by.ts';
 import { batchesOf, type Cell, cellsOf, tableOf, types } from '../support/arrow.ts';
 import { type Case, caseOf, finite } from '../support/cases.ts';
@@ -169,6 +170,26 @@ test('intermediate overflow and cancellation do no harm', async () => {
   const answer = await groupBy(table, 'k').agg({ v: ['sum', 'mean'] });
   assert.deepEqual(cellsOf(answer, 'v_sum'), [big, Infinity, 1, NaN]);
   assert.deepEqual(cellsOf(answer, 'v_mean'), [big / 3, big, 1 / 3, NaN]);
+});
+
+test('sums of many like values stay exact beyond the room of both of their parts', async () => {
+  const [rows, value] = [5_000_000, 1000 / 3];
+  const amount = new Float64Array(rows).fill(value);
+  const id = Int32Array.from({ length: rows }, (_, i) => i & 1);
+  const answer = await groupBy(tableFromArrays({ id, amount }), 'id').agg({ amount: ['sum', 'mean'] }, { threads: 1 });
+  const sum = nearestDouble(numeratorOf(value) * BigInt(rows / 2), 1n);
+  assert.deepEqual(cellsOf(answer, 'amount_sum'), [sum, sum]);
+  assert.deepEqual(cellsOf(answer, 'amount_mean'), [value, value]);
+});
+
+test('keys that differ in zeros at their end only are different keys, even where all hashes are equal', () => {
+  const names = ['', '\0', '\0\0', 'abcdefgh', 'abcdefgh\0', 'sixteen letters!', 'sixteen letters!\0', 'sixteen letters!\0\0'];
+  const table = tableOf({ name: { type: types.utf8, values: [...names, ...names] } });
+  for (const rare of [{}, { allHashesEqual: true }]) {
+    const answer = run(table, { keys: ['name'], outputs: outputsOf({ name: 'count' }) }, { rare });
+    assert.deepEqual(cellsOf(answer, 'name'), names);
+    assert.deepEqual(cellsOf(answer, 'name_count'), names.map(() => 2n));
+  }
 });
 
 test('a sum of integers that does not fit is an error that names column and key, never a wrapped number', () => {
