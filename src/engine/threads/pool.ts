@@ -142,8 +142,8 @@ export function workersOf(count: number): PoolWorker[] {
   return [...pool].slice(0, count);
 }
 
-export function threadsListen(): boolean {
-  return [...pool].some(({ ready }) => ready);
+export function workersListening(): PoolWorker[] {
+  return [...pool].filter(({ ready }) => ready);
 }
 
 /** Ends the threads that have nothing to do. For tests, and for whoever wants the memory back. */
