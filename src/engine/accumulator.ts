@@ -54,6 +54,7 @@ export interface StateColumn {
 /** The accumulators of one thread by their addresses, as another thread is told of them: plain data that can be cloned. */
 export interface AccumulatorMemory {
   readonly states: number;
+  readonly stride: number;
   readonly nulls: readonly number[];
   readonly wides: readonly number[];
   /** Per column and state, what it keeps outside of the rows. */
@@ -78,6 +79,7 @@ export class Accumulators {
   private readonly compactValues: Buffer64;
   private readonly compactIds: Buffer64;
   private readonly keys: Buffer64;
+  private readonly someRows: Buffer64;
   private readonly timed: { readonly wide: Buffer64; readonly keys: Buffer64; readonly times: Buffer64; readonly ids: Buffer64 };
   private readonly spans: readonly SpanSource[];
 
@@ -111,6 +113,7 @@ export class Accumulators {
     this.compactValues = new Buffer64(instance);
     this.compactIds = new Buffer64(instance);
     this.keys = new Buffer64(instance);
+    this.someRows = new Buffer64(instance);
     const buffer = (): Buffer64 => new Buffer64(instance);
     this.timed = { wide: buffer(), keys: buffer(), times: buffer(), ids: buffer() };
     this.spans = columns.map(() => new SpanSource(instance));
@@ -281,6 +284,7 @@ export class Accumulators {
   get memory(): AccumulatorMemory {
     return {
       states: this.groups.pointer,
+      stride: this.groups.stride,
       nulls: [...this.groups.nulls],
       wides: this.placed.map(({ floatSum }) => floatSum?.wides ?? 0),
       tables: this.placed.map(({ states }) => states.map(({ state }) => state.tables ?? [])),
@@ -300,7 +304,7 @@ export class Accumulators {
       if (nulls !== 0) kernels.mergeNullCounts(nulls, ids, count, this.groups.nullsOf(i));
       if (what === 0) return;
       const wides = floatSum?.wides ?? 0;
-      kernels.mergeStates(isDouble(column), what, other.states + start, other.wides[i]!, ids, count, pointer + start, stride, wides);
+      kernels.mergeStates(isDouble(column), what, other.states + start, other.wides[i]!, 0, ids, count, pointer + start, stride, wides);
     });
     const others = this.placed.flatMap(({ states }, i) => states.map(({ state, offset }, k) => ({ state, offset, tables: other.tables[i]![k]! })));
     for (let first = 0; first < count; first += mergedAtOnce) {
@@ -310,6 +314,31 @@ export class Accumulators {
       }
     }
     for (const { state, offset, tables } of others) state.mergeAll?.({ pointer: other.states + offset, stride, first: 0, tables }, ids, count);
+  }
+
+  /** Whether all states are in the rows, so that some of the groups can be merged by themselves. */
+  get inRows(): boolean {
+    return this.placed.every(({ states }) => states.every(({ state }) => state.fused !== 0));
+  }
+
+  /** Merges `count` groups that another thread has, numbered in `groups`, where all states are in the rows. */
+  mergeSome(other: AccumulatorMemory, groups: number, ids: number, count: number): void {
+    const { kernels } = this.instance;
+    const { pointer, stride } = this.groups;
+    const rows = this.someRows.ensure(count * stride);
+    kernels.gatherRows(other.states, stride, groups, count, rows);
+    kernels.mergeRows(rows, ids, count, pointer, stride);
+    this.placed.forEach(({ column, what, start, floatSum }, i) => {
+      const nulls = other.nulls[i]!;
+      if (nulls !== 0) {
+        const some = this.compactValues.ensure(count * 8);
+        kernels.gather64(nulls, groups, count, some);
+        kernels.mergeNullCounts(some, ids, count, this.groups.nullsOf(i));
+      }
+      if (what === 0) return;
+      const wides = floatSum?.wides ?? 0;
+      kernels.mergeStates(isDouble(column), what, rows + start, other.wides[i]!, groups, ids, count, pointer + start, stride, wides);
+    });
   }
 
   /** The partial states of these groups, in order. */

@@ -20,6 +20,8 @@ export interface Kernels extends StateKernels {
   reset(): void;
   attach(): void;
   usedBytes(): number;
+  enterRegion(block: Pointer, bytes: number): void;
+  leaveRegion(): void;
   setLimit(bytes: number): void;
   selectRange64(times: Pointer, rows: Pointer, count: number, start: bigint, end: bigint, out: Pointer): number;
   anyInRange64(times: Pointer, count: number, start: bigint, end: bigint): number;
@@ -55,7 +57,13 @@ export interface Kernels extends StateKernels {
   groupCodes(grouper: Pointer, codes: Pointer, rows: Pointer, count: number, memo: Pointer, offsets: Pointer, bytes: Pointer, ids: Pointer): void;
   stringSpans(grouper: Pointer, ids: Pointer, count: number, out: Pointer): void;
   mergeInts(grouper: Pointer, other: Pointer, ids: Pointer): void;
-  mergeStrings(grouper: Pointer, other: Pointer, ids: Pointer): void;
+  mergeStrings(grouper: Pointer, other: Pointer, groups: Pointer, count: number, ids: Pointer): void;
+  mergeSomeInts(grouper: Pointer, other: Pointer, groups: Pointer, count: number, ids: Pointer): void;
+  sampleInts(grouper: Pointer, flip: bigint, step: number, out: Pointer): number;
+  sampleStrings(grouper: Pointer, step: number, out: Pointer): number;
+  partInts(grouper: Pointer, flip: bigint, bounds: Pointer, parts: number, starts: Pointer, ids: Pointer): void;
+  partStrings(grouper: Pointer, prefix: bigint, skipped: number, bounds: Pointer, parts: number, starts: Pointer, ids: Pointer): void;
+  gatherRows(states: Pointer, stride: number, groups: Pointer, count: number, out: Pointer): void;
   mergePairs(grouper: Pointer, other: Pointer, firsts: Pointer, seconds: Pointer, ids: Pointer): void;
   growStates(states: Pointer, have: number, wanted: number, stride: number, template: Pointer): Pointer;
   accumulate(isDouble: number, what: number, values: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer, flip: bigint, signs: bigint): void;
@@ -68,7 +76,7 @@ export interface Kernels extends StateKernels {
   countRows(ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer): void;
   mergeCounts(counts: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
   mergeRows(other: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
-  mergeStates(isDouble: number, what: number, other: Pointer, otherWides: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer): void;
+  mergeStates(isDouble: number, what: number, other: Pointer, otherWides: Pointer, groups: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer): void;
   mergeNullCounts(other: Pointer, ids: Pointer, count: number, nulls: Pointer): void;
   wordsOf(states: Pointer, stride: number, groups: Pointer, count: number, out: Pointer): void;
   extremesOf(states: Pointer, stride: number, groups: Pointer, count: number, isDouble: number, flip: bigint, out: Pointer): void;
