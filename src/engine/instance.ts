@@ -69,7 +69,10 @@ export interface Kernels extends StateKernels {
   accumulate(isDouble: number, what: number, values: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer, flip: bigint, signs: bigint): void;
   accumulatePair(what: number, whatSecond: number, doubles: Pointer, integers: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer, offset: number, flip: bigint): void;
   prepareSums(wides: Pointer, values: Pointer, count: number, sums: Pointer, stride: number, groups: number): void;
-  countNulls(bitmap: Pointer, bitOffset: number, rows: Pointer, count: number, ids: Pointer, nulls: Pointer): void;
+  fillNulls(words: Pointer, bitmap: Pointer, bitOffset: number, rows: Pointer, count: number, identity: bigint, out: Pointer): void;
+  countNulls(bitmap: Pointer, bitOffset: number, rows: Pointer, count: number, ids: Pointer, ofValues: number, counts: Pointer): void;
+  countBits(bitmap: Pointer, bitOffset: number, count: number): number;
+  invertCounts(counts: Pointer, groups: number, states: Pointer, stride: number): void;
   mergeNulls(rows: Pointer, counts: Pointer, ids: Pointer, count: number, nulls: Pointer): void;
   mergeHighLow(high: Pointer, low: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer): void;
   mergeInt128(low: Pointer, high: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
