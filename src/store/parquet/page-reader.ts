@@ -92,6 +92,8 @@ export class PageReader {
   private nextPage = 0;
   private rows: Rows = { count: 0, bitmap: 0, content: { kind: 'words', at: 0 } };
   private row = 0;
+  /** Rows of the chunk that are behind. */
+  private done = 0;
   private dictionary: Dictionary | undefined;
   private dictionaryVector: Vector | undefined;
   private readonly blocks = {
@@ -114,6 +116,19 @@ export class PageReader {
     const validity = new Validity(this.memory, this.blocks.validity, count);
     if (this.width > 0 || this.isCodes) return this.wordsOf(count, validity);
     return this.bytesOf(count, validity);
+  }
+
+  /** Goes on to a row of the chunk, not before the one at hand. Pages up to there are not unpacked. */
+  skipTo(row: number): void {
+    while (this.done < row) {
+      const page = this.chunk.pages[this.nextPage];
+      const left = this.rows.count - this.row;
+      if (left > 0) this.pass(Math.min(left, row - this.done));
+      else if (page !== undefined && page.kind !== 'dictionary' && this.done + page.values <= row) {
+        this.done += page.values;
+        this.nextPage++;
+      } else this.loadNext();
+    }
   }
 
   private wordsOf(count: number, validity: Validity): Data {
@@ -191,16 +206,23 @@ export class PageReader {
 
   /** Up to `count` rows of the page at hand, or of the next one. */
   private take(count: number): { rows: Rows; row: number; take: number } {
-    while (this.row === this.rows.count) {
-      const page = this.chunk.pages[this.nextPage];
-      if (page === undefined) throw new PageError('its pages end too early');
-      this.load(page);
-      this.nextPage++;
-    }
+    while (this.row === this.rows.count) this.loadNext();
     const { rows, row } = this;
     const take = Math.min(count, rows.count - row);
-    this.row += take;
+    this.pass(take);
     return { rows, row, take };
+  }
+
+  private pass(rows: number): void {
+    this.row += rows;
+    this.done += rows;
+  }
+
+  private loadNext(): void {
+    const page = this.chunk.pages[this.nextPage];
+    if (page === undefined) throw new PageError('its pages end too early');
+    this.load(page);
+    this.nextPage++;
   }
 
   private load(page: Page): void {

@@ -17,6 +17,9 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '../../../..');
 /** The fixtures of other engines, or undefined where they are absent. */
 export const fixtures = existsSync(join(root, '../shared/fixtures/parquet')) ? join(root, '../shared/fixtures/parquet') : undefined;
 
+/** Small files of other engines; its README says how they were made. */
+export const golden = join(root, 'test/store/parquet/golden');
+
 /** Three million flights, written by Polars. */
 export function flights(): MemoryFile {
   return new MemoryFile('flights-3m.parquet', readFileSync(join(root, 'node_modules/vega-datasets/data/flights-3m.parquet')));
