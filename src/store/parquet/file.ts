@@ -39,8 +39,14 @@ export interface ParquetPlan {
   readonly reads: readonly (readonly ByteRange[])[];
   readonly rows: number;
   readonly bytes: number;
-  /** Rows outside are left out where that is less work than to read them. */
+  /** What rows a scan is for. */
   readonly timeRange?: { readonly column: string; readonly range: TimeRange };
+}
+
+export interface ScanParquetOptions extends DecodeOptions {
+  readonly signal?: AbortSignal;
+  /** Rows outside of the plan's time range may be left out; otherwise all rows of its row groups come. */
+  readonly pruned?: boolean;
 }
 
 const tailBytes = 64 * 1024;
@@ -105,15 +111,15 @@ export function cutPlan(file: ParquetFile, plan: ParquetPlan, rowsMin: number): 
 }
 
 /**
- * The rows of the plan, in file order. Batches own their buffers. Where a row group stores text as codes into a
+ * The rows of the plan, in file order. Batches own their buffers, unless they are `lent`. Where a row group stores text as codes into a
  * dictionary its batches, and their schemas, have it as Dictionary<Int32, …> of the file's type: so it groups and filters
  * faster.
  */
 export async function* scanParquet(
-  bytes: FileBytes, file: ParquetFile, plan: ParquetPlan, options: DecodeOptions & { readonly signal?: AbortSignal } = {},
+  bytes: FileBytes, file: ParquetFile, plan: ParquetPlan, options: ScanParquetOptions = {},
 ): AsyncGenerator<RecordBatch, void, void> {
   const columns = plan.columns.map((name) => file.columns.get(name)!);
-  const { timeRange } = plan;
+  const timeRange = options.pruned ? plan.timeRange : undefined;
   const time = timeRange && { column: timeColumn(file, timeRange.column), range: timeRange.range };
   const fetchAt = (at: number): Promise<FetchedGroup> => fetchGroup(bytes, file.rowGroups[plan.rowGroups[at]!]!, plan.columns, plan.reads[at]!, time);
   let fetched: Promise<FetchedGroup> | undefined;

@@ -42,7 +42,7 @@ test('a day of a file in the order of time', async () => {
   const file = await openParquet(source);
   const plan = planParquet(file, { columns: ['row', 'note'], timeRange: { column: 'at', range: hours(700, 724) } });
   const rows: Cell[] = [];
-  for await (const batch of scanParquet(source, file, plan)) rows.push(...cellsOf([batch], 'row'));
+  for await (const batch of scanParquet(source, file, plan, { pruned: true })) rows.push(...cellsOf([batch], 'row'));
   assert.ok(rows.length < 150 && rows.includes(700n) && rows.includes(723n), `${rows.length} rows`);
 });
 
@@ -56,7 +56,7 @@ test('whatever the range and the columns, pruned or not, by either decoder', asy
   const sources = await Promise.all(files.map(async (name) => ({ bytes: bytesOf(name), all: cellsByColumn((await readAll(bytesOf(name))).batches) })));
   await fc.assert(
     fc.asyncProperty(fc.constantFrom(...sources), columns, range, fc.boolean(), fc.boolean(), async ({ bytes, all }, names, wanted, byPages, indexed) => {
-      const { batches } = await readAll(indexed ? bytes : withoutIndex(bytes), { columns: names, byPages, timeRange: { column: 'at', range: wanted } });
+      const { batches } = await readAll(indexed ? bytes : withoutIndex(bytes), { columns: names, pruned: true, byPages, timeRange: { column: 'at', range: wanted } });
       if (batches.length > 0) assertRowsOf(all, cellsByColumn(batches), wanted);
       else assert.ok(!all.at!.some((at) => isIn(at, wanted)));
     }),
@@ -84,7 +84,7 @@ test('one instant of many: a page of each column is fetched; without an index a 
     const file = await openParquet(source);
     const [opened, plan] = [source.bytesRead, planParquet(file, { timeRange })];
     const found: Cell[] = [];
-    for await (const part of scanParquet(source, file, plan)) found.push(...cellsOf([part], 'row'));
+    for await (const part of scanParquet(source, file, plan, { pruned: true })) found.push(...cellsOf([part], 'row'));
     assert.ok(found.includes(140_000n));
     return { first: found[0]!, rows: found.length, share: (source.bytesRead - opened) / plan.bytes };
   };
@@ -106,7 +106,7 @@ test('an offset index with any bit flipped: an error, or the rows that there are
       const changed = source.slice();
       changed[bit >> 3]! ^= 1 << (bit & 7);
       try {
-        const { batches } = await readAll(changed, { columns: ['at', 'row'], timeRange });
+        const { batches } = await readAll(changed, { columns: ['at', 'row'], pruned: true, timeRange });
         assertRowsOf(all, cellsByColumn(batches), timeRange.range);
         counts.data++;
       } catch (thrown) {

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { DuckDBInstance } from '@duckdb/node-api';
 import fc from 'fast-check';
-import { DataType } from '../../../src/arrow/arrow.ts';
+import { DataType, type RecordBatch } from '../../../src/arrow/arrow.ts';
 import { FeatureStoreError } from '../../../src/base/errors.ts';
 import { encodeParquet } from '../../../src/store/parquet/encode.ts';
-import { openParquet } from '../../../src/store/parquet/file.ts';
+import { openParquet, planParquet, scanParquet } from '../../../src/store/parquet/file.ts';
 import { borrowPageMemory, type PageMemory, slackBytes } from '../../../src/store/parquet/page-memory.ts';
 import { canRead } from '../../../src/store/parquet/page-reader.ts';
 import { checkPages } from '../../../src/store/parquet/pages.ts';
@@ -86,6 +86,29 @@ test('both decoders agree on what DuckDB writes: plain, dictionaries, nulls, sma
     instance.closeSync();
     rmSync(folder, { recursive: true });
   }
+});
+
+test('lent batches are as right as owned ones until the next is asked for, and their buffers come back', async () => {
+  const rows = 70_000 + 3;
+  const numbers = Array.from({ length: rows }, (_, row) => row);
+  const batch = batchFrom({
+    int8: { type: writable.int8!, cells: numbers.map((row) => (row % 7 === 0 ? null : row % 100)) }, us: { type: writable.us!, cells: numbers.map(BigInt) },
+    text: { type: writable.utf8!, cells: numbers.map((row) => (row % 3 === 0 ? null : `number ${row}`)) }, city: { type: writable.utf8!, cells: numbers.map((row) => `city ${row % 9}`) },
+    decimal: { type: writable.decimal!, cells: numbers.map(BigInt) },
+  });
+  const source = new MemoryFile('t.parquet', encodeParquet(batch.schema, [batch], { rowGroupRows: 69_000 }));
+  const file = await openParquet(source);
+  const owned = (await readAll(source)).batches;
+  const bufferOf = (of: RecordBatch): unknown => of.getChild('us')!.data[0]!.values.buffer;
+  const buffers: unknown[] = [];
+  for await (const lent of scanParquet(source, file, planParquet(file), { lent: true })) {
+    const expected = owned[buffers.length]!;
+    for (const { name } of batch.schema.fields) assert.deepEqual(cellsOf([lent], name), cellsOf([expected], name), name);
+    buffers.push(bufferOf(lent));
+  }
+  assert.equal(buffers.length, owned.length);
+  assert.equal(new Set(buffers).size, 1);
+  assert.equal(new Set(owned.map(bufferOf)).size, owned.length);
 });
 
 test('bytes changed within a chunk are an error that names it, or as many rows as there were', async () => {
@@ -219,7 +242,7 @@ test('levels and indices: runs that lie are refused, and those that are too long
   const indices = (bytes: number[], width: number, count: number, entries: number): number[] | undefined => {
     memory.put(Uint8Array.from(bytes), input);
     const isSound = kernels.decodeIndices(input, input + bytes.length, width, count, entries, out) === 1;
-    return isSound ? [...new Uint32Array(memory.copy(out, 4 * count))] : undefined;
+    return isSound ? [...new Uint32Array(memory.copyForKeeps(out, 4 * count))] : undefined;
   };
   assert.deepEqual(indices([3, 0x88, 0xc6, 0xfa], 3, 8, 8), [0, 1, 2, 3, 4, 5, 6, 7]);
   assert.deepEqual(indices([6, 5, 4, 2], 3, 5, 6), [5, 5, 5, 2, 2]);

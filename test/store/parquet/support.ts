@@ -7,8 +7,7 @@ import {
   Int64, LargeBinary, LargeUtf8, makeData, RecordBatch, Schema, Struct, TimestampMicrosecond, TimestampMillisecond, TimestampNanosecond,
   TimestampSecond, Type, Uint8, Uint16, Uint32, Uint64, Utf8, Vector,
 } from '../../../src/arrow/arrow.ts';
-import type { DecodeOptions } from '../../../src/store/parquet/decode.ts';
-import { type FileBytes, openParquet, planParquet, scanParquet } from '../../../src/store/parquet/file.ts';
+import { type FileBytes, openParquet, planParquet, scanParquet, type ScanParquetOptions } from '../../../src/store/parquet/file.ts';
 import { readThrift, type ThriftStruct, writeThrift } from '../../../src/store/parquet/thrift.ts';
 import type { ScanOptions } from '../../../src/store/table.ts';
 
@@ -44,7 +43,7 @@ export class MemoryFile implements FileBytes {
 }
 
 /** `byPages: false` reads with the one decoder that can do everything. */
-export async function readAll(bytes: Uint8Array | MemoryFile, options: ScanOptions & DecodeOptions = {}): Promise<{ schema: Schema; batches: RecordBatch[]; rows: number }> {
+export async function readAll(bytes: Uint8Array | MemoryFile, options: ScanOptions & ScanParquetOptions = {}): Promise<{ schema: Schema; batches: RecordBatch[]; rows: number }> {
   const source = bytes instanceof MemoryFile ? bytes : new MemoryFile('t.parquet', bytes);
   const file = await openParquet(source);
   const batches: RecordBatch[] = [];
