@@ -250,3 +250,37 @@ test('levels and indices: runs that lie are refused, and those that are too long
   assert.deepEqual(indices([4, 255, 255, 255, 255], 32, 2, 0xffff_ffff), undefined);
   for (const [bytes, entries] of [[[6, 5, 4, 2], 5], [[3, 0x88], 8], [[8], 8], [[], 8]] as const) assert.equal(indices([...bytes], 3, 5, entries), undefined, String(bytes));
 });
+
+test('indices of every width, packed and in runs, of any number', () => {
+  const memory = borrowPageMemory();
+  const run = fc.record({ packed: fc.boolean(), count: fc.integer({ min: 1, max: 90 }), seed: fc.nat() });
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 32 }), fc.array(run, { minLength: 1, maxLength: 6 }), fc.nat(20), (width, runs, missing) => {
+      const limit = 2 ** width;
+      const values: number[] = [];
+      const bytes: number[] = [];
+      for (const { packed, count, seed } of runs) {
+        const header = packed ? (count << 1) | 1 : count << 1;
+        bytes.push(...(header < 128 ? [header] : [(header & 127) | 128, header >> 7]));
+        const next = Array.from({ length: packed ? 8 * count : count }, (_, i) => (packed ? Math.imul(seed + i, 0x9e37_79b1) >>> 0 : seed) % limit);
+        values.push(...next);
+        let bits = next.reduceRight((sum, value) => (sum << BigInt(width)) | BigInt(value), 0n);
+        if (!packed) bits = BigInt(next[0]!);
+        for (let left = packed ? count * width : (width + 7) >> 3; left > 0; left--, bits >>= 8n) bytes.push(Number(bits & 255n));
+      }
+      const wanted = values.slice(0, Math.max(1, values.length - missing));
+      memory.begin();
+      const [input, out] = [memory.fit({ at: 0, bytes: 0 }, bytes.length), memory.fit({ at: 0, bytes: 0 }, 4 * wanted.length)];
+      memory.put(Uint8Array.from(bytes), input);
+      const decode = (entries: number): number => memory.kernels.decodeIndices(input, input + bytes.length, width, wanted.length, entries, out);
+      const largest = wanted.reduce((most, value) => Math.max(most, value), 0);
+      // A dictionary has no 2^32 entries, so its last index is never found there.
+      if (largest < 0xffff_ffff) {
+        assert.equal(decode(largest + 1), 1);
+        assert.deepEqual([...new Uint32Array(memory.copyForKeeps(out, 4 * wanted.length))], wanted);
+      }
+      assert.equal(decode(largest), 0);
+    }),
+    { numRuns: 400 },
+  );
+});
