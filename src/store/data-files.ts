@@ -78,9 +78,9 @@ async function* scanInOrder(table: DataFiles, options: ScanOptions): AsyncGenera
   }
 }
 
-/** The rows of a plan of one file, with the columns of `schema`. */
+/** The rows of a plan of one file, with the columns of `schema`. Batches that are `lent` are good until the next is asked for. */
 export async function* scanFile(
-  file: OpenableFile, plan: ParquetPlan, schema: Schema, signal: AbortSignal | undefined,
+  file: OpenableFile, plan: ParquetPlan, schema: Schema, signal: AbortSignal | undefined, lent = false,
 ): AsyncGenerator<RecordBatch, void, void> {
   if (plan.columns.length === 0) {
     // All columns are told by the file's path, or missing.
@@ -89,7 +89,7 @@ export async function* scanFile(
   }
   const opened = await file.open();
   try {
-    for await (const batch of scanParquet(opened, await file.footer(), plan, signal && { signal })) {
+    for await (const batch of scanParquet(opened, await file.footer(), plan, { pruned: true, lent, ...(signal && { signal }) })) {
       yield conformBatch(batch, schema, file.constants);
     }
     await file.verifyUnchanged(opened);

@@ -55,7 +55,7 @@ export async function planUnits(table: DataFiles, options: ScanOptions = {}): Pr
   return units;
 }
 
-/** The rows of a unit. Throws as a scan does. */
+/** The rows of a unit. A batch is good until the next is asked for. Throws as a scan does. */
 export async function* rowsOf(unit: unknown, signal?: AbortSignal): AsyncGenerator<RecordBatch, void, void> {
   const { root, file, schema: stream, constants, plan } = unit as UnitArgument;
   const bytes = localBytes(root);
@@ -66,7 +66,7 @@ export async function* rowsOf(unit: unknown, signal?: AbortSignal): AsyncGenerat
   });
   const open = () => openPlaced(bytes, file);
   const footer = () => footerOf(`${root}\0${identityOf(file)}`, () => readFooter(open));
-  yield* scanFile({ constants: told, open, footer, verifyUnchanged: (opened) => verifyPlaced(file, opened) }, plan, schema, signal);
+  yield* scanFile({ constants: told, open, footer, verifyUnchanged: (opened) => verifyPlaced(file, opened) }, plan, schema, signal, true);
 }
 
 /** In the order in which they were last asked for. */
