@@ -10,7 +10,9 @@ import { checkName, didYouMean } from '../base/names.ts';
 import { type Instant, parseInstant } from '../base/time.ts';
 import type { FeatureSetDefinition, InputDefinition, NodeDefinition, ProjectConfig } from '../config/definition.ts';
 import { loadProject, projectFromObject } from '../config/load.ts';
+import type { StorageOptions } from '../store/bytes-at.ts';
 import { openOwnTableAt } from '../store/own-table.ts';
+import type { S3Options } from '../store/s3/client.ts';
 import type { Progress, RunOptions } from './compute.ts';
 import { type Explanation, explanationOf } from './explain.ts';
 import { materialize, type MaterializeOutcome } from './materialize.ts';
@@ -35,6 +37,8 @@ export interface OpenOptions {
   readonly logger?: (line: string) => void;
   /** What `${NAME}` in the configuration reads; by default the process's environment. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** How `s3://` paths are reached; by default as AWS_REGION, AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and their like say. */
+  readonly s3?: S3Options;
   /** Where relative paths start when the configuration is an object; by default the working directory. */
   readonly folder?: string;
 }
@@ -58,12 +62,14 @@ export class FeatureStore {
   private readonly definitions = new Map<string, FeatureSetDefinition>();
   private readonly tables = new Map<string, FeatureTables>();
   private readonly sources: Sources;
+  private readonly storage: StorageOptions;
 
   private constructor(
     readonly config: ProjectConfig,
     private readonly options: OpenOptions,
   ) {
-    this.sources = new Sources(config);
+    this.storage = { s3: options.s3, env: options.env };
+    this.sources = new Sources(config, this.storage);
     for (const definition of config.featureSets) this.definitions.set(definition.name, definition);
   }
 
@@ -234,8 +240,8 @@ export class FeatureStore {
     let tables = this.tables.get(name);
     if (tables === undefined) {
       const folder = `${this.config.storagePath}/${checkName(name, 'feature set')}`;
-      const clock = { now: () => this.now().getTime() };
-      tables = { features: openOwnTableAt(`${folder}/features`, clock), tiles: openOwnTableAt(`${folder}/tiles`, clock) };
+      const options = { ...this.storage, now: () => this.now().getTime() };
+      tables = { features: openOwnTableAt(`${folder}/features`, options), tiles: openOwnTableAt(`${folder}/tiles`, options) };
       this.tables.set(name, tables);
     }
     return tables;

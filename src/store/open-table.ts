@@ -1,12 +1,11 @@
 /** Tables on their own, by path: opened whatever they are, written as tables of our own. */
-import { basename, dirname, resolve } from 'node:path';
 import { type RecordBatch, type Schema, Table } from '../arrow/arrow.ts';
 import { decodeBatch } from './conform.ts';
 import { ArgumentError, CommitConflictError, UnsupportedError } from '../base/errors.ts';
 import { didYouMean } from '../base/names.ts';
 import type { Bytes } from './bytes.ts';
+import { placeAt, type StorageOptions } from './bytes-at.ts';
 import { requestedSchema } from './data-files.ts';
-import { localBytes } from './local-bytes.ts';
 import { isOwnTable, openOwnTable } from './own-table.ts';
 import { openStored } from './source.ts';
 import type { ScanOptions, ScanPlan, Snapshot } from './table.ts';
@@ -22,8 +21,8 @@ export interface OpenedTable {
 }
 
 /** Opens the file, folder or table at a path. `version` is a number, and for tables with a log only. */
-export async function openTable(path: string, options: { readonly version?: number; readonly signal?: AbortSignal } = {}): Promise<OpenedTable> {
-  const { bytes, name } = placeOf(path);
+export async function openTable(path: string, options: StorageOptions & { readonly version?: number; readonly signal?: AbortSignal } = {}): Promise<OpenedTable> {
+  const { bytes, name } = placeAt(path, options);
   const { version, signal } = options;
   const forwarded = signal === undefined ? {} : { signal };
   let snapshot: Snapshot;
@@ -52,7 +51,7 @@ export async function openTable(path: string, options: { readonly version?: numb
   };
 }
 
-export interface WriteTableOptions {
+export interface WriteTableOptions extends StorageOptions {
   readonly format?: 'parquet' | 'delta' | 'orc';
   /** What to do when there is a table already; `error` unless told otherwise. */
   readonly mode?: 'append' | 'overwrite' | 'error';
@@ -63,10 +62,10 @@ export interface WriteTableOptions {
 
 /** Writes the rows as one commit; readers see all of them or none. */
 export async function writeTable(path: string, table: Table, options: WriteTableOptions = {}): Promise<{ readonly version: number }> {
-  const { format = 'parquet', mode = 'error', partitionBy = [], ...staging } = options;
+  const { format = 'parquet', mode = 'error', partitionBy = [], s3, env, ...staging } = options;
   const modes = ['append', 'overwrite', 'error'];
   if (!modes.includes(mode)) throw new ArgumentError('mode', `'${mode}' is not one of ${modes.join(', ')}${didYouMean(mode, modes)}`);
-  const { bytes, name } = placeOf(path);
+  const { bytes, name } = placeAt(path, { s3, env });
   const where = bytes.locate(name);
   if (format !== 'parquet') throw new UnsupportedError(where, format, `tables are not written as ${format} by this version; use format: 'parquet'`);
   if (partitionBy.length > 0) {
@@ -102,12 +101,4 @@ async function refuseForeign(bytes: Bytes, name: string): Promise<void> {
   if (names.length > 0) {
     throw new ArgumentError('path', `${where} is no table of this library, and not empty (${names.slice(0, 3).join(', ')}); choose another folder`);
   }
-}
-
-function placeOf(path: string): { bytes: Bytes; name: string } {
-  if (path === '' || path.includes('\0')) throw new ArgumentError('path', `${JSON.stringify(path)} is not a path`);
-  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(path)?.[1];
-  if (scheme !== undefined) throw new UnsupportedError(path, scheme, `this version reads and writes local files, not ${scheme}://`);
-  const absolute = resolve(path);
-  return { bytes: localBytes(dirname(absolute)), name: basename(absolute) };
 }

@@ -19,11 +19,11 @@ import { type Data, DataType, type RecordBatch, type Schema } from '../arrow/arr
 import {
   ArgumentError, DamagedFileError, invariant, NotFoundError, SchemaMismatchError, StorageError, throwIfCancelled,
 } from '../base/errors.ts';
-import { type Bytes, type FileStat, joinPath, type OpenFile } from './bytes.ts';
+import { type Bytes, type FileStat, type FileState, isSameState, joinPath, type OpenFile } from './bytes.ts';
+import { bytesAt, type StorageOptions } from './bytes-at.ts';
 import { checksumOf } from './checksum.ts';
 import { sameType } from './conform.ts';
 import { type DataFile, type DataFiles, planDataFiles, readFooter, scanDataFiles } from './data-files.ts';
-import { localBytes } from './local-bytes.ts';
 import { decodeEntry, encodeEntry, entryName, type LogEntry, type LoggedFile, versionOf } from './log.ts';
 import { encodeParquet } from './parquet/encode.ts';
 import type { ParquetFile } from './parquet/file.ts';
@@ -59,9 +59,9 @@ export function openOwnTable(bytes: Bytes, folder: string, options: OwnTableOpti
   return new LoggedTable(bytes, folder, options);
 }
 
-/** Opens the table in a folder of the local file system. */
-export function openOwnTableAt(path: string, options: OwnTableOptions = {}): OwnTable {
-  return openOwnTable(localBytes(path), '', options);
+/** Opens the table at a path: a folder of the local file system, or `s3://bucket/prefix`. */
+export function openOwnTableAt(path: string, options: OwnTableOptions & StorageOptions = {}): OwnTable {
+  return openOwnTable(bytesAt(path, options), '', options);
 }
 
 /** Whether a folder holds a table of our own. */
@@ -78,7 +78,12 @@ interface State {
   /** Files that entries since the last overwrite, or that overwrite itself, have removed. */
   readonly removed: ReadonlySet<string>;
   /** Of the head's entry: when it differs, the folder was deleted and made anew. */
-  readonly modifiedNs: bigint;
+  readonly headState: FileState;
+}
+
+interface ReadEntry {
+  readonly entry: LogEntry;
+  readonly fileState: FileState;
 }
 
 class LoggedTable implements OwnTable {
@@ -205,7 +210,7 @@ class LoggedTable implements OwnTable {
     let state = this.newest;
     if (state !== undefined) {
       const head = await this.bytes.stat(this.entryPath(state.head.version));
-      if (head?.modifiedNs !== state.modifiedNs) state = undefined;
+      if (head === undefined || !isSameState(head, state.headState)) state = undefined;
     }
     if (state === undefined) {
       const last = await this.lastListed();
@@ -219,7 +224,7 @@ class LoggedTable implements OwnTable {
     for (;;) {
       const next = await this.tryEntry(state.head.version + 1);
       if (next === undefined) break;
-      state = follow(state, next.entry, next.modifiedNs);
+      state = follow(state, next.entry, next.fileState);
     }
     // A slower call must not take back what a faster one has found, unless the table was made anew.
     if (this.newest?.tableId !== state.tableId || this.newest.head.version <= state.head.version) this.newest = state;
@@ -238,7 +243,7 @@ class LoggedTable implements OwnTable {
 
   /** A version from its entries: back to the last one that needs none before it, then forward. */
   private async readState(version: number): Promise<State> {
-    const entries: { entry: LogEntry; modifiedNs: bigint }[] = [];
+    const entries: ReadEntry[] = [];
     for (let number = version; ; number--) {
       const read = number < 0 ? undefined : await this.tryEntry(number);
       if (read === undefined) {
@@ -248,16 +253,16 @@ class LoggedTable implements OwnTable {
       if (read.entry.table !== undefined) break;
     }
     let state: State | undefined;
-    for (const { entry, modifiedNs } of entries.reverse()) state = follow(state, entry, modifiedNs);
+    for (const { entry, fileState } of entries.reverse()) state = follow(state, entry, fileState);
     return state!;
   }
 
-  private async tryEntry(version: number): Promise<{ entry: LogEntry; modifiedNs: bigint } | undefined> {
+  private async tryEntry(version: number): Promise<ReadEntry | undefined> {
     const path = this.entryPath(version);
     const file = await this.bytes.open(path);
     if (file === undefined) return undefined;
     try {
-      return { entry: decodeEntry(file.name, version, await file.read(0, file.size)), modifiedNs: file.modifiedNs };
+      return { entry: decodeEntry(file.name, version, await file.read(0, file.size)), fileState: file };
     } finally {
       await file.close();
     }
@@ -455,7 +460,7 @@ class LoggedTable implements OwnTable {
 const dataFileName = /^part-\d{5,}-[0-9a-f-]{36}\.parquet$/;
 
 /** The state after one more entry. */
-function follow(state: State | undefined, entry: LogEntry, modifiedNs: bigint): State {
+function follow(state: State | undefined, entry: LogEntry, headState: FileState): State {
   const { table = state && { id: state.tableId, schema: state.schema } } = entry;
   invariant(table !== undefined, `entry ${entry.version} builds on nothing`);
   const startsAnew = entry.table !== undefined;
@@ -466,7 +471,7 @@ function follow(state: State | undefined, entry: LogEntry, modifiedNs: bigint): 
     removed.add(path);
   }
   for (const file of entry.add) live.set(file.path, file);
-  return { head: entry, tableId: table.id, schema: table.schema, live, removed, modifiedNs };
+  return { head: entry, tableId: table.id, schema: table.schema, live, removed, headState };
 }
 
 function checkColumns(table: string, expected: Schema, found: Schema): void {

@@ -6,8 +6,9 @@
  *   committed   a file of a table of our own, in whichever of its places it is by now; every block is verified
  */
 import { DamagedFileError } from '../base/errors.ts';
-import { type Bytes, type FileStat, joinPath, type OpenFile } from './bytes.ts';
+import { type Bytes, type FileStat, type FileState, isSameState, joinPath, type OpenFile } from './bytes.ts';
 import { verifiedFile } from './checksum.ts';
+import { followedFile } from './followed-file.ts';
 
 export interface ListedFile extends FileStat {
   readonly kind: 'listed';
@@ -37,7 +38,7 @@ export async function openPlaced(bytes: Bytes, file: PlacedFile): Promise<OpenFi
   const opened = await (file.kind === 'listed' ? bytes.open(file.path) : find(bytes, file));
   if (opened === undefined) throw gone(bytes, file);
   try {
-    if (file.kind === 'committed') return verifiedFile(opened, file.size, file.checksum);
+    if (file.kind === 'committed') return verifiedFile(followedFile(opened, () => find(bytes, file)), file.size, file.checksum);
     checkUnchanged(file, opened.name, opened);
     return opened;
   } catch (thrown) {
@@ -54,7 +55,7 @@ export async function verifyPlaced(file: PlacedFile, opened: OpenFile): Promise<
 
 /** The same text for the same file. */
 export function identityOf(file: PlacedFile): string {
-  return file.kind === 'listed' ? `${file.path}\0${file.size}\0${file.modifiedNs}` : `${file.folder}\0${file.path}\0${file.checksum}`;
+  return file.kind === 'listed' ? `${file.path}\0${file.size}\0${file.modifiedNs}${file.etag === undefined ? '' : `\0${file.etag}`}` : `${file.folder}\0${file.path}\0${file.checksum}`;
 }
 
 export function stagedPath(folder: string, name: string): string {
@@ -86,7 +87,7 @@ function gone(bytes: Bytes, file: PlacedFile): DamagedFileError {
   );
 }
 
-function checkUnchanged(expected: FileStat, name: string, found: { readonly size: number; readonly modifiedNs: bigint }): void {
-  if (found.size === expected.size && found.modifiedNs === expected.modifiedNs) return;
+function checkUnchanged(expected: FileStat, name: string, found: FileState): void {
+  if (isSameState(expected, found)) return;
   throw new DamagedFileError(name, 'changed while it was read: its size or time of modification is not what it was when the table was opened. Read again');
 }
