@@ -16,14 +16,18 @@ export interface FileStat {
   readonly modifiedNs: bigint;
 }
 
-/** A file held open: goes on reading the same bytes when the file is moved or deleted meanwhile. */
-export interface OpenFile {
+/** The bytes of one file, by range. */
+export interface FileBytes {
   /** For messages. */
   readonly name: string;
   readonly size: number;
-  readonly modifiedNs: bigint;
   /** The bytes [start, end), all of them; the caller owns the array. */
   read(start: number, end: number): Promise<Uint8Array>;
+}
+
+/** A file held open: goes on reading the same bytes when the file is moved or deleted meanwhile. */
+export interface OpenFile extends FileBytes {
+  readonly modifiedNs: bigint;
   /** Size and time of modification as they are now. */
   stat(): Promise<{ readonly size: number; readonly modifiedNs: bigint }>;
   close(): Promise<void>;

@@ -20,7 +20,8 @@ export interface LoggedFile {
   readonly path: string;
   readonly size: number;
   readonly rows: number;
-  readonly rowGroups: number;
+  /** Row groups, or stripes. */
+  readonly parts: number;
   readonly checksum: string;
   readonly stats: string;
   readonly modificationTime: number;
@@ -67,9 +68,9 @@ export function encodeEntry(entry: LogEntry): Uint8Array {
     });
   }
   for (const path of entry.remove) actions.push({ remove: { path, deletionTimestamp: committedAtMs, dataChange: true } });
-  for (const { path, size, modificationTime, stats, checksum, rows, rowGroups } of entry.add) {
+  for (const { path, size, modificationTime, stats, checksum, rows, parts } of entry.add) {
     actions.push({
-      add: { path, partitionValues: {}, size, modificationTime, dataChange: true, stats, tags: { checksum, rows: String(rows), rowGroups: String(rowGroups) } },
+      add: { path, partitionValues: {}, size, modificationTime, dataChange: true, stats, tags: { checksum, rows: String(rows), rowGroups: String(parts) } },
     });
   }
   const body = Buffer.from(actions.map((action) => `${JSON.stringify(action)}\n`).join(''));
@@ -123,7 +124,7 @@ function readActions(name: string, version: number, lines: readonly string[]): L
         path: fileName(add.path),
         size: Number(add.size),
         rows: Number(add.tags.rows),
-        rowGroups: Number(add.tags.rowGroups),
+        parts: Number(add.tags.rowGroups),
         checksum: String(add.tags.checksum),
         stats: String(add.stats),
         modificationTime: Number(add.modificationTime),

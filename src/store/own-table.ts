@@ -17,17 +17,17 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Data, DataType, type RecordBatch, type Schema } from '../arrow/arrow.ts';
 import {
-  ArgumentError, DamagedFileError, invariant, NotFoundError, SchemaMismatchError, StorageError, throwIfCancelled,
+  ArgumentError, DamagedFileError, invariant, NotFoundError, SchemaMismatchError, StorageError, throwIfCancelled, UnsupportedError,
 } from '../base/errors.ts';
 import { type Bytes, type FileStat, joinPath, type OpenFile } from './bytes.ts';
 import { checksumOf } from './checksum.ts';
 import { sameType } from './conform.ts';
-import { type DataFile, type DataFiles, planDataFiles, readFooter, scanDataFiles } from './data-files.ts';
+import { type DataFile, type DataFiles, metadataOf, planDataFiles, scanDataFiles } from './data-files.ts';
+import type { FileMetadata } from './file-format.ts';
+import { formatNamed, formatOfPath, readMetadata } from './file-formats.ts';
 import { localBytes } from './local-bytes.ts';
 import { decodeEntry, encodeEntry, entryName, type LogEntry, type LoggedFile, versionOf } from './log.ts';
-import { encodeParquet } from './parquet/encode.ts';
-import type { ParquetFile } from './parquet/file.ts';
-import { type CommittedFile, openPlaced, stagedPath, supersededPath, verifyPlaced } from './placed-file.ts';
+import { type CommittedFile, stagedPath, supersededPath } from './placed-file.ts';
 import { planUnits } from './row-units.ts';
 import { mightContainTime, parseStats, StatsBuilder } from './stats.ts';
 import type { CommitRequest, CommitResult, OwnSnapshot, OwnTable, ScanOptions, StagedFile } from './table.ts';
@@ -45,7 +45,7 @@ export interface OwnTableOptions {
 }
 
 /** Small enough that a stretch of time or a few entities are a small part of a file, large enough to decode fast. */
-const rowGroupRows = 1 << 17;
+const partRows = 1 << 17;
 
 const dayMs = 86_400_000;
 const defaultRetentionMs = 7 * dayMs;
@@ -84,7 +84,7 @@ interface State {
 class LoggedTable implements OwnTable {
   readonly name: string;
   private newest: State | undefined;
-  private readonly footers = new Map<string, Promise<ParquetFile>>();
+  private readonly metadata = new Map<string, Promise<FileMetadata>>();
   private readonly now: () => number;
 
   constructor(
@@ -209,7 +209,7 @@ class LoggedTable implements OwnTable {
     }
     if (state === undefined) {
       const last = await this.lastListed();
-      this.footers.clear();
+      this.metadata.clear();
       if (last === undefined) {
         this.newest = undefined;
         return undefined;
@@ -223,7 +223,7 @@ class LoggedTable implements OwnTable {
     }
     // A slower call must not take back what a faster one has found, unless the table was made anew.
     if (this.newest?.tableId !== state.tableId || this.newest.head.version <= state.head.version) this.newest = state;
-    for (const path of this.footers.keys()) if (!state.live.has(path)) this.footers.delete(path);
+    for (const path of this.metadata.keys()) if (!state.live.has(path)) this.metadata.delete(path);
     return state;
   }
 
@@ -303,8 +303,8 @@ class LoggedTable implements OwnTable {
       info: request.info,
       table: startsAnew ? { id: newest?.tableId ?? randomUUID(), schema: request.schema } : undefined,
       remove: request.kind === 'overwrite' ? [...(newest?.live.keys() ?? [])] : [],
-      add: request.add.map(({ path, bytes, rows, rowGroups, checksum, stats }) => ({
-        path, size: bytes, rows, rowGroups: rowGroups ?? 1, checksum, stats, modificationTime: committedAtMs,
+      add: request.add.map(({ path, bytes, rows, parts, checksum, stats }) => ({
+        path, size: bytes, rows, parts: parts ?? 1, checksum, stats, modificationTime: committedAtMs,
       })),
     };
   }
@@ -383,11 +383,12 @@ class LoggedTable implements OwnTable {
   private async stageFile(schema: Schema, batches: readonly RecordBatch[], index: number): Promise<StagedFile> {
     const stats = new StatsBuilder(schema);
     for (const batch of batches) stats.add(batch);
-    const content = encodeParquet(schema, batches, { rowGroupRows });
-    const path = `part-${String(index).padStart(5, '0')}-${randomUUID()}.parquet`;
+    const format = formatNamed('parquet');
+    const content = format.encode(schema, batches, { partRows });
+    const path = `part-${String(index).padStart(5, '0')}-${randomUUID()}${format.ending}`;
     const rows = batches.reduce((sum, batch) => sum + batch.numRows, 0);
-    const footer = await readFooter(async () => contentFile(path, content));
-    invariant(footer.rows === rows, `${rows} rows were encoded as ${footer.rows}`);
+    const metadata = await readMetadata(format, async () => contentFile(path, content));
+    invariant(metadata.rows === rows, `${rows} rows were encoded as ${metadata.rows}`);
     try {
       await this.bytes.writeNew(this.stagedPath(path), content);
     } catch (thrown) {
@@ -395,7 +396,7 @@ class LoggedTable implements OwnTable {
       await this.bytes.delete(this.stagedPath(path)).catch(() => undefined);
       throw thrown;
     }
-    return { path, rows, rowGroups: footer.rowGroups.length, bytes: content.length, checksum: checksumOf(content), stats: stats.finish() };
+    return { path, rows, parts: format.partsOf(metadata), bytes: content.length, checksum: checksumOf(content), stats: stats.finish() };
   }
 
   private stagedPath(name: string): string {
@@ -406,28 +407,31 @@ class LoggedTable implements OwnTable {
     return supersededPath(this.folder, name);
   }
 
-  private dataFile(file: LoggedFile, version: number): DataFile {
+  private dataFile(logged: LoggedFile, version: number): DataFile {
     const { bytes, folder } = this;
-    const placed: CommittedFile = { kind: 'committed', folder, path: file.path, size: file.size, checksum: file.checksum, version };
-    const open = (): Promise<OpenFile> => openPlaced(bytes, placed);
+    const { path, size, checksum, rows, parts } = logged;
+    const file: CommittedFile = { kind: 'committed', folder, path, size, checksum, version };
+    const name = bytes.locate(joinPath(folder, path));
+    const format = formatOfPath(path)?.name;
+    if (format === undefined) throw new UnsupportedError(name, 'its ending', 'the commit log names it as a data file, but its ending is that of no format known here; update this library');
     return {
-      name: bytes.locate(joinPath(folder, file.path)),
-      rows: file.rows,
-      rowGroups: file.rowGroups,
+      name,
+      format,
+      bytes,
+      file,
+      rows,
+      parts,
       constants: [],
-      place: bytes.root === undefined ? undefined : { root: bytes.root, file: placed },
-      mightContain: ({ column, range }) => mightContainTime(parseStats(file.stats), column, range),
-      open,
-      footer: () => {
-        let footer = this.footers.get(file.path);
-        if (footer === undefined) {
-          footer = readFooter(open);
-          this.footers.set(file.path, footer);
-          footer.catch(() => this.footers.delete(file.path));
+      mightContain: ({ column, range }) => mightContainTime(parseStats(logged.stats), column, range),
+      metadata: () => {
+        let metadata = this.metadata.get(path);
+        if (metadata === undefined) {
+          metadata = metadataOf({ format, bytes, file });
+          this.metadata.set(path, metadata);
+          metadata.catch(() => this.metadata.delete(path));
         }
-        return footer;
+        return metadata;
       },
-      verifyUnchanged: (opened) => verifyPlaced(placed, opened),
     };
   }
 

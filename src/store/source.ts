@@ -15,12 +15,13 @@ import { ArgumentError, NotFoundError, UnsupportedError } from '../base/errors.t
 import { checkName, didYouMean } from '../base/names.ts';
 import { type Bytes, type FileStat, joinPath, mapConcurrently } from './bytes.ts';
 import { type Constant, unionSchema } from './conform.ts';
-import { type DataFile, type DataFiles, planDataFiles, readFooter, scanDataFiles } from './data-files.ts';
+import { type DataFile, type DataFiles, metadataOf, planDataFiles, scanDataFiles } from './data-files.ts';
+import type { FileFormat, FileMetadata } from './file-format.ts';
+import { formatNamed, formatOfPath } from './file-formats.ts';
 import { localBytes } from './local-bytes.ts';
 import { isOwnTable, openOwnTable } from './own-table.ts';
-import type { ParquetFile } from './parquet/file.ts';
 import { mightContainConstant, partitionColumns } from './partitions.ts';
-import { identityOf, type ListedFile, openPlaced, verifyPlaced } from './placed-file.ts';
+import { identityOf, type ListedFile } from './placed-file.ts';
 import { planUnits } from './row-units.ts';
 import type { OwnTable, ReadableTable, ScanOptions, Snapshot } from './table.ts';
 
@@ -87,9 +88,9 @@ async function notFound(bytes: Bytes, table: string, candidates: readonly string
   );
 }
 
-/** Remembers the footers of the last snapshot, so that the next one reads only those of new files. */
+/** Remembers the metadata of the last snapshot's files, so that the next one reads only those of new files. */
 class StoredTable {
-  private footers = new Map<string, ParquetFile>();
+  private known = new Map<string, FileMetadata>();
   private own: { readonly path: string; readonly table: OwnTable } | undefined;
 
   constructor(
@@ -102,7 +103,8 @@ class StoredTable {
       refuseOrc(this.bytes.locate(path), path);
       const file = await this.bytes.stat(path);
       if (file === undefined) throw new NotFoundError('table', this.name, `${this.bytes.locate(path)} was removed while it was opened`);
-      return this.snapshotOf('', [file]);
+      // Without an ending that says otherwise it is taken for Parquet, whose reader says what it is not.
+      return this.snapshotOf('', [file], formatOfPath(path) ?? formatNamed('parquet'));
     }
     if (await isOwnTable(this.bytes, path)) {
       if (this.own?.path !== path) this.own = { path, table: openOwnTable(this.bytes, path, { name: this.name }) };
@@ -115,30 +117,44 @@ class StoredTable {
       );
     }
     const files = await this.bytes.list(path, isHidden);
-    const parquet = files.filter((file) => file.path.toLowerCase().endsWith('.parquet'));
-    if (parquet.length === 0) {
-      for (const file of files) refuseOrc(this.bytes.locate(path), file.path);
-      const others = files.length === 0 ? '' : `, only ${files.slice(0, 3).map((file) => file.path.slice(path.length + 1)).join(', ')}${files.length > 3 ? ', …' : ''}`;
-      throw new NotFoundError('table', this.name, `there are no Parquet files in ${this.bytes.locate(path)}${others}`);
-    }
-    return this.snapshotOf(path, parquet);
+    const format = this.formatOf(path, files);
+    return this.snapshotOf(path, files.filter((file) => formatOfPath(file.path) === format), format);
   }
 
-  private async snapshotOf(folder: string, files: readonly FileStat[]): Promise<Snapshot> {
-    const footers = await this.readFooters(files);
+  /** The one format of the data files in a folder. */
+  private formatOf(folder: string, files: readonly FileStat[]): FileFormat {
+    const where = this.bytes.locate(folder);
+    const firstOf = new Map<FileFormat, FileStat>();
+    for (const file of files) {
+      const format = formatOfPath(file.path);
+      if (format !== undefined && !firstOf.has(format)) firstOf.set(format, file);
+    }
+    const [first, second] = [...firstOf];
+    if (second !== undefined) {
+      const names = [first![1], second[1]].map((file) => file.path.slice(folder.length + 1));
+      throw new ArgumentError('source', `${where} holds both ${first![0].title} and ${second[0].title} files (${names.join(', ')}); move one kind to a folder of its own`);
+    }
+    if (first !== undefined) return first[0];
+    for (const file of files) refuseOrc(where, file.path);
+    const others = files.length === 0 ? '' : `, only ${files.slice(0, 3).map((file) => file.path.slice(folder.length + 1)).join(', ')}${files.length > 3 ? ', …' : ''}`;
+    throw new NotFoundError('table', this.name, `there are no Parquet files in ${where}${others}`);
+  }
+
+  private async snapshotOf(folder: string, files: readonly FileStat[], format: FileFormat): Promise<Snapshot> {
+    const metadata = await this.readMetadata(files, format);
     const partitions = partitionColumns(this.name, files.map((file) => file.path.slice(folder.length)));
-    const own = unionSchema(this.name, footers);
+    const own = unionSchema(this.name, metadata);
     const fields = own.fields.filter((field) => !partitions.some((column) => column.field.name === field.name));
     const schema = new Schema([...fields, ...partitions.map((column) => column.field)]);
     const dataFiles = files.map((file, index): DataFile => {
       const constants = partitions.map(({ field, values }): Constant => ({ field, value: values[index]! }));
-      return this.dataFile(file, footers[index]!, constants);
+      return this.dataFile(file, format, metadata[index]!, constants);
     });
-    const passedOver = footers.flatMap((footer) => footer.passedOver).filter(({ column }) => !schema.fields.some(({ name }) => name === column));
+    const passedOver = metadata.flatMap((file) => file.passedOver).filter(({ column }) => !schema.fields.some(({ name }) => name === column));
     const table: DataFiles = { name: this.name, schema, files: dataFiles, passedOver };
     return {
       name: this.name,
-      format: 'parquet',
+      format: format.name,
       version: fingerprint(files),
       schema,
       files,
@@ -148,26 +164,28 @@ class StoredTable {
     };
   }
 
-  private async readFooters(files: readonly FileStat[]): Promise<ParquetFile[]> {
-    const known = this.footers;
-    const footers = await mapConcurrently(files, 8, async (file) => known.get(identityOf(listed(file))) ?? readFooter(() => openPlaced(this.bytes, listed(file))));
-    this.footers = new Map(files.map((file, index) => [identityOf(listed(file)), footers[index]!]));
-    return footers;
+  private async readMetadata(files: readonly FileStat[], { name: format }: FileFormat): Promise<FileMetadata[]> {
+    const { bytes, known } = this;
+    const metadata = await mapConcurrently(files, 8, async (stat) => {
+      const file = listed(stat);
+      return known.get(identityOf(file)) ?? metadataOf({ format, bytes, file });
+    });
+    this.known = new Map(files.map((file, index) => [identityOf(listed(file)), metadata[index]!]));
+    return metadata;
   }
 
-  private dataFile(file: FileStat, footer: ParquetFile, constants: readonly Constant[]): DataFile {
+  private dataFile(file: FileStat, format: FileFormat, metadata: FileMetadata, constants: readonly Constant[]): DataFile {
     const { bytes } = this;
-    const placed = listed(file);
     return {
       name: bytes.locate(file.path),
-      rows: footer.rows,
-      rowGroups: footer.rowGroups.length,
+      format: format.name,
+      bytes,
+      file: listed(file),
+      rows: metadata.rows,
+      parts: format.partsOf(metadata),
       constants,
       mightContain: ({ column, range }) => mightContainConstant(constants, column, range),
-      place: bytes.root === undefined ? undefined : { root: bytes.root, file: placed },
-      open: () => openPlaced(bytes, placed),
-      footer: async () => footer,
-      verifyUnchanged: (opened) => verifyPlaced(placed, opened),
+      metadata: async () => metadata,
     };
   }
 }

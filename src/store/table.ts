@@ -18,7 +18,7 @@ export interface ScanOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What a scan would read. `unit`s are row groups; the counts are before and after pruning. */
+/** What a scan would read. `unit`s are row groups or stripes; the counts are before and after pruning. */
 export interface ScanPlan {
   readonly columns: readonly string[];
   readonly files: number;
@@ -71,8 +71,8 @@ export interface ReadableTable {
 export interface StagedFile {
   readonly path: string;
   readonly rows: number;
-  /** Absent: one. */
-  readonly rowGroups?: number;
+  /** Row groups, or stripes; absent: one. */
+  readonly parts?: number;
   readonly bytes: number;
   readonly checksum: string;
   /** Delta's statistics of the file (numRecords, minValues, maxValues, nullCount), as JSON. */

@@ -10,21 +10,17 @@
 import { type Data, DataType, Field, makeData, RecordBatch, Schema, Struct } from '../../arrow/arrow.ts';
 import { DamagedFileError, SchemaMismatchError, throwIfCancelled, UnsupportedError } from '../../base/errors.ts';
 import { didYouMean } from '../../base/names.ts';
+import type { FileBytes } from '../bytes.ts';
+import type { FilePlan } from '../file-format.ts';
 import type { ScanOptions } from '../table.ts';
 import { codecNames, decodeColumns, type DecodeOptions, isDecodable } from './decode.ts';
 import { type Column, type ColumnChunk, fileSizeMin, type Footer, magic, parseFooter } from './footer.ts';
 import { type ColumnStatistics, mightContain } from './statistics.ts';
 import { asDictionary } from './types.ts';
 
+export type { FileBytes } from '../bytes.ts';
 export type { ColumnChunk, RowGroup } from './footer.ts';
 export type { Bound, ColumnStatistics } from './statistics.ts';
-
-/** Bytes of one file, by range. A read answers with exactly what was asked for, or throws. */
-export interface FileBytes {
-  readonly name: string;
-  readonly size: number;
-  read(start: number, end: number): Promise<Uint8Array>;
-}
 
 /**
  * A Parquet file whose footer was read and checked. `schema` has the flat top-level columns that can be read: fixed-length
@@ -35,14 +31,11 @@ export interface ParquetFile extends Footer {
 }
 
 /** What a scan of one file reads. */
-export interface ParquetPlan {
-  readonly columns: readonly string[];
+export interface ParquetPlan extends FilePlan {
   /** Indexes of the row groups that are left after pruning. */
   readonly rowGroups: readonly number[];
   /** For each of them the stretches of the file that are read, `end` excluded. */
   readonly reads: readonly (readonly ByteRange[])[];
-  readonly rows: number;
-  readonly bytes: number;
 }
 
 export interface ByteRange {
