@@ -8,13 +8,14 @@
  *     {"checksum":{"crc32":…}}                    of all the lines above; the last line, so a truncated entry has none
  *
  * It is not called `_delta_log`, and does not claim to be one: files may stand in `_staged` or `_superseded`, and the
- * Arrow schema is kept beside Delta's. Pure; own-table.ts reads and writes the files.
+ * Arrow schema is kept beside Delta's. Pure; own-log.ts reads and writes the files.
  */
 import { crc32 } from 'node:zlib';
 import { DataType, type Schema, Table, tableFromIPC, tableToIPC, Type } from '../arrow/arrow.ts';
 import { plainType } from '../arrow/canonical.ts';
 import { DamagedFileError, UnsupportedError } from '../base/errors.ts';
 import { checkPath } from './bytes.ts';
+import type { FileFormatName } from './file-format.ts';
 
 export interface LoggedFile {
   readonly path: string;
@@ -37,7 +38,7 @@ export interface LogEntry {
   readonly committedAtMs: number;
   readonly info: Readonly<Record<string, unknown>>;
   /** In version 0 and every overwrite. */
-  readonly table: { readonly id: string; readonly schema: Schema } | undefined;
+  readonly table: { readonly id: string; readonly schema: Schema; readonly format: FileFormatName } | undefined;
   readonly remove: readonly string[];
   readonly add: readonly LoggedFile[];
 }
@@ -59,7 +60,7 @@ export function encodeEntry(entry: LogEntry): Uint8Array {
     actions.push({
       metaData: {
         id: table.id,
-        format: { provider: 'parquet', options: {} },
+        format: { provider: table.format, options: {} },
         schemaString: deltaSchema(table.schema),
         partitionColumns: [],
         configuration: { arrowSchema: encodeSchema(table.schema) },
@@ -117,7 +118,7 @@ function readActions(name: string, version: number, lines: readonly string[]): L
     readVersion: Number(commit.readVersion),
     committedAtMs: Number(commit.timestamp),
     info: commit.info ?? {},
-    table: metaData && { id: String(metaData.id), schema: decodeSchema(metaData.configuration.arrowSchema) },
+    table: metaData && { id: String(metaData.id), schema: decodeSchema(metaData.configuration.arrowSchema), format: metaData.format.provider === 'orc' ? 'orc' : 'parquet' },
     remove: actions.flatMap((action) => (action.remove === undefined ? [] : [fileName(action.remove.path)])),
     add: actions.flatMap(({ add }) =>
       add === undefined ? [] : [{

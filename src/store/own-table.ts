@@ -1,5 +1,5 @@
 /**
- * A table of our own: Parquet files, and a commit log that says which of them are the table.
+ * A table of our own: Parquet or ORC files, and a commit log that says which of them are the table.
  *
  *   <folder>/part-….parquet            live, once settled: who reads <folder>/*.parquet sees the table
  *   <folder>/_log/…0.json, …1.json     one entry per version, put if absent: the only place where commits happen
@@ -15,31 +15,31 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Data, DataType, type RecordBatch, type Schema } from '../arrow/arrow.ts';
+import type { RecordBatch, Schema } from '../arrow/arrow.ts';
 import {
-  ArgumentError, DamagedFileError, invariant, NotFoundError, SchemaMismatchError, StorageError, throwIfCancelled, UnsupportedError,
+  ArgumentError, invariant, NotFoundError, SchemaMismatchError, StorageError, throwIfCancelled, UnsupportedError,
 } from '../base/errors.ts';
 import { type Bytes, type FileStat, joinPath, type OpenFile } from './bytes.ts';
 import { checksumOf } from './checksum.ts';
-import { sameType } from './conform.ts';
 import { type DataFile, type DataFiles, metadataOf, planDataFiles, scanDataFiles } from './data-files.ts';
-import type { FileMetadata } from './file-format.ts';
+import type { FileFormat, FileFormatName, FileMetadata } from './file-format.ts';
 import { formatNamed, formatOfPath, readMetadata } from './file-formats.ts';
 import { localBytes } from './local-bytes.ts';
-import { decodeEntry, encodeEntry, entryName, type LogEntry, type LoggedFile, versionOf } from './log.ts';
+import type { LogEntry, LoggedFile } from './log.ts';
+import { TableLog, type TableState } from './own-log.ts';
 import { type CommittedFile, stagedPath, supersededPath } from './placed-file.ts';
 import { planUnits } from './row-units.ts';
+import { checkColumns, type FileLimits, stageFiles, type StageOptions } from './staging.ts';
 import { mightContainTime, parseStats, StatsBuilder } from './stats.ts';
 import type { CommitRequest, CommitResult, OwnSnapshot, OwnTable, ScanOptions, StagedFile } from './table.ts';
 
-export interface OwnTableOptions {
+export interface OwnTableOptions extends FileLimits {
   /** For messages; by default the folder's place. */
   readonly name?: string;
+  /** Of the files that are written. Absent: as the table has it; Parquet where there is none yet. */
+  readonly format?: FileFormatName;
   /** The clock that dates commits, in milliseconds. */
   readonly now?: () => number;
-  /** A staged file holds no more rows, and not many more bytes of Arrow data. */
-  readonly fileRowsMax?: number;
-  readonly fileBytesMax?: number;
   /** Vacuum takes a staged file for forgotten when it is older; longer than any writer works. */
   readonly stagedAgeMs?: number;
 }
@@ -69,21 +69,9 @@ export async function isOwnTable(bytes: Bytes, folder: string): Promise<boolean>
   return (await bytes.kind(joinPath(folder, '_log'))) === 'folder';
 }
 
-/** A version as it follows from the log. Never changed once made. */
-interface State {
-  readonly head: LogEntry;
-  readonly tableId: string;
-  readonly schema: Schema;
-  readonly live: ReadonlyMap<string, LoggedFile>;
-  /** Files that entries since the last overwrite, or that overwrite itself, have removed. */
-  readonly removed: ReadonlySet<string>;
-  /** Of the head's entry: when it differs, the folder was deleted and made anew. */
-  readonly modifiedNs: bigint;
-}
-
 class LoggedTable implements OwnTable {
   readonly name: string;
-  private newest: State | undefined;
+  private readonly log: TableLog;
   private readonly metadata = new Map<string, Promise<FileMetadata>>();
   private readonly now: () => number;
 
@@ -93,6 +81,7 @@ class LoggedTable implements OwnTable {
     private readonly options: OwnTableOptions,
   ) {
     this.name = options.name ?? bytes.locate(folder);
+    this.log = new TableLog(bytes, folder, this.name);
     this.now = options.now ?? Date.now;
   }
 
@@ -104,72 +93,45 @@ class LoggedTable implements OwnTable {
 
   async trySnapshot(options: { readonly version?: number; readonly signal?: AbortSignal } = {}): Promise<OwnSnapshot | undefined> {
     throwIfCancelled(options.signal, `opening ${this.name}`);
-    const newest = await this.readNewest();
+    const newest = await this.log.newest();
     if (newest === undefined) return undefined;
+    for (const path of this.metadata.keys()) if (!newest.live.has(path)) this.metadata.delete(path);
     const { version = newest.head.version } = options;
     if (version === newest.head.version) return this.snapshotOf(newest);
     if (!Number.isInteger(version) || version < 0 || version > newest.head.version) {
       throw new NotFoundError('version', String(version), `${this.name} has versions 0 to ${newest.head.version}`);
     }
-    return this.snapshotOf(await this.readState(version));
+    return this.snapshotOf(await this.log.at(version));
   }
 
   async stage(
-    schema: Schema,
-    batches: AsyncIterable<RecordBatch> | Iterable<RecordBatch>,
-    options: { readonly signal?: AbortSignal; readonly onProgress?: (rows: number) => void } = {},
+    schema: Schema, batches: AsyncIterable<RecordBatch> | Iterable<RecordBatch>, options: StageOptions = {},
   ): Promise<StagedFile[]> {
-    const { fileRowsMax = 4_000_000, fileBytesMax = 128 * 1024 * 1024 } = this.options;
-    const staged: StagedFile[] = [];
-    let [pending, pendingRows, pendingBytes, rowsDone]: [RecordBatch[], number, number, number] = [[], 0, 0, 0];
-    const flush = async (): Promise<void> => {
-      if (pendingRows === 0) return;
-      throwIfCancelled(options.signal, `writing ${this.name}`);
-      staged.push(await this.stageFile(schema, pending, staged.length));
-      rowsDone += pendingRows;
-      [pending, pendingRows, pendingBytes] = [[], 0, 0];
-      options.onProgress?.(rowsDone);
-    };
-    try {
-      for await (const batch of batches) {
-        throwIfCancelled(options.signal, `writing ${this.name}`);
-        checkColumns(this.name, schema, batch.schema);
-        for (const piece of piecesOf(batch, fileRowsMax, fileBytesMax)) {
-          const size = sizeOf(piece.data);
-          if (pendingRows + piece.numRows > fileRowsMax || pendingBytes + size > fileBytesMax) await flush();
-          pending.push(piece);
-          pendingRows += piece.numRows;
-          pendingBytes += size;
-        }
-      }
-      await flush();
-      return staged;
-    } catch (thrown) {
-      // Nobody knows of these files, so they may go at once. If even that fails, vacuum finds them.
-      for (const { path } of staged) await this.bytes.delete(this.stagedPath(path)).catch(() => undefined);
-      throw thrown;
-    }
+    const format = formatNamed(this.formatFor(await this.log.newest()));
+    const write = (pending: readonly RecordBatch[], index: number): Promise<StagedFile> => this.stageFile(format, schema, pending, index);
+    const discard = ({ path }: StagedFile): Promise<boolean> => this.bytes.delete(this.stagedPath(path));
+    return stageFiles({ table: this.name, limits: this.options, write, discard }, schema, batches, options);
   }
 
   async commit(request: CommitRequest): Promise<CommitResult> {
     const commitId = randomUUID();
     let { readVersion } = request;
     for (let attempt = 0; ; attempt++) {
-      const newest = await this.readNewest();
+      const newest = await this.log.newest();
       const own = newest && request.add.length > 0 && (await this.findCommitOf(request.add[0]!.path, newest, readVersion));
       if (own) return this.committed(own);
       await this.checkStaged(request.add);
       const overtaken = await this.isOvertaken(request, readVersion, newest);
       if (overtaken || attempt === attemptsMax) return { kind: 'conflict', winner: newest!.head.version };
       const entry = this.entryFor(request, newest, commitId);
-      if (await this.put(entry)) return this.committed(entry);
+      if (await this.log.tryAppend(entry)) return this.committed(entry);
       readVersion = entry.version - 1;
       await sleep(Math.min(2 ** Math.min(attempt, 10), backoffMaxMs));
     }
   }
 
   async discard(staged: readonly StagedFile[]): Promise<void> {
-    const newest = await this.readNewest();
+    const newest = await this.log.newest();
     for (const { path } of staged) {
       if (newest?.live.has(path) || newest?.removed.has(path)) continue;
       await this.bytes.delete(this.stagedPath(path));
@@ -186,9 +148,9 @@ class LoggedTable implements OwnTable {
     const superseded = await this.bytes.list(joinPath(this.folder, '_superseded'));
     const forgotten = (await this.bytes.list(joinPath(this.folder, '_staged'))).filter(isForgotten);
     const temporary = (await this.bytes.list(joinPath(this.folder, '_log'))).filter((file) => file.path.endsWith('.tmp') && isForgotten(file));
-    const newest = await this.readNewest();
+    const newest = await this.log.newest();
     const retained = newest === undefined ? new Set<string>() : await this.filesSince(newest, nowMs - retentionMs);
-    if (options.keepVersion !== undefined) for (const path of (await this.readState(options.keepVersion)).live.keys()) retained.add(path);
+    if (options.keepVersion !== undefined) for (const path of (await this.log.at(options.keepVersion)).live.keys()) retained.add(path);
     let [files, size] = [0, 0];
     for (const file of [...superseded, ...forgotten, ...temporary]) {
       if (retained.has(baseName(file.path)) || !(await this.bytes.delete(file.path))) continue;
@@ -196,75 +158,6 @@ class LoggedTable implements OwnTable {
       size += file.size;
     }
     return { files, bytes: size };
-  }
-
-  // ---- the log
-
-  /** The newest version. What was read before is not read again: one look at the last known entry, one for the next. */
-  private async readNewest(): Promise<State | undefined> {
-    let state = this.newest;
-    if (state !== undefined) {
-      const head = await this.bytes.stat(this.entryPath(state.head.version));
-      if (head?.modifiedNs !== state.modifiedNs) state = undefined;
-    }
-    if (state === undefined) {
-      const last = await this.lastListed();
-      this.metadata.clear();
-      if (last === undefined) {
-        this.newest = undefined;
-        return undefined;
-      }
-      state = await this.readState(last);
-    }
-    for (;;) {
-      const next = await this.tryEntry(state.head.version + 1);
-      if (next === undefined) break;
-      state = follow(state, next.entry, next.modifiedNs);
-    }
-    // A slower call must not take back what a faster one has found, unless the table was made anew.
-    if (this.newest?.tableId !== state.tableId || this.newest.head.version <= state.head.version) this.newest = state;
-    for (const path of this.metadata.keys()) if (!state.live.has(path)) this.metadata.delete(path);
-    return state;
-  }
-
-  private async lastListed(): Promise<number | undefined> {
-    const kind = await this.bytes.kind(this.folder);
-    if (kind === 'file') throw new StorageError(this.name, 'a file stands where the folder of a table should be');
-    const names = kind === undefined ? undefined : await this.bytes.names(joinPath(this.folder, '_log'));
-    // Names of entries sort by version.
-    const last = names?.findLast((name) => versionOf(name) !== undefined);
-    return last === undefined ? undefined : versionOf(last);
-  }
-
-  /** A version from its entries: back to the last one that needs none before it, then forward. */
-  private async readState(version: number): Promise<State> {
-    const entries: { entry: LogEntry; modifiedNs: bigint }[] = [];
-    for (let number = version; ; number--) {
-      const read = number < 0 ? undefined : await this.tryEntry(number);
-      if (read === undefined) {
-        throw new DamagedFileError(this.bytes.locate(this.entryPath(Math.max(number, 0))), 'this entry of the commit log is missing, and later ones build on it. Restore the file, or write the table again');
-      }
-      entries.push(read);
-      if (read.entry.table !== undefined) break;
-    }
-    let state: State | undefined;
-    for (const { entry, modifiedNs } of entries.reverse()) state = follow(state, entry, modifiedNs);
-    return state!;
-  }
-
-  private async tryEntry(version: number): Promise<{ entry: LogEntry; modifiedNs: bigint } | undefined> {
-    const path = this.entryPath(version);
-    const file = await this.bytes.open(path);
-    if (file === undefined) return undefined;
-    try {
-      return { entry: decodeEntry(file.name, version, await file.read(0, file.size)), modifiedNs: file.modifiedNs };
-    } finally {
-      await file.close();
-    }
-  }
-
-  private entryPath(version: number): string {
-    return joinPath(this.folder, '_log', entryName(version));
   }
 
   // ---- commits
@@ -277,21 +170,21 @@ class LoggedTable implements OwnTable {
   }
 
   /** Whether what was committed since `readVersion` cannot stand below the request. Throws when it never could. */
-  private async isOvertaken(request: CommitRequest, readVersion: number, newest: State | undefined): Promise<boolean> {
+  private async isOvertaken(request: CommitRequest, readVersion: number, newest: TableState | undefined): Promise<boolean> {
     const version = newest?.head.version ?? -1;
     if (readVersion > version) {
       throw new ArgumentError('readVersion', `${readVersion} of ${this.name} does not exist; the newest version is ${version}`);
     }
     if (request.kind === 'overwrite') return request.readVersion < version;
     for (let between = readVersion + 1; between <= version; between++) {
-      const entry = between === version ? newest!.head : (await this.tryEntry(between))?.entry;
+      const entry = between === version ? newest!.head : await this.log.tryEntry(between);
       if (entry?.kind !== 'append') return true;
     }
-    if (newest !== undefined) checkAppend(this.name, newest.schema, request);
+    if (newest !== undefined) checkAppend(this.name, newest, request);
     return false;
   }
 
-  private entryFor(request: CommitRequest, newest: State | undefined, commitId: string): LogEntry {
+  private entryFor(request: CommitRequest, newest: TableState | undefined, commitId: string): LogEntry {
     const startsAnew = newest === undefined || request.kind === 'overwrite';
     const committedAtMs = this.now();
     return {
@@ -301,7 +194,7 @@ class LoggedTable implements OwnTable {
       readVersion: request.readVersion,
       committedAtMs,
       info: request.info,
-      table: startsAnew ? { id: newest?.tableId ?? randomUUID(), schema: request.schema } : undefined,
+      table: startsAnew ? { id: newest?.tableId ?? randomUUID(), schema: request.schema, format: this.formatFor(newest) } : undefined,
       remove: request.kind === 'overwrite' ? [...(newest?.live.keys() ?? [])] : [],
       add: request.add.map(({ path, bytes, rows, parts, checksum, stats }) => ({
         path, size: bytes, rows, parts: parts ?? 1, checksum, stats, modificationTime: committedAtMs,
@@ -309,28 +202,11 @@ class LoggedTable implements OwnTable {
     };
   }
 
-  /** False when another writer has this version. A put that fails may have happened, so it is tried once more. */
-  private async put(entry: LogEntry): Promise<boolean> {
-    const path = this.entryPath(entry.version);
-    const content = encodeEntry(entry);
-    const put = async (): Promise<boolean> => {
-      if (await this.bytes.putIfAbsent(path, content)) return true;
-      return (await this.tryEntry(entry.version))?.entry.commitId === entry.commitId;
-    };
-    try {
-      return await put();
-    } catch (thrown) {
-      return put().catch(() => {
-        throw thrown;
-      });
-    }
-  }
-
   /** The commit that already added a file: the caller has tried before, and was told of a failure that was none. */
-  private async findCommitOf(path: string, newest: State, readVersion: number): Promise<LogEntry | undefined> {
+  private async findCommitOf(path: string, newest: TableState, readVersion: number): Promise<LogEntry | undefined> {
     if (!newest.live.has(path) && !newest.removed.has(path)) return undefined;
     for (let version = newest.head.version; version > readVersion; version--) {
-      const entry = version === newest.head.version ? newest.head : (await this.tryEntry(version))?.entry;
+      const entry = version === newest.head.version ? newest.head : await this.log.tryEntry(version);
       if (entry?.add.some((file) => file.path === path)) return entry;
     }
     throw new ArgumentError('add', `${path} was committed to ${this.name} before`);
@@ -350,7 +226,7 @@ class LoggedTable implements OwnTable {
   private async settle(): Promise<void> {
     const staged = (await this.bytes.names(joinPath(this.folder, '_staged'))) ?? [];
     const atRoot = ((await this.bytes.names(this.folder)) ?? []).filter((name) => dataFileName.test(name));
-    const newest = await this.readNewest();
+    const newest = await this.log.newest();
     if (newest === undefined) return;
     for (const name of atRoot) {
       if (!newest.live.has(name)) await this.bytes.move(joinPath(this.folder, name), this.supersededPath(name));
@@ -366,24 +242,27 @@ class LoggedTable implements OwnTable {
   }
 
   /** The names of all files that a version used which was the newest at `sinceMs` or later. */
-  private async filesSince(newest: State, sinceMs: number): Promise<Set<string>> {
+  private async filesSince(newest: TableState, sinceMs: number): Promise<Set<string>> {
     const files = new Set(newest.live.keys());
     let head: LogEntry = newest.head;
     while (head.committedAtMs > sinceMs && head.version > 0) {
-      const before = await this.tryEntry(head.version - 1);
+      const before = await this.log.tryEntry(head.version - 1);
       if (before === undefined) return files;
       for (const path of head.remove) files.add(path);
-      head = before.entry;
+      head = before;
     }
     return files;
   }
 
   // ---- data files
 
-  private async stageFile(schema: Schema, batches: readonly RecordBatch[], index: number): Promise<StagedFile> {
+  private formatFor(newest: TableState | undefined): FileFormatName {
+    return this.options.format ?? newest?.format ?? 'parquet';
+  }
+
+  private async stageFile(format: FileFormat, schema: Schema, batches: readonly RecordBatch[], index: number): Promise<StagedFile> {
     const stats = new StatsBuilder(schema);
     for (const batch of batches) stats.add(batch);
-    const format = formatNamed('parquet');
     const content = format.encode(schema, batches, { partRows });
     const path = `part-${String(index).padStart(5, '0')}-${randomUUID()}${format.ending}`;
     const rows = batches.reduce((sum, batch) => sum + batch.numRows, 0);
@@ -435,12 +314,12 @@ class LoggedTable implements OwnTable {
     };
   }
 
-  private snapshotOf({ head, schema, live }: State): OwnSnapshot {
+  private snapshotOf({ head, schema, format, live }: TableState): OwnSnapshot {
     const logged = [...live.values()];
     const files: DataFiles = { name: this.name, schema, passedOver: [], files: logged.map((file) => this.dataFile(file, head.version)) };
     return {
       name: this.name,
-      format: 'parquet',
+      format,
       version: `${head.version}-${head.commitId.slice(0, 8)}`,
       versionNumber: head.version,
       schema,
@@ -456,65 +335,22 @@ class LoggedTable implements OwnTable {
   }
 }
 
-const dataFileName = /^part-\d{5,}-[0-9a-f-]{36}\.parquet$/;
-
-/** The state after one more entry. */
-function follow(state: State | undefined, entry: LogEntry, modifiedNs: bigint): State {
-  const { table = state && { id: state.tableId, schema: state.schema } } = entry;
-  invariant(table !== undefined, `entry ${entry.version} builds on nothing`);
-  const startsAnew = entry.table !== undefined;
-  const live = new Map(startsAnew ? [] : state?.live);
-  const removed = new Set(startsAnew ? [] : state?.removed);
-  for (const path of entry.remove) {
-    live.delete(path);
-    removed.add(path);
-  }
-  for (const file of entry.add) live.set(file.path, file);
-  return { head: entry, tableId: table.id, schema: table.schema, live, removed, modifiedNs };
-}
-
-function checkColumns(table: string, expected: Schema, found: Schema): void {
-  if (expected === found) return;
-  expected.fields.forEach((field, column) => {
-    const other = found.fields[column];
-    if (other?.name === field.name && sameType(other.type, field.type)) return;
-    throw new SchemaMismatchError(table, field.name, `column ${column} is expected to be ${field.type}; found ${other === undefined ? 'none' : `${other.name}: ${other.type}`}`);
-  });
-  const extra = found.fields[expected.fields.length];
-  if (extra !== undefined) throw new SchemaMismatchError(table, extra.name, 'the table has no such column; write the table anew (overwrite) to change its columns');
-}
+const dataFileName = /^part-\d{5,}-[0-9a-f-]{36}\.(parquet|orc)$/;
 
 /** What is appended has the columns of the table, and no null where the table says there is none. */
-function checkAppend(table: string, schema: Schema, request: CommitRequest): void {
+function checkAppend(table: string, { schema, format }: TableState, request: CommitRequest): void {
   checkColumns(table, schema, request.schema);
-  for (const { stats } of request.add) {
+  for (const { path, stats } of request.add) {
+    const other = formatOfPath(path);
+    if (other?.name !== format) {
+      throw new ArgumentError('format', `${table} is kept as ${format}, and ${other?.name} files cannot be appended to it; append as ${format}, or overwrite the table to change its format`);
+    }
     const { nullCount } = parseStats(stats);
     for (const { name, nullable } of schema.fields) {
       if (nullable || !nullCount[name]) continue;
       throw new SchemaMismatchError(table, name, `has no nulls by its schema, but ${nullCount[name]} are to be appended`);
     }
   }
-}
-
-/** Cuts a batch so that no piece is larger than a file may be. The pieces alias it. */
-function piecesOf(batch: RecordBatch, rowsMax: number, bytesMax: number): RecordBatch[] {
-  const rowsByBytes = Math.ceil(batch.numRows / Math.max(1, Math.ceil(sizeOf(batch.data) / bytesMax)));
-  const rows = Math.max(1, Math.min(rowsMax, rowsByBytes));
-  if (batch.numRows <= rows) return [batch];
-  const pieces: RecordBatch[] = [];
-  for (let start = 0; start < batch.numRows; start += rows) pieces.push(batch.slice(start, Math.min(start + rows, batch.numRows)));
-  return pieces;
-}
-
-/** The bytes that the rows of a slice take; `byteLength` would count all of the buffers that it shares with others. */
-function sizeOf(data: Data): number {
-  if (data.valueOffsets) {
-    const offsets = data.valueOffsets as unknown as ArrayLike<number | bigint>;
-    return data.length * 4 + Number(offsets[data.length] ?? 0) - Number(offsets[0] ?? 0);
-  }
-  const ownBytes = (data.values as { BYTES_PER_ELEMENT?: number } | undefined)?.BYTES_PER_ELEMENT ?? 0;
-  const stride = DataType.isDecimal(data.type) ? data.type.bitWidth / 32 : 1;
-  return data.children.reduce((sum, child) => sum + sizeOf(child), data.length * ownBytes * stride);
 }
 
 /** A file that is still in memory. */

@@ -1,0 +1,141 @@
+/**
+ * The commit log of a table of our own, as files: what its versions are, and the one place where a version is made.
+ *
+ * Law: a version, once read, is never read again, and never changes. What was read before costs one look at the last known
+ * entry and one for the next. log.ts knows what an entry looks like.
+ */
+import type { Schema } from '../arrow/arrow.ts';
+import { DamagedFileError, invariant, StorageError } from '../base/errors.ts';
+import { type Bytes, joinPath } from './bytes.ts';
+import type { FileFormatName } from './file-format.ts';
+import { decodeEntry, encodeEntry, entryName, type LogEntry, type LoggedFile, versionOf } from './log.ts';
+
+/** A version as it follows from the log. Never changed once made. */
+export interface TableState {
+  readonly head: LogEntry;
+  readonly tableId: string;
+  readonly schema: Schema;
+  readonly format: FileFormatName;
+  readonly live: ReadonlyMap<string, LoggedFile>;
+  /** Files that entries since the last overwrite, or that overwrite itself, have removed. */
+  readonly removed: ReadonlySet<string>;
+  /** Of the head's entry: when it differs, the folder was deleted and made anew. */
+  readonly modifiedNs: bigint;
+}
+
+interface ReadEntry {
+  readonly entry: LogEntry;
+  readonly modifiedNs: bigint;
+}
+
+export class TableLog {
+  private last: TableState | undefined;
+
+  constructor(
+    private readonly bytes: Bytes,
+    private readonly folder: string,
+    /** The table's, for messages. */
+    private readonly name: string,
+  ) {}
+
+  /** The newest version; undefined when there is none. */
+  async newest(): Promise<TableState | undefined> {
+    let state = this.last;
+    if (state !== undefined) {
+      const head = await this.bytes.stat(this.entryPath(state.head.version));
+      if (head?.modifiedNs !== state.modifiedNs) state = undefined;
+    }
+    if (state === undefined) {
+      const last = await this.lastListed();
+      if (last === undefined) {
+        this.last = undefined;
+        return undefined;
+      }
+      state = await this.at(last);
+    }
+    for (;;) {
+      const next = await this.tryRead(state.head.version + 1);
+      if (next === undefined) break;
+      state = follow(state, next);
+    }
+    // A slower call must not take back what a faster one has found, unless the table was made anew.
+    if (this.last?.tableId !== state.tableId || this.last.head.version <= state.head.version) this.last = state;
+    return state;
+  }
+
+  /** A version from its entries: back to the last one that needs none before it, then forward. */
+  async at(version: number): Promise<TableState> {
+    const entries: ReadEntry[] = [];
+    for (let number = version; ; number--) {
+      const read = number < 0 ? undefined : await this.tryRead(number);
+      if (read === undefined) {
+        throw new DamagedFileError(this.bytes.locate(this.entryPath(Math.max(number, 0))), 'this entry of the commit log is missing, and later ones build on it. Restore the file, or write the table again');
+      }
+      entries.push(read);
+      if (read.entry.table !== undefined) break;
+    }
+    let state: TableState | undefined;
+    for (const read of entries.reverse()) state = follow(state, read);
+    return state!;
+  }
+
+  /** Undefined when there is no such version. */
+  async tryEntry(version: number): Promise<LogEntry | undefined> {
+    return (await this.tryRead(version))?.entry;
+  }
+
+  /** False when another writer has this version. A put that fails may have happened, so it is tried once more. */
+  async tryAppend(entry: LogEntry): Promise<boolean> {
+    const path = this.entryPath(entry.version);
+    const content = encodeEntry(entry);
+    const put = async (): Promise<boolean> => {
+      if (await this.bytes.putIfAbsent(path, content)) return true;
+      return (await this.tryEntry(entry.version))?.commitId === entry.commitId;
+    };
+    try {
+      return await put();
+    } catch (thrown) {
+      return put().catch(() => {
+        throw thrown;
+      });
+    }
+  }
+
+  private async lastListed(): Promise<number | undefined> {
+    const kind = await this.bytes.kind(this.folder);
+    if (kind === 'file') throw new StorageError(this.name, 'a file stands where the folder of a table should be');
+    const names = kind === undefined ? undefined : await this.bytes.names(joinPath(this.folder, '_log'));
+    // Names of entries sort by version.
+    const last = names?.findLast((name) => versionOf(name) !== undefined);
+    return last === undefined ? undefined : versionOf(last);
+  }
+
+  private async tryRead(version: number): Promise<ReadEntry | undefined> {
+    const file = await this.bytes.open(this.entryPath(version));
+    if (file === undefined) return undefined;
+    try {
+      return { entry: decodeEntry(file.name, version, await file.read(0, file.size)), modifiedNs: file.modifiedNs };
+    } finally {
+      await file.close();
+    }
+  }
+
+  private entryPath(version: number): string {
+    return joinPath(this.folder, '_log', entryName(version));
+  }
+}
+
+/** The state after one more entry. */
+function follow(state: TableState | undefined, { entry, modifiedNs }: ReadEntry): TableState {
+  const { table = state && { id: state.tableId, schema: state.schema, format: state.format } } = entry;
+  invariant(table !== undefined, `entry ${entry.version} builds on nothing`);
+  const startsAnew = entry.table !== undefined;
+  const live = new Map(startsAnew ? [] : state?.live);
+  const removed = new Set(startsAnew ? [] : state?.removed);
+  for (const path of entry.remove) {
+    live.delete(path);
+    removed.add(path);
+  }
+  for (const file of entry.add) live.set(file.path, file);
+  return { head: entry, tableId: table.id, schema: table.schema, format: table.format, live, removed, modifiedNs };
+}
