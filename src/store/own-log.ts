@@ -4,18 +4,17 @@
  * Law: a version, once read, is never read again, and never changes. What was read before costs one look at the last known
  * entry and one for the next. log.ts knows what an entry looks like.
  */
-import type { Schema } from '../arrow/arrow.ts';
 import { DamagedFileError, invariant, StorageError } from '../base/errors.ts';
 import { type Bytes, joinPath } from './bytes.ts';
-import type { FileFormatName } from './file-format.ts';
-import { decodeEntry, encodeEntry, entryName, type LogEntry, type LoggedFile, versionOf } from './log.ts';
+import { decodeEntry, encodeEntry, entryName, type LogEntry, type LoggedFile, type TableFacts, versionOf } from './log.ts';
 
 /** A version as it follows from the log. Never changed once made. */
 export interface TableState {
   readonly head: LogEntry;
-  readonly tableId: string;
-  readonly schema: Schema;
-  readonly format: FileFormatName;
+  /** The last entry that changed rows: compactions before the head are the same version to who reads. */
+  readonly content: LogEntry;
+  readonly table: TableFacts;
+  /** In the order of their rows. */
   readonly live: ReadonlyMap<string, LoggedFile>;
   /** Files that entries since the last overwrite, or that overwrite itself, have removed. */
   readonly removed: ReadonlySet<string>;
@@ -59,7 +58,7 @@ export class TableLog {
       state = follow(state, next);
     }
     // A slower call must not take back what a faster one has found, unless the table was made anew.
-    if (this.last?.tableId !== state.tableId || this.last.head.version <= state.head.version) this.last = state;
+    if (this.last?.table.id !== state.table.id || this.last.head.version <= state.head.version) this.last = state;
     return state;
   }
 
@@ -127,15 +126,21 @@ export class TableLog {
 
 /** The state after one more entry. */
 function follow(state: TableState | undefined, { entry, modifiedNs }: ReadEntry): TableState {
-  const { table = state && { id: state.tableId, schema: state.schema, format: state.format } } = entry;
+  const table = entry.table ?? state?.table;
   invariant(table !== undefined, `entry ${entry.version} builds on nothing`);
-  const startsAnew = entry.table !== undefined;
-  const live = new Map(startsAnew ? [] : state?.live);
-  const removed = new Set(startsAnew ? [] : state?.removed);
-  for (const path of entry.remove) {
-    live.delete(path);
-    removed.add(path);
+  const base = entry.table === undefined ? state : undefined;
+  const removed = new Set([...(base?.removed ?? []), ...entry.remove]);
+  const content = entry.kind === 'compact' && state !== undefined ? state.content : entry;
+  return { head: entry, content, table, live: liveAfter(base?.live ?? new Map(), entry), removed, modifiedNs };
+}
+
+function liveAfter(before: ReadonlyMap<string, LoggedFile>, { add, remove }: LogEntry): Map<string, LoggedFile> {
+  const live = new Map<string, LoggedFile>(remove.length === 0 ? before : []);
+  const gone = new Set(remove);
+  for (const [path, file] of remove.length === 0 ? [] : before) {
+    if (!gone.has(path)) live.set(path, file);
+    else for (const replacement of add.filter(({ replaces }) => replaces === path)) live.set(replacement.path, replacement);
   }
-  for (const file of entry.add) live.set(file.path, file);
-  return { head: entry, tableId: table.id, schema: table.schema, format: table.format, live, removed, modifiedNs };
+  for (const file of add) live.set(file.path, file);
+  return live;
 }

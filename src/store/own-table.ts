@@ -19,25 +19,32 @@ import type { RecordBatch, Schema } from '../arrow/arrow.ts';
 import {
   ArgumentError, invariant, NotFoundError, SchemaMismatchError, StorageError, throwIfCancelled, UnsupportedError,
 } from '../base/errors.ts';
-import { type Bytes, type FileStat, joinPath, type OpenFile } from './bytes.ts';
+import { type Bytes, joinPath, type OpenFile } from './bytes.ts';
 import { checksumOf } from './checksum.ts';
+import { planCompaction } from './compaction.ts';
+import { decodeBatch } from './conform.ts';
 import { type DataFile, type DataFiles, metadataOf, planDataFiles, scanDataFiles } from './data-files.ts';
 import type { FileFormat, FileFormatName, FileMetadata } from './file-format.ts';
 import { formatNamed, formatOfPath, readMetadata } from './file-formats.ts';
 import { localBytes } from './local-bytes.ts';
-import type { LogEntry, LoggedFile } from './log.ts';
+import type { LogEntry, LoggedFile, TableFacts } from './log.ts';
 import { TableLog, type TableState } from './own-log.ts';
-import { type CommittedFile, stagedPath, supersededPath } from './placed-file.ts';
+import { type Places, settle, vacuum } from './own-places.ts';
+import { checkPartitionBy, partitionConstants, partitionFolder } from './partition-values.ts';
+import { mightContainConstant } from './partitions.ts';
+import { type CommittedFile, stagedPath } from './placed-file.ts';
 import { planUnits } from './row-units.ts';
-import { checkColumns, type FileLimits, stageFiles, type StageOptions } from './staging.ts';
+import { checkColumns, type FileLimits, type FileWriter, stageFiles, type StageOptions, storedSchema } from './staging.ts';
 import { mightContainTime, parseStats, StatsBuilder } from './stats.ts';
-import type { CommitRequest, CommitResult, OwnSnapshot, OwnTable, ScanOptions, StagedFile } from './table.ts';
+import type { CommitRequest, CommitResult, Compaction, OwnSnapshot, OwnTable, ScanOptions, StagedFile } from './table.ts';
 
 export interface OwnTableOptions extends FileLimits {
   /** For messages; by default the folder's place. */
   readonly name?: string;
   /** Of the files that are written. Absent: as the table has it; Parquet where there is none yet. */
   readonly format?: FileFormatName;
+  /** Columns whose values become key=value folders. Absent: as the table has it; none where there is none yet. */
+  readonly partitionBy?: readonly string[];
   /** The clock that dates commits, in milliseconds. */
   readonly now?: () => number;
   /** Vacuum takes a staged file for forgotten when it is older; longer than any writer works. */
@@ -46,6 +53,9 @@ export interface OwnTableOptions extends FileLimits {
 
 /** Small enough that a stretch of time or a few entities are a small part of a file, large enough to decode fast. */
 const partRows = 1 << 17;
+
+/** Of Arrow data, in one file that is made of several. */
+const compactedBytesMax = 512 * 1024 * 1024;
 
 const dayMs = 86_400_000;
 const defaultRetentionMs = 7 * dayMs;
@@ -72,6 +82,7 @@ export async function isOwnTable(bytes: Bytes, folder: string): Promise<boolean>
 class LoggedTable implements OwnTable {
   readonly name: string;
   private readonly log: TableLog;
+  private readonly places: Places;
   private readonly metadata = new Map<string, Promise<FileMetadata>>();
   private readonly now: () => number;
 
@@ -82,6 +93,7 @@ class LoggedTable implements OwnTable {
   ) {
     this.name = options.name ?? bytes.locate(folder);
     this.log = new TableLog(bytes, folder, this.name);
+    this.places = { bytes, folder, log: this.log };
     this.now = options.now ?? Date.now;
   }
 
@@ -107,26 +119,40 @@ class LoggedTable implements OwnTable {
   async stage(
     schema: Schema, batches: AsyncIterable<RecordBatch> | Iterable<RecordBatch>, options: StageOptions = {},
   ): Promise<StagedFile[]> {
-    const format = formatNamed(this.formatFor(await this.log.newest()));
-    const write = (pending: readonly RecordBatch[], index: number): Promise<StagedFile> => this.stageFile(format, schema, pending, index);
-    const discard = ({ path }: StagedFile): Promise<boolean> => this.bytes.delete(this.stagedPath(path));
-    return stageFiles({ table: this.name, limits: this.options, write, discard }, schema, batches, options);
+    const table = this.factsFor(schema, await this.log.newest());
+    checkPartitionBy(this.name, schema, table.partitionBy);
+    return this.stageAs(table, this.options, batches, options);
   }
 
   async commit(request: CommitRequest): Promise<CommitResult> {
-    const commitId = randomUUID();
-    let { readVersion } = request;
-    for (let attempt = 0; ; attempt++) {
-      const newest = await this.log.newest();
-      const own = newest && request.add.length > 0 && (await this.findCommitOf(request.add[0]!.path, newest, readVersion));
-      if (own) return this.committed(own);
-      await this.checkStaged(request.add);
-      const overtaken = await this.isOvertaken(request, readVersion, newest);
-      if (overtaken || attempt === attemptsMax) return { kind: 'conflict', winner: newest!.head.version };
-      const entry = this.entryFor(request, newest, commitId);
-      if (await this.log.tryAppend(entry)) return this.committed(entry);
-      readVersion = entry.version - 1;
-      await sleep(Math.min(2 ** Math.min(attempt, 10), backoffMaxMs));
+    return this.commitAs(request.add, request.readVersion, async (newest, readVersion, commitId) =>
+      (await this.isOvertaken(request, readVersion, newest)) ? undefined : this.entryFor(request, newest, commitId));
+  }
+
+  async compact(options: { readonly signal?: AbortSignal } = {}): Promise<Compaction | undefined> {
+    const newest = await this.log.newest();
+    const planned = newest === undefined ? [] : planCompaction([...newest.live.values()], this.options);
+    if (newest === undefined || planned.length === 0) return undefined;
+    // What fits one file by its size on disk does so in memory, too, but for data that hardly takes any room.
+    const limits = { ...this.options, fileBytesMax: compactedBytesMax };
+    const { table, head } = newest;
+    const runs: CompactedRun[] = [];
+    try {
+      for (const before of planned) {
+        const rows = decoded(scanDataFiles(this.dataFiles(table.schema, before, head.version), options), table.schema);
+        const after = await this.stageAs(table, limits, rows, options);
+        if (after.length < before.length) runs.push({ before, after });
+        else await this.discard(after);
+      }
+      const staged = runs.flatMap(({ after }) => after);
+      if (staged.length === 0) return undefined;
+      const result = await this.commitAs(staged, head.version, async (now, _, commitId) => this.compactionEntry(runs, table.id, now, commitId));
+      if (result.kind === 'committed') return { version: result.version, filesBefore: runs.flatMap(({ before }) => before).length, filesAfter: staged.length };
+      await this.discard(staged);
+      return undefined;
+    } catch (thrown) {
+      await this.discard(runs.flatMap(({ after }) => after)).catch(() => undefined);
+      throw thrown;
     }
   }
 
@@ -134,38 +160,46 @@ class LoggedTable implements OwnTable {
     const newest = await this.log.newest();
     for (const { path } of staged) {
       if (newest?.live.has(path) || newest?.removed.has(path)) continue;
-      await this.bytes.delete(this.stagedPath(path));
+      await this.bytes.delete(stagedPath(this.folder, path));
     }
   }
 
-  async vacuum(options: { readonly retentionMs?: number; readonly nowMs: number; readonly keepVersion?: number }): Promise<{ files: number; bytes: number }> {
-    const { retentionMs = defaultRetentionMs, nowMs } = options;
+  async vacuum({ retentionMs = defaultRetentionMs, nowMs, keepVersion }: Parameters<OwnTable['vacuum']>[0]): Promise<{ files: number; bytes: number }> {
     const { stagedAgeMs = dayMs } = this.options;
     if (!(retentionMs >= 0)) throw new ArgumentError('retentionMs', `${retentionMs} is not a length of time in milliseconds`);
-    await this.settle();
-    // Listed before the log is read: what the log does not know then was not committed when it was seen.
-    const isForgotten = (file: FileStat): boolean => isOlder(file.modifiedNs, nowMs - stagedAgeMs);
-    const superseded = await this.bytes.list(joinPath(this.folder, '_superseded'));
-    const forgotten = (await this.bytes.list(joinPath(this.folder, '_staged'))).filter(isForgotten);
-    const temporary = (await this.bytes.list(joinPath(this.folder, '_log'))).filter((file) => file.path.endsWith('.tmp') && isForgotten(file));
-    const newest = await this.log.newest();
-    const retained = newest === undefined ? new Set<string>() : await this.filesSince(newest, nowMs - retentionMs);
-    if (options.keepVersion !== undefined) for (const path of (await this.log.at(options.keepVersion)).live.keys()) retained.add(path);
-    let [files, size] = [0, 0];
-    for (const file of [...superseded, ...forgotten, ...temporary]) {
-      if (retained.has(baseName(file.path)) || !(await this.bytes.delete(file.path))) continue;
-      files++;
-      size += file.size;
-    }
-    return { files, bytes: size };
+    return vacuum(this.places, { sinceMs: nowMs - retentionMs, forgottenMs: nowMs - stagedAgeMs, keepVersion });
   }
 
   // ---- commits
 
+  /**
+   * Puts an entry on top of the newest version, again and again as long as others are faster. `entryOn` says undefined when
+   * what was committed since `readVersion` cannot stand below it.
+   */
+  private async commitAs(
+    add: readonly StagedFile[], read: number,
+    entryOn: (newest: TableState | undefined, readVersion: number, commitId: string) => Promise<LogEntry | undefined>,
+  ): Promise<CommitResult> {
+    const commitId = randomUUID();
+    let readVersion = read;
+    for (let attempt = 0; ; attempt++) {
+      const newest = await this.log.newest();
+      const own = newest && add.length > 0 && (await this.findCommitOf(add[0]!.path, newest, readVersion));
+      if (own) return this.committed(own);
+      await this.checkStaged(add);
+      const entry = await entryOn(newest, readVersion, commitId);
+      if (entry === undefined || attempt === attemptsMax) return { kind: 'conflict', winner: newest!.head.version };
+      if (await this.log.tryAppend(entry)) return this.committed(entry);
+      readVersion = entry.version - 1;
+      await sleep(Math.min(2 ** Math.min(attempt, 10), backoffMaxMs));
+    }
+  }
+
   private async checkStaged(add: readonly StagedFile[]): Promise<void> {
     for (const { path } of add) {
-      if ((await this.bytes.stat(this.stagedPath(path))) !== undefined) continue;
-      throw new StorageError(this.bytes.locate(this.stagedPath(path)), 'a staged file is gone: it was discarded, or vacuumed as forgotten. Write it again');
+      const place = stagedPath(this.folder, path);
+      if ((await this.bytes.stat(place)) !== undefined) continue;
+      throw new StorageError(this.bytes.locate(place), 'a staged file is gone: it was discarded, or vacuumed as forgotten. Write it again');
     }
   }
 
@@ -175,12 +209,11 @@ class LoggedTable implements OwnTable {
     if (readVersion > version) {
       throw new ArgumentError('readVersion', `${readVersion} of ${this.name} does not exist; the newest version is ${version}`);
     }
-    if (request.kind === 'overwrite') return request.readVersion < version;
-    for (let between = readVersion + 1; between <= version; between++) {
+    for (let between = (request.kind === 'overwrite' ? request.readVersion : readVersion) + 1; between <= version; between++) {
       const entry = between === version ? newest!.head : await this.log.tryEntry(between);
-      if (entry?.kind !== 'append') return true;
+      if (entry?.kind !== 'compact' && !(entry?.kind === 'append' && request.kind === 'append')) return true;
     }
-    if (newest !== undefined) checkAppend(this.name, newest, request);
+    if (newest !== undefined && request.kind === 'append') checkAppend(this.name, newest.table, request);
     return false;
   }
 
@@ -194,11 +227,32 @@ class LoggedTable implements OwnTable {
       readVersion: request.readVersion,
       committedAtMs,
       info: request.info,
-      table: startsAnew ? { id: newest?.tableId ?? randomUUID(), schema: request.schema, format: this.formatFor(newest) } : undefined,
+      table: startsAnew ? this.factsFor(request.schema, newest) : undefined,
       remove: request.kind === 'overwrite' ? [...(newest?.live.keys() ?? [])] : [],
-      add: request.add.map(({ path, bytes, rows, parts, checksum, stats }) => ({
-        path, size: bytes, rows, parts: parts ?? 1, checksum, stats, modificationTime: committedAtMs,
-      })),
+      add: request.add.map((file) => loggedFile(file, committedAtMs)),
+    };
+  }
+
+  /** Undefined when a file was removed meanwhile. */
+  private compactionEntry(
+    runs: readonly CompactedRun[], tableId: string, newest: TableState | undefined, commitId: string,
+  ): LogEntry | undefined {
+    const remove = runs.flatMap(({ before }) => before.map(({ path }) => path));
+    if (newest === undefined || newest.table.id !== tableId || remove.some((path) => !newest.live.has(path))) return undefined;
+    const committedAtMs = this.now();
+    const add = runs.flatMap(({ before, after }) => after.map((file) => loggedFile(file, committedAtMs, before[0]!.path)));
+    const { version } = newest.head;
+    return { version: version + 1, commitId, kind: 'compact', readVersion: version, committedAtMs, info: {}, table: undefined, remove, add };
+  }
+
+  /** What an overwrite would make of the table. */
+  private factsFor(schema: Schema, newest: TableState | undefined): TableFacts {
+    const { format, partitionBy } = this.options;
+    return {
+      id: newest?.table.id ?? randomUUID(),
+      schema,
+      format: format ?? newest?.table.format ?? 'parquet',
+      partitionBy: partitionBy ?? newest?.table.partitionBy ?? [],
     };
   }
 
@@ -214,85 +268,61 @@ class LoggedTable implements OwnTable {
 
   /** The commit stands whatever happens now: a failure to move files is left to the next writer. */
   private async committed(entry: LogEntry): Promise<CommitResult> {
-    await this.settle().catch(() => undefined);
+    await settle(this.places).catch(() => undefined);
     return { kind: 'committed', version: entry.version };
-  }
-
-  /**
-   * Moves every file to where its life has come to: superseded ones out first, so that a foreign reader never sees a row
-   * twice, then new ones in. Staged files are listed before the root, since files move that way; and both before the
-   * log is read, so that a file at the root which the log does not have was superseded, not just committed.
-   */
-  private async settle(): Promise<void> {
-    const staged = (await this.bytes.names(joinPath(this.folder, '_staged'))) ?? [];
-    const atRoot = ((await this.bytes.names(this.folder)) ?? []).filter((name) => dataFileName.test(name));
-    const newest = await this.log.newest();
-    if (newest === undefined) return;
-    for (const name of atRoot) {
-      if (!newest.live.has(name)) await this.bytes.move(joinPath(this.folder, name), this.supersededPath(name));
-    }
-    for (const name of staged) {
-      if (!newest.removed.has(name)) continue;
-      if (await this.bytes.move(this.stagedPath(name), this.supersededPath(name))) continue;
-      await this.bytes.move(joinPath(this.folder, name), this.supersededPath(name));
-    }
-    for (const name of staged) {
-      if (newest.live.has(name)) await this.bytes.move(this.stagedPath(name), joinPath(this.folder, name));
-    }
-  }
-
-  /** The names of all files that a version used which was the newest at `sinceMs` or later. */
-  private async filesSince(newest: TableState, sinceMs: number): Promise<Set<string>> {
-    const files = new Set(newest.live.keys());
-    let head: LogEntry = newest.head;
-    while (head.committedAtMs > sinceMs && head.version > 0) {
-      const before = await this.log.tryEntry(head.version - 1);
-      if (before === undefined) return files;
-      for (const path of head.remove) files.add(path);
-      head = before;
-    }
-    return files;
   }
 
   // ---- data files
 
-  private formatFor(newest: TableState | undefined): FileFormatName {
-    return this.options.format ?? newest?.format ?? 'parquet';
+  private stageAs(
+    { schema, format, partitionBy }: TableFacts, limits: FileLimits, batches: AsyncIterable<RecordBatch> | Iterable<RecordBatch>, options: StageOptions,
+  ): Promise<StagedFile[]> {
+    const stored = storedSchema(schema, partitionBy);
+    const writer: FileWriter = {
+      table: this.name,
+      limits,
+      partitionBy,
+      write: async (pending, index, values) => {
+        const name = `part-${String(index).padStart(5, '0')}-${randomUUID()}${formatNamed(format).ending}`;
+        const path = joinPath(partitionFolder(this.name, partitionBy, values), name);
+        const file = await this.stageFile(formatNamed(format), path, stored, pending);
+        return partitionBy.length === 0 ? file : { ...file, partitionValues: values };
+      },
+      discard: ({ path }) => this.bytes.delete(stagedPath(this.folder, path)),
+    };
+    return stageFiles(writer, schema, batches, options);
   }
 
-  private async stageFile(format: FileFormat, schema: Schema, batches: readonly RecordBatch[], index: number): Promise<StagedFile> {
+  private async stageFile(format: FileFormat, path: string, schema: Schema, batches: readonly RecordBatch[]): Promise<StagedFile> {
     const stats = new StatsBuilder(schema);
     for (const batch of batches) stats.add(batch);
     const content = format.encode(schema, batches, { partRows });
-    const path = `part-${String(index).padStart(5, '0')}-${randomUUID()}${format.ending}`;
     const rows = batches.reduce((sum, batch) => sum + batch.numRows, 0);
     const metadata = await readMetadata(format, async () => contentFile(path, content));
     invariant(metadata.rows === rows, `${rows} rows were encoded as ${metadata.rows}`);
+    const place = stagedPath(this.folder, path);
     try {
-      await this.bytes.writeNew(this.stagedPath(path), content);
+      await this.bytes.writeNew(place, content);
     } catch (thrown) {
       // It may be there nevertheless, if only the answer was lost.
-      await this.bytes.delete(this.stagedPath(path)).catch(() => undefined);
+      await this.bytes.delete(place).catch(() => undefined);
       throw thrown;
     }
     return { path, rows, parts: format.partsOf(metadata), bytes: content.length, checksum: checksumOf(content), stats: stats.finish() };
   }
 
-  private stagedPath(name: string): string {
-    return stagedPath(this.folder, name);
+  private dataFiles(schema: Schema, logged: Iterable<LoggedFile>, version: number): DataFiles {
+    return { name: this.name, schema, passedOver: [], files: Array.from(logged, (file) => this.dataFile(schema, file, version)) };
   }
 
-  private supersededPath(name: string): string {
-    return supersededPath(this.folder, name);
-  }
-
-  private dataFile(logged: LoggedFile, version: number): DataFile {
+  private dataFile(schema: Schema, logged: LoggedFile, version: number): DataFile {
     const { bytes, folder } = this;
     const { path, size, checksum, rows, parts } = logged;
     const file: CommittedFile = { kind: 'committed', folder, path, size, checksum, version };
     const name = bytes.locate(joinPath(folder, path));
     const format = formatOfPath(path)?.name;
     if (format === undefined) throw new UnsupportedError(name, 'its ending', 'the commit log names it as a data file, but its ending is that of no format known here; update this library');
+    const constants = partitionConstants(this.name, schema, logged.partitionValues);
     return {
       name,
       format,
@@ -300,8 +330,8 @@ class LoggedTable implements OwnTable {
       file,
       rows,
       parts,
-      constants: [],
-      mightContain: ({ column, range }) => mightContainTime(parseStats(logged.stats), column, range),
+      constants,
+      mightContain: ({ column, range }) => mightContainConstant(constants, column, range) && mightContainTime(parseStats(logged.stats), column, range),
       metadata: () => {
         let metadata = this.metadata.get(path);
         if (metadata === undefined) {
@@ -314,19 +344,19 @@ class LoggedTable implements OwnTable {
     };
   }
 
-  private snapshotOf({ head, schema, format, live }: TableState): OwnSnapshot {
+  private snapshotOf({ head, content, table, live }: TableState): OwnSnapshot {
     const logged = [...live.values()];
-    const files: DataFiles = { name: this.name, schema, passedOver: [], files: logged.map((file) => this.dataFile(file, head.version)) };
+    const files = this.dataFiles(table.schema, logged, head.version);
     return {
       name: this.name,
-      format,
-      version: `${head.version}-${head.commitId.slice(0, 8)}`,
+      format: table.format,
+      version: `${content.version}-${content.commitId.slice(0, 8)}`,
       versionNumber: head.version,
-      schema,
-      info: head.info,
+      schema: table.schema,
+      info: content.info,
       rows: logged.reduce((sum, file) => sum + file.rows, 0),
       bytes: logged.reduce((sum, file) => sum + file.size, 0),
-      committedAtMs: head.committedAtMs,
+      committedAtMs: content.committedAtMs,
       files: logged.map(({ path, size, modificationTime }) => ({ path, size, modifiedNs: BigInt(modificationTime) * 1_000_000n })),
       plan: (options?: ScanOptions) => planDataFiles(files, options),
       scan: (options?: ScanOptions) => scanDataFiles(files, options),
@@ -335,20 +365,37 @@ class LoggedTable implements OwnTable {
   }
 }
 
-const dataFileName = /^part-\d{5,}-[0-9a-f-]{36}\.(parquet|orc)$/;
+interface CompactedRun {
+  readonly before: readonly LoggedFile[];
+  readonly after: readonly StagedFile[];
+}
 
-/** What is appended has the columns of the table, and no null where the table says there is none. */
-function checkAppend(table: string, { schema, format }: TableState, request: CommitRequest): void {
-  checkColumns(table, schema, request.schema);
-  for (const { path, stats } of request.add) {
-    const other = formatOfPath(path);
-    if (other?.name !== format) {
-      throw new ArgumentError('format', `${table} is kept as ${format}, and ${other?.name} files cannot be appended to it; append as ${format}, or overwrite the table to change its format`);
+function loggedFile({ path, partitionValues = {}, bytes, rows, parts = 1, checksum, stats }: StagedFile, modificationTime: number, replaces?: string): LoggedFile {
+  return { path, partitionValues, size: bytes, rows, parts, checksum, stats, modificationTime, replaces };
+}
+
+/** The rows as the table has them: what readers keep as dictionaries is written as what it stands for. */
+async function* decoded(batches: AsyncIterable<RecordBatch>, schema: Schema): AsyncGenerator<RecordBatch, void, void> {
+  for await (const batch of batches) yield decodeBatch(batch, schema);
+}
+
+/** What is appended has the columns of the table, its format and its folders, and no null where the table says there is none. */
+function checkAppend(name: string, { schema, format, partitionBy }: TableFacts, request: CommitRequest): void {
+  checkColumns(name, schema, request.schema);
+  for (const { path, stats, partitionValues = {} } of request.add) {
+    const other = formatOfPath(path)?.name;
+    if (other !== format) {
+      throw new ArgumentError('format', `${name} is kept as ${format}, and ${other} files cannot be appended to it; append as ${format}, or overwrite the table to change its format`);
+    }
+    const columns = Object.keys(partitionValues);
+    if (String(columns) !== String(partitionBy)) {
+      throw new ArgumentError('partitionBy', `${name} is partitioned by ${partitionBy.join(', ') || 'nothing'}, not by ${columns.join(', ') || 'nothing'}; overwrite the table to change that`);
     }
     const { nullCount } = parseStats(stats);
-    for (const { name, nullable } of schema.fields) {
-      if (nullable || !nullCount[name]) continue;
-      throw new SchemaMismatchError(table, name, `has no nulls by its schema, but ${nullCount[name]} are to be appended`);
+    for (const { name: column, nullable } of schema.fields) {
+      const nulls = partitionValues[column] === null ? 'rows' : nullCount[column];
+      if (nullable || !nulls) continue;
+      throw new SchemaMismatchError(name, column, `has no nulls by its schema, but ${nulls} are to be appended`);
     }
   }
 }
@@ -363,12 +410,4 @@ function contentFile(name: string, content: Uint8Array): OpenFile {
     stat: async () => ({ size: content.length, modifiedNs: 0n }),
     close: async () => undefined,
   };
-}
-
-function baseName(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
-}
-
-function isOlder(modifiedNs: bigint, limitMs: number): boolean {
-  return modifiedNs < BigInt(Math.floor(limitMs)) * 1_000_000n;
 }

@@ -70,12 +70,19 @@ export function identityOf(file: PlacedFile): string {
   }
 }
 
-export function stagedPath(folder: string, name: string): string {
-  return joinPath(folder, '_staged', name);
+/** Where a file of a table of our own stands before it lives in its place. */
+export function stagedPath(folder: string, path: string): string {
+  return joinPath(folder, '_staged', baseName(path));
 }
 
-export function supersededPath(folder: string, name: string): string {
-  return joinPath(folder, '_superseded', name);
+/** Where it stands when the newest version has it no more. */
+export function supersededPath(folder: string, path: string): string {
+  return joinPath(folder, '_superseded', baseName(path));
+}
+
+/** The name of a file without its folders. */
+export function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
 }
 
 /** Opens a committed file wherever it stands; it may move while we look, at most twice in its life. */

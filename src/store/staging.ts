@@ -1,17 +1,21 @@
 /**
- * Rows into files of bounded size, in their order: what writers of all tables share.
+ * Rows into files of bounded size, in their order: what writers of all tables share. With partition columns each partition
+ * has files of its own, without these columns.
  *
  * Law: a file holds no more rows than told, and not many more bytes of Arrow data; none is empty.
  */
-import { type Data, DataType, type RecordBatch, type Schema } from '../arrow/arrow.ts';
+import { type Data, DataType, type RecordBatch, Schema } from '../arrow/arrow.ts';
 import { SchemaMismatchError, throwIfCancelled } from '../base/errors.ts';
 import { sameType } from './conform.ts';
+import { checkCount, type Partition, type PartitionValues, splitByPartition } from './partition-values.ts';
 import type { StagedFile } from './table.ts';
 
 export interface FileLimits {
   readonly fileRowsMax?: number;
   readonly fileBytesMax?: number;
 }
+
+export const defaultLimits = { fileRowsMax: 4_000_000, fileBytesMax: 128 * 1024 * 1024 } as const;
 
 export interface StageOptions {
   readonly signal?: AbortSignal;
@@ -23,44 +27,71 @@ export interface FileWriter {
   /** The table's name, for messages. */
   readonly table: string;
   readonly limits: FileLimits;
-  write(batches: readonly RecordBatch[], index: number): Promise<StagedFile>;
+  readonly partitionBy: readonly string[];
+  write(batches: readonly RecordBatch[], index: number, values: PartitionValues): Promise<StagedFile>;
   /** Called with every file that was written, when a later one fails. */
   discard(file: StagedFile): Promise<unknown>;
+}
+
+/** Rows that wait until they make a file. */
+interface Pending {
+  readonly values: PartitionValues;
+  batches: RecordBatch[];
+  rows: number;
+  bytes: number;
 }
 
 export async function stageFiles(
   writer: FileWriter, schema: Schema, batches: AsyncIterable<RecordBatch> | Iterable<RecordBatch>, options: StageOptions = {},
 ): Promise<StagedFile[]> {
-  const { fileRowsMax = 4_000_000, fileBytesMax = 128 * 1024 * 1024 } = writer.limits;
   const staged: StagedFile[] = [];
-  let [pending, pendingRows, pendingBytes, rowsDone]: [RecordBatch[], number, number, number] = [[], 0, 0, 0];
-  const flush = async (): Promise<void> => {
-    if (pendingRows === 0) return;
+  const { fileRowsMax, fileBytesMax } = { ...defaultLimits, ...writer.limits };
+  const partitions = new Map<string, Pending>();
+  let [rowsDone, bytesPending] = [0, 0];
+  const flush = async (pending: Pending): Promise<void> => {
+    if (pending.rows === 0) return;
     throwIfCancelled(options.signal, `writing ${writer.table}`);
-    staged.push(await writer.write(pending, staged.length));
-    rowsDone += pendingRows;
-    [pending, pendingRows, pendingBytes] = [[], 0, 0];
+    staged.push(await writer.write(pending.batches, staged.length, pending.values));
+    rowsDone += pending.rows;
+    bytesPending -= pending.bytes;
+    [pending.batches, pending.rows, pending.bytes] = [[], 0, 0];
     options.onProgress?.(rowsDone);
+  };
+  const add = async ({ values, rows }: Partition): Promise<void> => {
+    const key = JSON.stringify(Object.values(values));
+    const pending = partitions.get(key) ?? { values, batches: [], rows: 0, bytes: 0 };
+    if (!partitions.has(key)) partitions.set(key, pending);
+    checkCount(writer.table, writer.partitionBy, partitions.size);
+    for (const piece of piecesOf(rows, fileRowsMax, fileBytesMax)) {
+      const size = sizeOf(piece.data);
+      if (pending.rows + piece.numRows > fileRowsMax || pending.bytes + size > fileBytesMax) await flush(pending);
+      pending.batches.push(piece);
+      pending.rows += piece.numRows;
+      pending.bytes += size;
+      bytesPending += size;
+    }
   };
   try {
     for await (const batch of batches) {
       throwIfCancelled(options.signal, `writing ${writer.table}`);
       checkColumns(writer.table, schema, batch.schema);
-      for (const piece of piecesOf(batch, fileRowsMax, fileBytesMax)) {
-        const size = sizeOf(piece.data);
-        if (pendingRows + piece.numRows > fileRowsMax || pendingBytes + size > fileBytesMax) await flush();
-        pending.push(piece);
-        pendingRows += piece.numRows;
-        pendingBytes += size;
-      }
+      const parts = writer.partitionBy.length === 0 ? [{ values: {}, rows: batch }] : splitByPartition(writer.table, batch, writer.partitionBy);
+      for (const part of parts) await add(part);
+      // Many partitions share the memory of two files; the largest go first.
+      while (bytesPending > 2 * fileBytesMax) await flush([...partitions.values()].reduce((most, each) => (each.bytes > most.bytes ? each : most)));
     }
-    await flush();
+    for (const pending of partitions.values()) await flush(pending);
     return staged;
   } catch (thrown) {
     // Nobody knows of these files, so they may go at once. If even that fails, vacuum finds them.
     for (const file of staged) await writer.discard(file).catch(() => undefined);
     throw thrown;
   }
+}
+
+/** The columns that files have: not those that their folders tell. */
+export function storedSchema(schema: Schema, partitionBy: readonly string[]): Schema {
+  return partitionBy.length === 0 ? schema : new Schema(schema.fields.filter(({ name }) => !partitionBy.includes(name)), schema.metadata);
 }
 
 /** Throws SchemaMismatchError unless both have the same columns in the same order; nulls do not matter. */

@@ -69,7 +69,10 @@ export interface ReadableTable {
 
 /** A data file that was written but belongs to no version yet. */
 export interface StagedFile {
+  /** Where it will live, from the table's folder on. */
   readonly path: string;
+  /** What all its rows have in the partition columns, which it lacks; as text. Absent: the table is not partitioned. */
+  readonly partitionValues?: Readonly<Record<string, string | null>>;
   readonly rows: number;
   /** Row groups, or stripes; absent: one. */
   readonly parts?: number;
@@ -102,6 +105,13 @@ export interface OwnSnapshot extends Snapshot {
   readonly committedAtMs: number;
 }
 
+export interface Compaction {
+  readonly version: number;
+  /** How many files were replaced, and by how many. */
+  readonly filesBefore: number;
+  readonly filesAfter: number;
+}
+
 /** A table of our own, with a commit log. */
 export interface OwnTable extends ReadableTable {
   /** Undefined when nothing was ever committed. */
@@ -115,6 +125,8 @@ export interface OwnTable extends ReadableTable {
   commit(request: CommitRequest): Promise<CommitResult>;
   /** Removes what a failed or cancelled writer staged. */
   discard(staged: readonly StagedFile[]): Promise<void>;
+  /** Puts small files together, as a version of the same rows. Undefined when there was nothing to gain. */
+  compact(options?: { readonly signal?: AbortSignal }): Promise<Compaction | undefined>;
   /**
    * Deletes files that no version within the retention refers to, nor `keepVersion`, which something else still names; says
    * how many and how large they were.

@@ -5,6 +5,7 @@ import {
   Bool, DateDay, Decimal, Dictionary, Field, Float64, Int16, Int32, Int8, makeData, RecordBatch, Schema, Struct, Table, Timestamp, Uint64, Utf8, vectorFromArray,
 } from '../../src/arrow/arrow.ts';
 import { tableOfColumns, tablesEqual } from '../../src/arrow/canonical.ts';
+import { toRows } from '../../src/arrow/values.ts';
 import { ArgumentError, CancelledError, NotFoundError, SchemaMismatchError } from '../../src/base/errors.ts';
 import { dayUs } from '../../src/base/time.ts';
 import type { Bytes } from '../../src/store/bytes.ts';
@@ -13,7 +14,7 @@ import { currentIds, eventSchema, events, range, readIds, readTable, write } fro
 
 export interface Kind {
   makeBytes(test: TestContext): Bytes;
-  open(bytes: Bytes, folder: string, options?: { readonly fileRowsMax?: number; readonly fileBytesMax?: number }): OwnTable;
+  open(bytes: Bytes, folder: string, options?: { readonly fileRowsMax?: number; readonly fileBytesMax?: number; readonly partitionBy?: readonly string[] }): OwnTable;
 }
 
 export function ownTableContract(name: string, { makeBytes, open }: Kind): void {
@@ -224,7 +225,114 @@ export function ownTableContract(name: string, { makeBytes, open }: Kind): void 
       assert.deepEqual([after.versionNumber, await readIds(after)], [before.versionNumber, [7]]);
       assert.notEqual(after.version, before.version);
     });
+
+    it('puts small files together: fewer files, the same version of the same rows in their order', async (t) => {
+      const bytes = makeBytes(t);
+      const table = open(bytes, 't', { fileRowsMax: 10 });
+      assert.equal(await table.compact(), undefined);
+      const counts = [3, 2, 9, 1, 1, 1, 7, 8, 2, 3];
+      let first = 0;
+      for (const count of counts) {
+        await write(table, 'append', events(first, count), { upTo: first + count });
+        first += count;
+      }
+      const before = await table.snapshot();
+      const result = (await table.compact())!;
+      const after = await open(bytes, 't').snapshot();
+      assert.deepEqual(await readIds(after), range(0, first));
+      assert.ok(tablesEqual(await readTable(after), await readTable(before)));
+      assert.deepEqual([after.version, after.info, after.committedAtMs, after.rows], [before.version, before.info, before.committedAtMs, before.rows]);
+      assert.deepEqual([result.version, after.versionNumber], [counts.length, counts.length]);
+      assert.deepEqual([result.filesBefore, result.filesAfter, after.files!.length], [7, 3, counts.length - 4]);
+      assert.equal(await table.compact(), undefined);
+      // Who reads an older version, or appends to it, is not disturbed.
+      assert.deepEqual(await readIds(await table.snapshot({ version: 2 })), range(0, 14));
+      const add = await table.stage(eventSchema, events(first, 1).batches);
+      assert.equal((await table.commit({ readVersion: counts.length - 1, kind: 'append', schema: eventSchema, add, info: {} })).kind, 'committed');
+      assert.deepEqual(await currentIds(table), range(0, first + 1));
+      await assert.rejects(table.compact({ signal: AbortSignal.abort() }), CancelledError);
+      assert.deepEqual(await currentIds(table), range(0, first + 1));
+    });
+
+    it('gives way when a table is overwritten while its files are put together, and overwrites what was put together', async (t) => {
+      const bytes = makeBytes(t);
+      for (const id of range(0, 4)) await write(open(bytes, 't'), 'append', events(id, 1));
+      const overwriting = open(bytes, 't');
+      const add = await overwriting.stage(eventSchema, events(50, 1).batches);
+      await open(bytes, 't').compact();
+      assert.equal((await overwriting.commit({ readVersion: 3, kind: 'overwrite', schema: eventSchema, add, info: {} })).kind, 'committed');
+      assert.deepEqual(await currentIds(open(bytes, 't')), [50]);
+
+      for (const id of range(51, 3)) await write(open(bytes, 't'), 'append', events(id, 1));
+      let raced = false;
+      const racing: Bytes = {
+        ...bytes,
+        async putIfAbsent(path, content) {
+          if (!raced) {
+            raced = true;
+            await write(open(bytes, 't'), 'overwrite', events(90, 2));
+          }
+          return bytes.putIfAbsent(path, content);
+        },
+      };
+      assert.equal(await open(racing, 't').compact(), undefined);
+      assert.deepEqual([raced, await currentIds(open(bytes, 't'))], [true, [90, 91]]);
+    });
+
+    it('keeps rows in a folder for each value of the columns it is partitioned by', async (t) => {
+      const bytes = makeBytes(t);
+      const rows = partitionedRows();
+      const table = open(bytes, 't', { partitionBy: ['shop', 'open', 'day'] });
+      await write(table, 'overwrite', rows);
+      const snapshot = await open(bytes, 't').snapshot();
+      assert.deepEqual(snapshot.schema.fields.map(String), rows.schema.fields.map(String));
+      const sorted = (all: Table): Record<string, unknown>[] => toRows(all).sort((a, b) => Number(a.n) - Number(b.n));
+      assert.deepEqual(sorted(await readTable(snapshot)), sorted(rows));
+      assert.deepEqual(toRows(await readTable(snapshot, { columns: ['shop'] })).length, rows.numRows);
+      const folders = new Set((await dataFilesIn(bytes)).map((path) => path.slice(0, path.lastIndexOf('/'))));
+      assert.ok(folders.has('t/shop=M%C3%BCnchen%2FOst/open=true/day=2024-02-29') && folders.has('t/shop=__HIVE_DEFAULT_PARTITION__/open=false/day=1969-12-31'), [...folders].join(' '));
+
+      // Appends keep the folders; pruning looks at them.
+      await write(open(bytes, 't'), 'append', rows);
+      const timeRange = { column: 'day', range: { startUs: 0n } };
+      const twice = await open(bytes, 't').snapshot();
+      const [all, plan] = [await twice.plan(), await twice.plan({ timeRange })];
+      assert.ok(plan.files > 0 && plan.files < all.files, `${plan.files} of ${all.files} files`);
+      assert.deepEqual(sorted(await readTable(twice)), sorted(new Table([...rows.batches, ...rows.batches])));
+      const compacted = (await open(bytes, 't').compact())!;
+      assert.equal(compacted.filesAfter * 2, compacted.filesBefore);
+      assert.deepEqual(sorted(await readTable(await open(bytes, 't').snapshot())), sorted(new Table([...rows.batches, ...rows.batches])));
+    });
+
+    it('is not partitioned by what cannot be folders, nor otherwise than it is', async (t) => {
+      const bytes = makeBytes(t);
+      const stage = (partitionBy: string[]) => open(bytes, 't', { partitionBy }).stage(eventSchema, events(0, 3).batches);
+      await assert.rejects(stage(['nmae']), (thrown) => thrown instanceof SchemaMismatchError && /did you mean 'name'/.test(thrown.message));
+      await assert.rejects(stage(['at']), SchemaMismatchError);
+      await assert.rejects(stage(['name', 'name']), ArgumentError);
+      const one = new Schema([eventSchema.fields[0]!]);
+      await assert.rejects(open(bytes, 't', { partitionBy: ['id'] }).stage(one, []), ArgumentError);
+      await write(open(bytes, 't', { partitionBy: ['name'] }), 'overwrite', events(0, 3));
+      await assert.rejects(write(open(bytes, 't', { partitionBy: ['id'] }), 'append', events(3, 1)), /partitioned by name, not by id/);
+      await assert.rejects(write(open(bytes, 't', { partitionBy: [] }), 'append', events(3, 1)), ArgumentError);
+      assert.deepEqual(await currentIds(open(bytes, 't')), [0, 1, 2]);
+      await write(open(bytes, 't', { partitionBy: [] }), 'overwrite', events(3, 1));
+      assert.deepEqual(await currentIds(open(bytes, 't')), [3]);
+    });
   });
+}
+
+/** Rows in seven folders, whose names need care; `n` tells them apart. */
+function partitionedRows(): Table {
+  const shops = ['München/Ost', null, '', 'a=b', '..', 'München/Ost', 'x%41', null];
+  const columns = {
+    shop: vectorFromArray(shops, new Utf8()).data[0]!,
+    n: vectorFromArray(range(0, 8), new Int32()).data[0]!,
+    open: vectorFromArray([true, false, null, true, false, true, true, false], new Bool()).data[0]!,
+    day: vectorFromArray(['2024-02-29', '1969-12-31', '2024-01-01', '1970-01-01', '0001-01-01', '2024-02-29', '9999-12-31', '1969-12-31'].map((day) => new Date(`${day}T00:00:00Z`)), new DateDay()).data[0]!,
+  };
+  const schema = new Schema(Object.entries(columns).map(([name, data]) => new Field(name, data.type, true)));
+  return tableOfColumns(schema, Object.values(columns), 8);
 }
 
 /** Data files that stand below the folder, wherever. */
