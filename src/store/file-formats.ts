@@ -6,6 +6,9 @@ import { parquetFormat } from './parquet/format.ts';
 
 const formats: readonly FileFormat[] = [parquetFormat];
 
+/** The names of those that can be read and written. */
+export const fileFormatNames: readonly FileFormatName[] = formats.map(({ name }) => name);
+
 export function formatNamed(name: FileFormatName): FileFormat {
   return formats.find((format) => format.name === name)!;
 }

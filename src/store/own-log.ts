@@ -4,7 +4,8 @@
  * Law: a version, once read, is never read again, and never changes. What was read before costs one look at the last known
  * entry and one for the next. log.ts knows what an entry looks like.
  */
-import { DamagedFileError, invariant, StorageError } from '../base/errors.ts';
+import { DamagedFileError, invariant, NotFoundError, StorageError } from '../base/errors.ts';
+import { formatInstant } from '../base/time.ts';
 import { type Bytes, joinPath } from './bytes.ts';
 import { decodeEntry, encodeEntry, entryName, type LogEntry, type LoggedFile, type TableFacts, versionOf } from './log.ts';
 
@@ -76,6 +77,19 @@ export class TableLog {
     let state: TableState | undefined;
     for (const read of entries.reverse()) state = follow(state, read);
     return state!;
+  }
+
+  /** The version that was the newest at a time. Throws NotFoundError when the table is younger. */
+  async versionAt(newest: TableState, timestampUs: bigint): Promise<number> {
+    let head: LogEntry | undefined = newest.head;
+    while (head !== undefined && BigInt(head.committedAtMs) * 1_000n > timestampUs) {
+      if (head.version === 0) {
+        throw new NotFoundError('version', `at ${formatInstant(timestampUs)}`, `${this.name} was first written at ${formatInstant(BigInt(head.committedAtMs) * 1_000n)}`);
+      }
+      head = await this.tryEntry(head.version - 1);
+    }
+    if (head !== undefined) return head.version;
+    throw new NotFoundError('version', `at ${formatInstant(timestampUs)}`, `the commit log of ${this.name} does not reach back so far`);
   }
 
   /** Undefined when there is no such version. */

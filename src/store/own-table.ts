@@ -26,7 +26,6 @@ import { decodeBatch } from './conform.ts';
 import { type DataFile, type DataFiles, metadataOf, planDataFiles, scanDataFiles } from './data-files.ts';
 import type { FileFormat, FileFormatName, FileMetadata } from './file-format.ts';
 import { formatNamed, formatOfPath, readMetadata } from './file-formats.ts';
-import { localBytes } from './local-bytes.ts';
 import type { LogEntry, LoggedFile, TableFacts } from './log.ts';
 import { TableLog, type TableState } from './own-log.ts';
 import { type Places, settle, vacuum } from './own-places.ts';
@@ -36,7 +35,7 @@ import { type CommittedFile, stagedPath } from './placed-file.ts';
 import { planUnits } from './row-units.ts';
 import { checkColumns, type FileLimits, type FileWriter, stageFiles, type StageOptions, storedSchema } from './staging.ts';
 import { mightContainTime, parseStats, StatsBuilder } from './stats.ts';
-import type { CommitRequest, CommitResult, Compaction, OwnSnapshot, OwnTable, ScanOptions, StagedFile } from './table.ts';
+import type { CommitRequest, CommitResult, Compaction, OwnSnapshot, OwnTable, ScanOptions, SnapshotOptions, StagedFile } from './table.ts';
 
 export interface OwnTableOptions extends FileLimits {
   /** For messages; by default the folder's place. */
@@ -69,11 +68,6 @@ export function openOwnTable(bytes: Bytes, folder: string, options: OwnTableOpti
   return new LoggedTable(bytes, folder, options);
 }
 
-/** Opens the table in a folder of the local file system. */
-export function openOwnTableAt(path: string, options: OwnTableOptions = {}): OwnTable {
-  return openOwnTable(localBytes(path), '', options);
-}
-
 /** Whether a folder holds a table of our own. */
 export async function isOwnTable(bytes: Bytes, folder: string): Promise<boolean> {
   return (await bytes.kind(joinPath(folder, '_log'))) === 'folder';
@@ -97,23 +91,23 @@ class LoggedTable implements OwnTable {
     this.now = options.now ?? Date.now;
   }
 
-  async snapshot(options: { readonly version?: number; readonly signal?: AbortSignal } = {}): Promise<OwnSnapshot> {
+  async snapshot(options: SnapshotOptions = {}): Promise<OwnSnapshot> {
     const snapshot = await this.trySnapshot(options);
     if (snapshot !== undefined) return snapshot;
     throw new NotFoundError('table', this.name, 'nothing was ever committed there; write it first');
   }
 
-  async trySnapshot(options: { readonly version?: number; readonly signal?: AbortSignal } = {}): Promise<OwnSnapshot | undefined> {
-    throwIfCancelled(options.signal, `opening ${this.name}`);
+  async trySnapshot({ version, timestampUs, signal }: SnapshotOptions = {}): Promise<OwnSnapshot | undefined> {
+    throwIfCancelled(signal, `opening ${this.name}`);
     const newest = await this.log.newest();
     if (newest === undefined) return undefined;
     for (const path of this.metadata.keys()) if (!newest.live.has(path)) this.metadata.delete(path);
-    const { version = newest.head.version } = options;
-    if (version === newest.head.version) return this.snapshotOf(newest);
-    if (!Number.isInteger(version) || version < 0 || version > newest.head.version) {
-      throw new NotFoundError('version', String(version), `${this.name} has versions 0 to ${newest.head.version}`);
+    const wanted = timestampUs === undefined ? (version ?? newest.head.version) : await this.log.versionAt(newest, timestampUs);
+    if (wanted === newest.head.version) return this.snapshotOf(newest);
+    if (!Number.isInteger(wanted) || wanted < 0 || wanted > newest.head.version) {
+      throw new NotFoundError('version', String(wanted), `${this.name} has versions 0 to ${newest.head.version}`);
     }
-    return this.snapshotOf(await this.log.at(version));
+    return this.snapshotOf(await this.log.at(wanted));
   }
 
   async stage(

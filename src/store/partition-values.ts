@@ -76,7 +76,7 @@ export interface Partition {
 /** The rows of a batch by partition, in order of first appearance. */
 export function splitByPartition(table: string, batch: RecordBatch, columns: readonly string[]): Partition[] {
   if (batch.numRows === 0) return [];
-  const readers = columns.map((column) => textReader(batch.data.children[batch.schema.fields.findIndex(({ name }) => name === column)]!));
+  const readers = columns.map((column) => textReader(column, batch.data.children[batch.schema.fields.findIndex(({ name }) => name === column)]!));
   const partitions = new Map<string, { readonly values: PartitionValues; readonly rows: number[] }>();
   for (let row = 0; row < batch.numRows; row++) {
     const texts = readers.map((read) => read(row));
@@ -100,10 +100,14 @@ export function checkCount(table: string, columns: readonly string[], count: num
   throw new ArgumentError('partitionBy', `${columns.join(', ')} would cut ${table} into more than ${partitionsMax} folders; partition by columns of fewer values`);
 }
 
-function textReader(data: Data): (row: number) => string | null {
+function textReader(column: string, data: Data): (row: number) => string | null {
   const read = valueReader(data);
+  const isDate = DataType.isDate(data.type);
   return (row) => {
     const value = read(row);
-    return value === null ? null : String(value);
+    if (value === null) return null;
+    const text = String(value);
+    if (!isDate || /^\d{4}-/.test(text)) return text;
+    throw new ArgumentError('partitionBy', `column ${column} has the date ${text}; only the years 0000 to 9999 can be names of folders`);
   };
 }

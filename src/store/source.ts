@@ -23,7 +23,7 @@ import { isOwnTable, openOwnTable } from './own-table.ts';
 import { mightContainConstant, partitionColumns } from './partitions.ts';
 import { identityOf, type ListedFile } from './placed-file.ts';
 import { planUnits } from './row-units.ts';
-import type { OwnTable, ReadableTable, ScanOptions, Snapshot } from './table.ts';
+import type { OwnTable, ReadableTable, ScanOptions, Snapshot, SnapshotOptions } from './table.ts';
 
 /** The table of that name in a layer: the bytes under the layer's folder, or the path of it. */
 export function openSource(layer: Bytes | string, table: string): ReadableTable {
@@ -34,7 +34,7 @@ export function openSource(layer: Bytes | string, table: string): ReadableTable 
     name: table,
     async snapshot(options = {}) {
       const place = await findTable(bytes, table);
-      return stored.at(place, options.signal);
+      return stored.at(place, options);
     },
   };
 }
@@ -48,7 +48,7 @@ export function openStored(bytes: Bytes, path: string): ReadableTable {
     async snapshot(options = {}) {
       const kind = await bytes.kind(path);
       if (kind === undefined) throw new NotFoundError('table', name, 'there is nothing at this path');
-      return stored.at({ kind, path }, options.signal);
+      return stored.at({ kind, path }, options);
     },
   };
 }
@@ -98,8 +98,9 @@ class StoredTable {
     private readonly name: string,
   ) {}
 
-  async at({ kind, path }: Place, signal: AbortSignal | undefined): Promise<Snapshot> {
+  async at({ kind, path }: Place, options: SnapshotOptions): Promise<Snapshot> {
     if (kind === 'file') {
+      this.refuseVersion(path, options);
       refuseOrc(this.bytes.locate(path), path);
       const file = await this.bytes.stat(path);
       if (file === undefined) throw new NotFoundError('table', this.name, `${this.bytes.locate(path)} was removed while it was opened`);
@@ -108,7 +109,7 @@ class StoredTable {
     }
     if (await isOwnTable(this.bytes, path)) {
       if (this.own?.path !== path) this.own = { path, table: openOwnTable(this.bytes, path, { name: this.name }) };
-      return this.own.table.snapshot(signal === undefined ? {} : { signal });
+      return this.own.table.snapshot(options);
     }
     if ((await this.bytes.kind(joinPath(path, '_delta_log'))) !== undefined) {
       throw new UnsupportedError(
@@ -116,9 +117,15 @@ class StoredTable {
         'is a Delta table, which this version does not read; write its rows to a folder of Parquet files. Reading its files as they are would bring back rows that were deleted',
       );
     }
+    this.refuseVersion(path, options);
     const files = await this.bytes.list(path, isHidden);
     const format = this.formatOf(path, files);
     return this.snapshotOf(path, files.filter((file) => formatOfPath(file.path) === format), format);
+  }
+
+  private refuseVersion(path: string, { version, timestampUs }: SnapshotOptions): void {
+    if (version === undefined && timestampUs === undefined) return;
+    throw new ArgumentError(version === undefined ? 'timestamp' : 'version', `${this.bytes.locate(path)} has no log, so only what is there now can be read`);
   }
 
   /** The one format of the data files in a folder. */

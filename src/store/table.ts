@@ -60,11 +60,19 @@ export interface Snapshot {
   units?(options?: ScanOptions): Promise<readonly RowUnit[] | undefined>;
 }
 
+/** Which version of a table; by default the newest. Older ones are known to tables with a log only. */
+export interface SnapshotOptions {
+  readonly version?: number;
+  /** The version that was the newest at this time, in microseconds since the epoch. */
+  readonly timestampUs?: bigint;
+  readonly signal?: AbortSignal;
+}
+
 /** Anything that can be read: a source layer's table, a registered Arrow table, a table of our own. */
 export interface ReadableTable {
   readonly name: string;
-  /** The newest version. Throws NotFoundError when there is no table. */
-  snapshot(options?: { readonly signal?: AbortSignal }): Promise<Snapshot>;
+  /** Throws NotFoundError when there is no table, or no such version. */
+  snapshot(options?: SnapshotOptions): Promise<Snapshot>;
 }
 
 /** A data file that was written but belongs to no version yet. */
@@ -115,8 +123,8 @@ export interface Compaction {
 /** A table of our own, with a commit log. */
 export interface OwnTable extends ReadableTable {
   /** Undefined when nothing was ever committed. */
-  trySnapshot(options?: { readonly version?: number; readonly signal?: AbortSignal }): Promise<OwnSnapshot | undefined>;
-  snapshot(options?: { readonly version?: number; readonly signal?: AbortSignal }): Promise<OwnSnapshot>;
+  trySnapshot(options?: SnapshotOptions): Promise<OwnSnapshot | undefined>;
+  snapshot(options?: SnapshotOptions): Promise<OwnSnapshot>;
   stage(
     schema: Schema,
     batches: AsyncIterable<RecordBatch> | Iterable<RecordBatch>,

@@ -14,6 +14,7 @@ import { localBytes } from '../../src/store/local-bytes.ts';
 import { memoryBytes } from '../../src/store/memory-bytes.ts';
 import { encodeParquet } from '../../src/store/parquet/encode.ts';
 import type { CommitResult, OwnTable, ScanOptions, Snapshot } from '../../src/store/table.ts';
+import type { TableFormat } from '../../src/store/tables.ts';
 
 export const eventSchema = new Schema([
   new Field('id', new Int64(), false),
@@ -37,8 +38,9 @@ export function events(first: number, count: number): Table {
   );
 }
 
-/** Every format of data files, and all bytes that are at hand: what suites are run over. */
+/** Every format of data files and of tables, and all bytes that are at hand: what suites are run over. */
 export const fileFormats: readonly FileFormatName[] = ['parquet'];
+export const tableFormats: readonly TableFormat[] = [...fileFormats];
 export const places: readonly (readonly [string, (test: TestContext) => Bytes])[] = [
   ['memory', () => memoryBytes()],
   ['local files', (test) => localBytes(temporaryFolder(test))],
