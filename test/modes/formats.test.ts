@@ -61,7 +61,7 @@ for (const format of tableFormats) {
     assert.deepEqual([compacted?.filesBefore, compacted?.filesAfter], [4, 1]);
     const after = await store.getFeatures('spenders');
     assert.ok(tablesEqual(after.table, computed));
-    assert.equal(after.computedAt, before.computedAt);
+    assert.deepEqual(after.computedAt, before.computedAt);
     assert.equal(await store.compact('spenders'), undefined);
     assert.equal((await store.vacuum('spenders', { retentionMs: 0 })).files, 4);
     assert.equal((await store.write('spenders', computed, { mode: 'merge' })).rows, 40);
