@@ -135,7 +135,7 @@ export class Accumulators {
     // The rows are counted in the same visit as the first column's values, where all of those are there.
     const first = this.placed[0];
     const together = !paired && first !== undefined && first.what !== 0 && bitmaps[0] === undefined;
-    if (!paired && !together) kernels.mergeCounts(0, ids, window.count, this.groups.pointer, this.groups.stride);
+    if (!paired && !together) kernels.countRows(ids, window.count, this.groups.pointer, this.groups.stride, first?.floatSum?.wides ?? 0);
     data.forEach((column, i) => {
       const done = paired && i < 2 ? this.placed[i]!.what : 0;
       this.addColumn(i, column, stages[i]!, bitmaps[i], window, ids, together && i === 0, done, times);

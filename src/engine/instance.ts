@@ -4,6 +4,7 @@
  */
 import { InvariantError, MemoryLimitError } from '../base/errors.ts';
 import { plainKernel, sharedKernel } from './kernel-bytes.js';
+import { Shelf } from './shelf.ts';
 import type { StateKernels } from './states/kernels.ts';
 
 type Pointer = number;
@@ -64,6 +65,7 @@ export interface Kernels extends StateKernels {
   mergeNulls(rows: Pointer, counts: Pointer, ids: Pointer, count: number, nulls: Pointer): void;
   mergeHighLow(high: Pointer, low: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer): void;
   mergeInt128(low: Pointer, high: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
+  countRows(ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer): void;
   mergeCounts(counts: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
   mergeRows(other: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
   mergeStates(isDouble: number, what: number, other: Pointer, otherWides: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer): void;
@@ -83,7 +85,6 @@ export interface Kernels extends StateKernels {
   flipSigns(words: Pointer, count: number): void;
 }
 
-const keptBytesMax = 256 * 2 ** 20;
 const keptMax = 4;
 const pagesMax = 65_536;
 
@@ -98,7 +99,6 @@ const copyByFillBytes = 4096;
 
 let plain: WebAssembly.Module | undefined;
 let shared: WebAssembly.Module | undefined;
-const idle: Instance[] = [];
 
 /** The kernels for a memory that threads share, compiled once for all of them. */
 export function sharedModule(): WebAssembly.Module {
@@ -114,7 +114,7 @@ export function sharedMemory(): WebAssembly.Memory {
 /** An instance for one aggregation on one thread. Give it back with `giveBack`. */
 export function borrowInstance(memoryLimit: number | undefined): Instance {
   plain ??= new WebAssembly.Module(Buffer.from(plainKernel, 'base64'));
-  const instance = idle.pop() ?? new Instance(plain, new WebAssembly.Memory({ initial: 16, maximum: pagesMax }));
+  const instance = shelf.take() ?? new Instance(plain, new WebAssembly.Memory({ initial: 16, maximum: pagesMax }));
   instance.begin(memoryLimit);
   return instance;
 }
@@ -220,13 +220,21 @@ export class Instance {
     }
   }
 
-  /** Whether the memory is small enough, and the instance sound, to be used again. */
-  get reusable(): boolean {
-    return !this.broken && this.memory.buffer.byteLength <= keptBytesMax;
+  /** Whether it may be used again: no kernel trapped. */
+  get sound(): boolean {
+    return !this.broken;
+  }
+
+  get memoryBytes(): number {
+    return this.memory.buffer.byteLength;
+  }
+
+  get usedBytes(): number {
+    return this.kernels.usedBytes() >>> 0;
   }
 
   giveBack(): void {
-    if (this.reusable && idle.length < keptMax) idle.push(this);
+    if (this.sound) shelf.put(this);
     this.broken = true;
   }
 
@@ -237,3 +245,5 @@ export class Instance {
     return error;
   }
 }
+
+const shelf = new Shelf<Instance>(keptMax);

@@ -9,7 +9,7 @@ import type { RecordBatch, Schema, Table } from '../arrow/arrow.ts';
 import { ArgumentError, throwIfCancelled } from '../base/errors.ts';
 import { Aggregation, type AggregationOptions, type Counters, type StateOptions } from './aggregation.ts';
 import type { GroupByPlan } from './plan.ts';
-import { threadsByDefault, threadsListen, threadsMax } from './threads/pool.ts';
+import { threadsByDefault, threadsMax, workersListening } from './threads/pool.ts';
 import { TeamRun } from './threads/team.ts';
 
 /**
@@ -83,7 +83,7 @@ export function createAggregations(plans: readonly GroupByPlan[], schema: Schema
 /** Threads are started once as many rows were met as starting them costs: rent until you would have bought. */
 function areWorthThreads(rows: number): boolean {
   if (rows < rowsForThreads) return false;
-  if (threadsListen()) return true;
+  if (workersListening().length > 0) return true;
   rowsMissed += rows;
   return rowsMissed >= rowsForStart;
 }

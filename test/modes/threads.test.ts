@@ -5,17 +5,18 @@ import { mkdirSync, readdirSync, readFileSync, truncateSync, utimesSync, writeFi
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
 import { dayUs } from '../../src/base/time.ts';
-import { endIdleWorkers, workersOf } from '../../src/engine/threads/pool.ts';
+import { endIdleWorkers } from '../../src/engine/threads/pool.ts';
 import {
   CancelledError, DamagedFileError, encodeParquet, FeatureStore, type FeatureStoreError, type Progress, tablesEqual, writeTable,
 } from '../../src/index.ts';
 import { answerFromSource } from '../../src/modes/compute.ts';
 import { openSource } from '../../src/store/source.ts';
 import type { Snapshot } from '../../src/store/table.ts';
+import { startThreads } from '../support/threads.ts';
 import { customerSet, projectFolder, transactions, transactionTable } from './support.ts';
 
 // So that they take part in the first read.
-before(() => Promise.all(workersOf(4).map(({ started }) => started)));
+before(() => startThreads(4));
 after(endIdleWorkers);
 
 const now = new Date(Number((100n * dayUs) / 1_000n));

@@ -29,7 +29,7 @@ export {
   mergeInts, mergePairs,
 } from './group';
 export { newStringGrouper, groupStrings, groupCodes, stringSpans, mergeStrings } from './strings';
-export { growStates, accumulate, accumulatePair, countNulls, mergeNulls, mergeHighLow, mergeInt128, mergeCounts } from './state';
+export { growStates, accumulate, accumulatePair, countNulls, mergeNulls, mergeHighLow, mergeInt128, mergeCounts, countRows } from './state';
 export { prepareSums } from './split';
 export { wideOf, wideAdd, wideAddLimb, wideFlag, newWideTable } from './wide';
 export { gatherSpans, gatherCodeSpans, gatherDecimals, orderKeys, compactTimed } from './values';

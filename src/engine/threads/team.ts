@@ -18,10 +18,11 @@ import { Aggregation, type AggregationOptions, type Counters, type StateOptions,
 import { Instance, sharedMemory, sharedModule } from '../instance.ts';
 import type { GroupByPlan } from '../plan.ts';
 import type { RowUnit } from '../run.ts';
+import { Shelf } from '../shelf.ts';
 import { columnData } from '../staging.ts';
 import { bindPlan, fieldOf, resultSchema } from '../types.ts';
 import { BatchPacker, type NamedData, unpackTable } from './packing.ts';
-import { type PoolWorker, workersOf } from './pool.ts';
+import { type PoolWorker, workersListening, workersOf } from './pool.ts';
 import { Ring, ringBytes } from './ring.ts';
 import type { BatchLayout } from './worker.ts';
 
@@ -41,25 +42,33 @@ const unitsAhead = 2;
 const stagingBytes = 256 * 2 ** 20;
 
 /** A memory that threads share, with the caller's instance on it. */
-interface Team {
-  readonly id: number;
-  readonly memory: WebAssembly.Memory;
-  readonly instance: Instance;
+class Team {
+  readonly id = teams++;
+  readonly memory = sharedMemory();
+  readonly instance = new Instance(sharedModule(), this.memory);
+
+  get memoryBytes(): number {
+    return this.instance.memoryBytes;
+  }
+
+  get usedBytes(): number {
+    return this.instance.usedBytes;
+  }
 }
 
 let teams = 0;
 let jobs = 0;
-const idle: Team[] = [];
-const idleMax = 2;
+const shelf = new Shelf<Team>(2, forget);
 
 function leaseTeam(memoryLimit: number | undefined): Team {
-  let team = idle.pop();
-  if (team === undefined) {
-    const memory = sharedMemory();
-    team = { id: teams++, memory, instance: new Instance(sharedModule(), memory) };
-  }
+  const team = shelf.take() ?? new Team();
   team.instance.begin(memoryLimit);
   return team;
+}
+
+/** Lets go of a team's memory, here and on the threads that may know it. */
+function forget({ id }: Team): void {
+  for (const worker of workersListening()) void worker.call('forget', { team: id }).catch(() => undefined);
 }
 
 /** A thread of the pool in a run. */
@@ -370,11 +379,8 @@ export class TeamRun {
     const begun = this.members.filter(({ worker }) => worker.alive);
     const ended = await Promise.allSettled(begun.map(({ worker }) => (worker.ready ? worker.call('end', { job }) : undefined)));
     const sound = this.failure === undefined && ended.every(({ status }) => status === 'fulfilled') && this.members.every(({ worker }) => worker.alive);
-    if (sound && team.instance.reusable && idle.length < idleMax) {
-      idle.push(team);
-      return;
-    }
-    for (const { worker } of this.members) if (worker.ready) void worker.call('forget', { team: team.id }).catch(() => undefined);
+    if (sound && team.instance.sound) shelf.put(team);
+    else forget(team);
   }
 }
 
