@@ -13,6 +13,7 @@ import { dayUs } from '../../src/base/time.ts';
 import type { Bytes } from '../../src/store/bytes.ts';
 import type { Constant } from '../../src/store/conform.ts';
 import { type DataFile, type DataFiles, metadataOf, planDataFiles, scanDataFiles } from '../../src/store/data-files.ts';
+import { deletedWithin, withoutDeleted } from '../../src/store/deleted-rows.ts';
 import type { FileFormat } from '../../src/store/file-format.ts';
 import { formatNamed } from '../../src/store/file-formats.ts';
 import { localBytes } from '../../src/store/local-bytes.ts';
@@ -28,6 +29,33 @@ interface Known {
   readonly constants?: readonly Constant[];
   readonly partRows?: number;
 }
+
+it('deleted rows are found however the stretches of a plan are cut into batches', async () => {
+  const lengths = fc.array(fc.nat(9), { minLength: 1, maxLength: 8 });
+  const property = fc.asyncProperty(lengths, lengths, lengths, fc.array(fc.nat(80), { maxLength: 40 }), async (gaps, sizes, cuts, positions) => {
+    let end = 0;
+    const stretches = sizes.map((size, i) => {
+      const first = end + gaps[i % gaps.length]!;
+      end = first + size + 1;
+      return { first, rows: size + 1 };
+    });
+    const all = stretches.flatMap(({ first, rows }) => range(first, rows));
+    const deleted = Float64Array.from(new Set(positions)).sort();
+    const batches = async function* (): AsyncGenerator<RecordBatch> {
+      for (let start = 0, cut = 0; start < all.length; cut++) {
+        const rows = Math.min(cuts[cut % cuts.length]! + 1, all.length - start);
+        const whole = canonicalTable(eventSchema, all.slice(start, start + rows).flatMap((id) => events(id, 1).batches));
+        yield whole.batches[0]!;
+        start += rows;
+      }
+    };
+    const left: number[] = [];
+    for await (const batch of withoutDeleted(batches(), stretches, deleted)) left.push(...Array.from(batch.getChild('id')!, Number));
+    assert.deepEqual(left, all.filter((id) => !deleted.includes(id)));
+    assert.deepEqual([...deletedWithin(deleted, stretches)], [...deleted].filter((id) => all.includes(id)));
+  });
+  await fc.assert(property, { numRuns: 100 });
+});
 
 for (const name of fileFormats) {
   describe(`${name} files`, () => dataFiles(formatNamed(name)));

@@ -304,6 +304,16 @@ export function ownTableContract(name: string, { makeBytes, open }: Kind): void 
       assert.deepEqual(sorted(await readTable(await open(bytes, 't').snapshot())), sorted(new Table([...rows.batches, ...rows.batches])));
     });
 
+    it('holds no more rows of many partitions in memory than two files have', async (t) => {
+      const bytes = makeBytes(t);
+      // Seven names of some 60 rows each; a row takes 16 bytes and lies in one of 40 batches.
+      const stage = (fileBytesMax: number) => open(bytes, 't', { fileBytesMax, partitionBy: ['name'] }).stage(eventSchema, range(0, 40).flatMap((i) => events(i * 10, 10).batches));
+      assert.equal((await stage(100_000)).length, 7);
+      const files = await stage(2_000);
+      assert.ok(files.length > 7 && files.length < 20, `${files.length} files`);
+      assert.equal(files.reduce((sum, file) => sum + file.rows, 0), 400);
+    });
+
     it('is not partitioned by what cannot be folders, nor otherwise than it is', async (t) => {
       const bytes = makeBytes(t);
       const stage = (partitionBy: string[]) => open(bytes, 't', { partitionBy }).stage(eventSchema, events(0, 3).batches);

@@ -41,6 +41,22 @@ function ownLayout(name: string, format: FileFormatName, makeBytes: (test: TestC
       assert.deepEqual([await parquet('t'), await parquet('t/_staged'), await parquet('t/_superseded')], [1, 0, 2]);
     });
 
+    it('shows who lists the key=value folders exactly the live files', async (t) => {
+      const bytes = makeBytes(t);
+      const table = open(bytes, 't', { partitionBy: ['name'] });
+      await write(table, 'append', events(0, 9));
+      await write(table, 'append', events(9, 5));
+      const inPlace = async (): Promise<string[]> => (await bytes.list('t', (name) => name.startsWith('_'))).map(({ path }) => path);
+      const live = async (): Promise<string[]> => (await table.snapshot()).files!.map(({ path }) => `t/${path}`).sort();
+      assert.deepEqual([await inPlace(), (await live()).length], [await live(), 12]);
+      await table.compact();
+      assert.deepEqual([await inPlace(), (await live()).length], [await live(), 7]);
+      await write(table, 'overwrite', events(0, 2));
+      assert.deepEqual([await inPlace(), (await live()).length], [await live(), 2]);
+      assert.equal((await table.vacuum({ nowMs: Date.now() + 1, retentionMs: 0 })).files, 17);
+      assert.deepEqual(await readIds(await table.snapshot()), [0, 1]);
+    });
+
     it('vacuums what no retained version uses, and nothing else', async (t) => {
       const bytes = makeBytes(t);
       let nowMs = Date.now();
