@@ -12,7 +12,7 @@
 import { DataType, type Field, makeData, RecordBatch, Schema, Struct } from '../arrow/arrow.ts';
 import { SchemaMismatchError, throwIfCancelled } from '../base/errors.ts';
 import { didYouMean } from '../base/names.ts';
-import type { Bytes } from './bytes.ts';
+import { type Bytes, mapConcurrently } from './bytes.ts';
 import { type Constant, conformBatch, isNested, mightConform } from './conform.ts';
 import { type DeletedRows, deletedWithin, withoutDeleted } from './deleted-rows.ts';
 import type { FileFormatName, FileMetadata, FilePlan } from './file-format.ts';
@@ -73,10 +73,7 @@ export function metadataOf({ format, bytes, file }: Pick<ReadableFile, 'format' 
 export async function planDataFiles(table: DataFiles, options: ScanOptions = {}): Promise<ScanPlan> {
   const requested = requestedSchema(table, options);
   let [files, units, rows, bytes] = [0, 0, 0, 0];
-  for (const file of table.files) {
-    throwIfCancelled(options.signal, `planning a read of ${table.name}`);
-    const read = await planFile(file, requested, options);
-    if (read === undefined) continue;
+  for (const { file, read } of await planFiles(table, requested, options)) {
     files++;
     units += formatNamed(file.format).partsRead(read.plan);
     rows += read.rows;
@@ -87,6 +84,15 @@ export async function planDataFiles(table: DataFiles, options: ScanOptions = {})
     columns: requested.fields.map(({ name }) => name), files, filesTotal: table.files.length, units, unitsTotal: total((file) => file.parts), rows,
     rowsTotal: total((file) => file.rows), bytes,
   };
+}
+
+/** What a scan reads of each file that it reads, in their order. The metadata of several files is fetched at a time. */
+export async function planFiles(table: DataFiles, requested: Schema, options: ScanOptions): Promise<{ readonly file: DataFile; readonly read: FileRead }[]> {
+  const planned = await mapConcurrently(table.files, 8, async (file) => {
+    throwIfCancelled(options.signal, `planning a read of ${table.name}`);
+    return { file, read: await planFile(file, requested, options) };
+  });
+  return planned.flatMap(({ file, read }) => (read === undefined ? [] : [{ file, read }]));
 }
 
 export function scanDataFiles(table: DataFiles, options: ScanOptions = {}): AsyncGenerator<RecordBatch, void, void> {
@@ -126,7 +132,7 @@ export async function* scanFile(
 }
 
 /** What a scan of these columns reads of a file; undefined when that is nothing. */
-export async function planFile(file: DataFile, requested: Schema, { timeRange }: ScanOptions): Promise<FileRead | undefined> {
+async function planFile(file: DataFile, requested: Schema, { timeRange }: ScanOptions): Promise<FileRead | undefined> {
   if (timeRange !== undefined && !file.mightContain(timeRange)) return undefined;
   const format = formatNamed(file.format);
   const metadata = await file.metadata();

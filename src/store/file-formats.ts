@@ -1,5 +1,5 @@
 /** The formats that data files can have. */
-import { DamagedFileError, FeatureStoreError, reasonOf } from '../base/errors.ts';
+import { DamagedFileError, FeatureStoreError, reasonOf, UnsupportedError } from '../base/errors.ts';
 import type { OpenFile } from './bytes.ts';
 import type { FileFormat, FileFormatName, FileMetadata } from './file-format.ts';
 import { parquetFormat } from './parquet/format.ts';
@@ -10,7 +10,9 @@ const formats: readonly FileFormat[] = [parquetFormat];
 export const fileFormatNames: readonly FileFormatName[] = formats.map(({ name }) => name);
 
 export function formatNamed(name: FileFormatName): FileFormat {
-  return formats.find((format) => format.name === name)!;
+  const found = formats.find((format) => format.name === name);
+  if (found === undefined) throw new UnsupportedError('a table', name, `its files are ${name}, which this version does not read or write; use ${fileFormatNames.join(' or ')}`);
+  return found;
 }
 
 /** The format that a file's name tells; undefined when it is no data file. */

@@ -34,7 +34,7 @@ import { mightContainConstant } from './partitions.ts';
 import { type CommittedFile, stagedPath } from './placed-file.ts';
 import { planUnits } from './row-units.ts';
 import { checkColumns, type FileLimits, type FileWriter, stageFiles, type StageOptions, storedSchema } from './staging.ts';
-import { mightContainTime, parseStats, StatsBuilder } from './stats.ts';
+import { type FileStats, mightContainTime, parseStats, StatsBuilder } from './stats.ts';
 import type { CommitRequest, CommitResult, Compaction, OwnSnapshot, OwnTable, ScanOptions, SnapshotOptions, StagedFile } from './table.ts';
 
 export interface OwnTableOptions extends FileLimits {
@@ -317,6 +317,7 @@ class LoggedTable implements OwnTable {
     const format = formatOfPath(path)?.name;
     if (format === undefined) throw new UnsupportedError(name, 'its ending', 'the commit log names it as a data file, but its ending is that of no format known here; update this library');
     const constants = partitionConstants(this.name, schema, logged.partitionValues);
+    let stats: FileStats | undefined;
     return {
       name,
       format,
@@ -325,7 +326,10 @@ class LoggedTable implements OwnTable {
       rows,
       parts,
       constants,
-      mightContain: ({ column, range }) => mightContainConstant(constants, column, range) && mightContainTime(parseStats(logged.stats), column, range),
+      mightContain: ({ column, range }) => {
+        stats ??= parseStats(logged.stats);
+        return mightContainConstant(constants, column, range) && mightContainTime(stats, column, range);
+      },
       metadata: () => {
         let metadata = this.metadata.get(path);
         if (metadata === undefined) {

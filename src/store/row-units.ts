@@ -7,9 +7,8 @@
  * file open.
  */
 import { type RecordBatch, Table, tableFromIPC, tableToIPC } from '../arrow/arrow.ts';
-import { throwIfCancelled } from '../base/errors.ts';
 import type { Constant } from './conform.ts';
-import { cutRead, type DataFile, type DataFiles, type FileRead, metadataOf, planFile, requestedSchema, scanFile } from './data-files.ts';
+import { cutRead, type DataFiles, type FileRead, metadataOf, planFiles, requestedSchema, scanFile } from './data-files.ts';
 import type { FileFormatName, FileMetadata } from './file-format.ts';
 import { localBytes } from './local-bytes.ts';
 import { identityOf, type PlacedFile } from './placed-file.ts';
@@ -36,23 +35,17 @@ interface UnitArgument {
 /** Undefined when not all files are on the local disk. Throws as `scanDataFiles` does for columns that are not there. */
 export async function planUnits(table: DataFiles, options: ScanOptions = {}): Promise<RowUnit[] | undefined> {
   const requested = requestedSchema(table, options);
+  if (table.files.some(({ bytes }) => bytes.root === undefined)) return undefined;
   const schema = tableToIPC(new Table(requested));
-  const reads: { readonly file: DataFile; readonly root: string; readonly read: FileRead }[] = [];
-  for (const file of table.files) {
-    throwIfCancelled(options.signal, `planning a read of ${table.name}`);
-    const { root } = file.bytes;
-    if (root === undefined) return undefined;
-    const read = await planFile(file, requested, options);
-    if (read !== undefined) reads.push({ file, root, read });
-  }
+  const reads = await planFiles(table, requested, options);
   const rows = reads.reduce((sum, { read }) => sum + read.rows, 0);
   const rowsMin = Math.min(Math.max(unitRows.least, rows / unitsWanted), unitRows.most);
   const units: RowUnit[] = [];
-  for (const { file, root, read: whole } of reads) {
-    const { format } = file;
+  for (const { file, read: whole } of reads) {
+    const { format, bytes } = file;
     const constants = file.constants.map(({ field, value }) => ({ column: field.name, value }));
     for (const read of await cutRead(file, whole, rowsMin)) {
-      const argument: UnitArgument = { format, root, file: file.file, schema, constants, read };
+      const argument: UnitArgument = { format, root: bytes.root!, file: file.file, schema, constants, read };
       units.push({ module: import.meta.url, argument, rows: read.rows });
     }
   }
