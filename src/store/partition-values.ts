@@ -8,8 +8,8 @@
  * `__HIVE_DEFAULT_PARTITION__` as a folder.
  */
 import { type Data, DataType, type RecordBatch, type Schema } from '../arrow/arrow.ts';
-import { plainType } from '../arrow/canonical.ts';
-import { takeRows } from '../arrow/rows.ts';
+import { canonicalTable, plainType } from '../arrow/canonical.ts';
+import { pickRows } from '../arrow/rows.ts';
 import { valueReader } from '../arrow/values.ts';
 import { ArgumentError, SchemaMismatchError } from '../base/errors.ts';
 import { didYouMean } from '../base/names.ts';
@@ -75,29 +75,76 @@ export interface Partition {
 
 /** The rows of a batch by partition, in order of first appearance. */
 export function splitByPartition(table: string, batch: RecordBatch, columns: readonly string[]): Partition[] {
-  if (batch.numRows === 0) return [];
-  const readers = columns.map((column) => textReader(column, batch.data.children[batch.schema.fields.findIndex(({ name }) => name === column)]!));
-  const partitions = new Map<string, { readonly values: PartitionValues; readonly rows: number[] }>();
-  for (let row = 0; row < batch.numRows; row++) {
-    const texts = readers.map((read) => read(row));
-    const key = JSON.stringify(texts);
-    let partition = partitions.get(key);
-    if (partition === undefined) {
-      partition = { values: Object.fromEntries(columns.map((column, i) => [column, texts[i]!])), rows: [] };
-      partitions.set(key, partition);
-      checkCount(table, columns, partitions.size);
-    }
-    partition.rows.push(row);
-  }
+  const coded = columns.map((column) => codesOf(column, batch.data.children[batch.schema.fields.findIndex(({ name }) => name === column)]!));
+  const { ids, firstRows, counts } = partitionIds(coded, batch.numRows);
+  checkCount(table, columns, counts.length);
   const others = batch.selectAt(batch.schema.fields.flatMap(({ name }, index) => (columns.includes(name) ? [] : [index])));
-  return Array.from(partitions.values(), ({ values, rows }) => ({
-    values, rows: rows.length === batch.numRows ? others : takeRows(others, Uint32Array.from(rows)),
-  }));
+  const valuesAt = (row: number): PartitionValues => Object.fromEntries(columns.map((column, i) => [column, coded[i]!.texts[coded[i]!.codes[row]!]!]));
+  if (counts.length === 1) return [{ values: valuesAt(0), rows: others }];
+  const rowsOf = counts.map((count) => new Int32Array(count));
+  const filled = new Uint32Array(counts.length);
+  for (let row = 0; row < batch.numRows; row++) rowsOf[ids[row]!]![filled[ids[row]!]!++] = row;
+  const whole = canonicalTable(others.schema, [others]);
+  return rowsOf.map((rows, id) => ({ values: valuesAt(firstRows[id]!), rows: pickRows(whole, rows).batches[0]! }));
+}
+
+interface Coded {
+  /** For each row, which of the texts. */
+  readonly codes: Uint32Array;
+  readonly texts: readonly (string | null)[];
+}
+
+/** Dense ids of the combinations of codes, in order of first appearance. */
+function partitionIds(coded: readonly Coded[], rows: number): { ids: Uint32Array; firstRows: number[]; counts: number[] } {
+  let ids = new Uint32Array(rows);
+  let firstRows: number[] = [];
+  // A column at a time, so that a pair of numbers is never too large to be one.
+  for (const { codes, texts } of coded) {
+    const known = new Map<number, number>();
+    const paired = new Uint32Array(rows);
+    firstRows = [];
+    for (let row = 0; row < rows; row++) {
+      const pair = ids[row]! * texts.length + codes[row]!;
+      let id = known.get(pair);
+      if (id === undefined) {
+        id = firstRows.push(row) - 1;
+        known.set(pair, id);
+      }
+      paired[row] = id;
+    }
+    ids = paired;
+  }
+  const counts = firstRows.map(() => 0);
+  for (let row = 0; row < rows; row++) counts[ids[row]!]!++;
+  return { ids, firstRows, counts };
 }
 
 export function checkCount(table: string, columns: readonly string[], count: number): void {
   if (count <= partitionsMax) return;
   throw new ArgumentError('partitionBy', `${columns.join(', ')} would cut ${table} into more than ${partitionsMax} folders; partition by columns of fewer values`);
+}
+
+/** Each distinct value's text once, and for each row which it is. */
+function codesOf(column: string, data: Data): Coded {
+  const text = textReader(column, data);
+  // Numbers and codes are looked up as they are stored; only a new one is written as text.
+  const stored = data.values as ArrayLike<number | bigint>;
+  const isNumber = DataType.isInt(data.type) || DataType.isDate(data.type) || DataType.isDictionary(data.type);
+  const [codes, texts] = [new Uint32Array(data.length), [] as (string | null)[]];
+  const [known, codeOfText] = [new Map<unknown, number>(), new Map<string | null, number>()];
+  for (let row = 0; row < data.length; row++) {
+    const value = !data.getValid(row) ? null : isNumber ? stored[row]! : text(row);
+    let code = known.get(value);
+    if (code === undefined) {
+      const written = text(row);
+      code = codeOfText.get(written) ?? texts.push(written) - 1;
+      codeOfText.set(written, code);
+      known.set(value, code);
+      checkCount(column, [column], texts.length);
+    }
+    codes[row] = code;
+  }
+  return { codes, texts };
 }
 
 function textReader(column: string, data: Data): (row: number) => string | null {
