@@ -16,25 +16,22 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RecordBatch, Schema } from '../arrow/arrow.ts';
-import {
-  ArgumentError, invariant, NotFoundError, SchemaMismatchError, StorageError, throwIfCancelled, UnsupportedError,
-} from '../base/errors.ts';
-import { type Bytes, joinPath, type OpenFile } from './bytes.ts';
-import { checksumOf } from './checksum.ts';
+import { ArgumentError, NotFoundError, SchemaMismatchError, StorageError, throwIfCancelled } from '../base/errors.ts';
+import { type Bytes, joinPath } from './bytes.ts';
 import { planCompaction } from './compaction.ts';
 import { decodeBatch } from './conform.ts';
-import { type DataFile, type DataFiles, metadataOf, planDataFiles, scanDataFiles } from './data-files.ts';
-import type { FileFormat, FileFormatName, FileMetadata } from './file-format.ts';
-import { formatNamed, formatOfPath, readMetadata } from './file-formats.ts';
+import { planDataFiles, scanDataFiles } from './data-files.ts';
+import type { FileFormatName } from './file-format.ts';
+import { formatOfPath } from './file-formats.ts';
 import type { LogEntry, LoggedFile, TableFacts } from './log.ts';
+import { OwnFiles } from './own-files.ts';
 import { TableLog, type TableState } from './own-log.ts';
 import { type Places, settle, vacuum } from './own-places.ts';
-import { checkPartitionBy, partitionConstants, partitionFolder } from './partition-values.ts';
-import { mightContainConstant } from './partitions.ts';
-import { type CommittedFile, stagedPath } from './placed-file.ts';
+import { checkPartitionBy } from './partition-values.ts';
+import { stagedPath } from './placed-file.ts';
 import { planUnits } from './row-units.ts';
-import { checkColumns, type FileLimits, type FileWriter, stageFiles, type StageOptions, storedSchema } from './staging.ts';
-import { type FileStats, mightContainTime, parseStats, StatsBuilder } from './stats.ts';
+import { checkColumns, type FileLimits, type StageOptions } from './staging.ts';
+import { parseStats } from './stats.ts';
 import type { CommitRequest, CommitResult, Compaction, OwnSnapshot, OwnTable, ScanOptions, SnapshotOptions, StagedFile } from './table.ts';
 
 export interface OwnTableOptions extends FileLimits {
@@ -49,9 +46,6 @@ export interface OwnTableOptions extends FileLimits {
   /** Vacuum takes a staged file for forgotten when it is older; longer than any writer works. */
   readonly stagedAgeMs?: number;
 }
-
-/** Small enough that a stretch of time or a few entities are a small part of a file, large enough to decode fast. */
-const partRows = 1 << 17;
 
 /** Of Arrow data, in one file that is made of several. */
 const compactedBytesMax = 512 * 1024 * 1024;
@@ -77,7 +71,7 @@ class LoggedTable implements OwnTable {
   readonly name: string;
   private readonly log: TableLog;
   private readonly places: Places;
-  private readonly metadata = new Map<string, Promise<FileMetadata>>();
+  private readonly files: OwnFiles;
   private readonly now: () => number;
 
   constructor(
@@ -87,6 +81,7 @@ class LoggedTable implements OwnTable {
   ) {
     this.name = options.name ?? bytes.locate(folder);
     this.log = new TableLog(bytes, folder, this.name);
+    this.files = new OwnFiles(bytes, folder, this.name);
     this.places = { bytes, folder, log: this.log };
     this.now = options.now ?? Date.now;
   }
@@ -101,7 +96,7 @@ class LoggedTable implements OwnTable {
     throwIfCancelled(signal, `opening ${this.name}`);
     const newest = await this.log.newest();
     if (newest === undefined) return undefined;
-    for (const path of this.metadata.keys()) if (!newest.live.has(path)) this.metadata.delete(path);
+    this.files.forgetOthers(newest.live);
     const wanted = timestampUs === undefined ? (version ?? newest.head.version) : await this.log.versionAt(newest, timestampUs);
     if (wanted === newest.head.version) return this.snapshotOf(newest);
     if (!Number.isInteger(wanted) || wanted < 0 || wanted > newest.head.version) {
@@ -115,7 +110,7 @@ class LoggedTable implements OwnTable {
   ): Promise<StagedFile[]> {
     const table = this.factsFor(schema, await this.log.newest());
     checkPartitionBy(this.name, schema, table.partitionBy);
-    return this.stageAs(table, this.options, batches, options);
+    return this.files.stage(table, this.options, batches, options);
   }
 
   async commit(request: CommitRequest): Promise<CommitResult> {
@@ -133,8 +128,8 @@ class LoggedTable implements OwnTable {
     const runs: CompactedRun[] = [];
     try {
       for (const before of planned) {
-        const rows = decoded(scanDataFiles(this.dataFiles(table.schema, before, head.version), options), table.schema);
-        const after = await this.stageAs(table, limits, rows, options);
+        const rows = decoded(scanDataFiles(this.files.asData(table.schema, before, head.version), options), table.schema);
+        const after = await this.files.stage(table, limits, rows, options);
         if (after.length < before.length) runs.push({ before, after });
         else await this.discard(after);
       }
@@ -266,85 +261,9 @@ class LoggedTable implements OwnTable {
     return { kind: 'committed', version: entry.version };
   }
 
-  // ---- data files
-
-  private stageAs(
-    { schema, format, partitionBy }: TableFacts, limits: FileLimits, batches: AsyncIterable<RecordBatch> | Iterable<RecordBatch>, options: StageOptions,
-  ): Promise<StagedFile[]> {
-    const stored = storedSchema(schema, partitionBy);
-    const writer: FileWriter = {
-      table: this.name,
-      limits,
-      partitionBy,
-      write: async (pending, index, values) => {
-        const name = `part-${String(index).padStart(5, '0')}-${randomUUID()}${formatNamed(format).ending}`;
-        const path = joinPath(partitionFolder(this.name, partitionBy, values), name);
-        const file = await this.stageFile(formatNamed(format), path, stored, pending);
-        return partitionBy.length === 0 ? file : { ...file, partitionValues: values };
-      },
-      discard: ({ path }) => this.bytes.delete(stagedPath(this.folder, path)),
-    };
-    return stageFiles(writer, schema, batches, options);
-  }
-
-  private async stageFile(format: FileFormat, path: string, schema: Schema, batches: readonly RecordBatch[]): Promise<StagedFile> {
-    const stats = new StatsBuilder(schema);
-    for (const batch of batches) stats.add(batch);
-    const content = format.encode(schema, batches, { partRows });
-    const rows = batches.reduce((sum, batch) => sum + batch.numRows, 0);
-    const metadata = await readMetadata(format, async () => contentFile(path, content));
-    invariant(metadata.rows === rows, `${rows} rows were encoded as ${metadata.rows}`);
-    const place = stagedPath(this.folder, path);
-    try {
-      await this.bytes.writeNew(place, content);
-    } catch (thrown) {
-      // It may be there nevertheless, if only the answer was lost.
-      await this.bytes.delete(place).catch(() => undefined);
-      throw thrown;
-    }
-    return { path, rows, parts: format.partsOf(metadata), bytes: content.length, checksum: checksumOf(content), stats: stats.finish() };
-  }
-
-  private dataFiles(schema: Schema, logged: Iterable<LoggedFile>, version: number): DataFiles {
-    return { name: this.name, schema, passedOver: [], files: Array.from(logged, (file) => this.dataFile(schema, file, version)) };
-  }
-
-  private dataFile(schema: Schema, logged: LoggedFile, version: number): DataFile {
-    const { bytes, folder } = this;
-    const { path, size, checksum, rows, parts } = logged;
-    const file: CommittedFile = { kind: 'committed', folder, path, size, checksum, version };
-    const name = bytes.locate(joinPath(folder, path));
-    const format = formatOfPath(path)?.name;
-    if (format === undefined) throw new UnsupportedError(name, 'its ending', 'the commit log names it as a data file, but its ending is that of no format known here; update this library');
-    const constants = partitionConstants(this.name, schema, logged.partitionValues);
-    let stats: FileStats | undefined;
-    return {
-      name,
-      format,
-      bytes,
-      file,
-      rows,
-      parts,
-      constants,
-      mightContain: ({ column, range }) => {
-        stats ??= parseStats(logged.stats);
-        return mightContainConstant(constants, column, range) && mightContainTime(stats, column, range);
-      },
-      metadata: () => {
-        let metadata = this.metadata.get(path);
-        if (metadata === undefined) {
-          metadata = metadataOf({ format, bytes, file });
-          this.metadata.set(path, metadata);
-          metadata.catch(() => this.metadata.delete(path));
-        }
-        return metadata;
-      },
-    };
-  }
-
   private snapshotOf({ head, content, table, live }: TableState): OwnSnapshot {
     const logged = [...live.values()];
-    const files = this.dataFiles(table.schema, logged, head.version);
+    const files = this.files.asData(table.schema, logged, head.version);
     return {
       name: this.name,
       format: table.format,
@@ -396,16 +315,4 @@ function checkAppend(name: string, { schema, format, partitionBy }: TableFacts, 
       throw new SchemaMismatchError(name, column, `has no nulls by its schema, but ${nulls} are to be appended`);
     }
   }
-}
-
-/** A file that is still in memory. */
-function contentFile(name: string, content: Uint8Array): OpenFile {
-  return {
-    name,
-    size: content.length,
-    modifiedNs: 0n,
-    read: async (start, end) => content.slice(start, end),
-    stat: async () => ({ size: content.length, modifiedNs: 0n }),
-    close: async () => undefined,
-  };
 }
