@@ -203,6 +203,32 @@ test('a sum is looked at in time although counts pass the mark by rows that add 
   assert.deepEqual(cellsOf(answer, 'amount_sum'), [sumOf(values.filter((value) => value !== null))]);
 });
 
+test('property: nulls that are filled are nulls that are left out, whatever share they are and wherever batches begin', () => {
+  const some = <T>(values: fc.Arbitrary<T>, rows: number) =>
+    fc.constantFrom(0.03, 0.5, 0.97).chain((share) => fc.array(fc.tuple(values, fc.double({ min: 0, max: 1, noNaN: true })).map(([value, at]) => (at < share ? null : value)), { minLength: rows, maxLength: rows }));
+  const tables = fc.integer({ min: 0, max: 200 }).chain((rows) =>
+    fc.record({
+      id: fc.array(fc.integer({ min: 0, max: 4 }), { minLength: rows, maxLength: rows }),
+      amount: some(finite, rows), date: some(fc.bigInt({ min: -(1n << 63n), max: (1n << 63n) - 1n }), rows), number: some(fc.integer({ min: -9, max: 9 }), rows),
+      cuts: fc.array(fc.nat({ max: rows }), { maxLength: 3 }),
+    }),
+  );
+  fc.assert(
+    fc.property(tables, ({ id, amount, date, number, cuts }) => {
+      const table = batchesOf(
+        { id: { type: types.int32, values: id }, amount: { type: types.double, values: amount }, date: { type: types.int64, values: date }, number: { type: types.int32, values: number } },
+        cuts,
+      );
+      const all = run(table, { keys: ['id'], outputs: outputsOf({ amount: ['sum', 'min', 'max', 'count'], date: ['min', 'max'], number: ['sum', 'min', 'max'] }) });
+      for (const spec of [{ amount: 'sum', date: 'max' }, { amount: ['sum', 'count'], date: 'min' }, { date: 'max', amount: 'min' }, { number: 'sum', amount: 'max' }] as const) {
+        const some = run(table, { keys: ['id'], outputs: outputsOf(spec as Record<string, Agg | Agg[]>) });
+        for (const { name } of some.schema.fields) assert.deepEqual(cellsOf(some, name), cellsOf(all, name), name);
+      }
+    }),
+    { numRuns: 200 },
+  );
+});
+
 test('keys that differ in zeros at their end only are different keys, even where all hashes are equal', () => {
   const names = ['', '\0', '\0\0', 'abcdefgh', 'abcdefgh\0', 'sixteen letters!', 'sixteen letters!\0', 'sixteen letters!\0\0'];
   const table = tableOf({ name: { type: types.utf8, values: [...names, ...names] } });

@@ -223,7 +223,7 @@ function meetCounted(grouper: usize): void {
 }
 
 /** Whether an id is a key's. */
-@inline function isAlive(grouper: usize, id: u32): bool {
+@inline export function isAlive(grouper: usize, id: u32): bool {
   return id >= load<u32>(grouper + iMetCount) || load<u8>(<usize>load<u32>(grouper + iMet) + id) != 0;
 }
 

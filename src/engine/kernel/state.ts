@@ -306,13 +306,75 @@ export function accumulatePair(
   else choosePair(what, whatSecond, doubles, integers, ids, count, states, stride, wides, offset, flip, false);
 }
 
-/** Counts the nulls of each group: `nulls` has one i64 a group. */
-export function countNulls(bitmap: usize, bitOffset: i32, rows: usize, count: i32, ids: usize, nulls: usize): void {
-  for (let i = 0; i < count; i++) {
-    const row = rows == 0 ? <u32>i : load<u32>(rows + (<usize>i << 2));
-    const place = nulls + (<usize>load<u32>(ids + (<usize>i << 2)) << 3);
-    store<i64>(place, load<i64>(place) + <i64>(1 - validBit(bitmap, bitOffset, row)));
+/**
+ * Counts the nulls of each group, or its values: `counts` has one i64 a group. Up to eight bytes behind the bitmap are read.
+ */
+export function countNulls(bitmap: usize, bitOffset: i32, rows: usize, count: i32, ids: usize, ofValues: i32, counts: usize): void {
+  if (rows == 0) {
+    const flip: u64 = ofValues != 0 ? 0 : u64.MAX_VALUE;
+    // As many bits at a time as are left of a word wherever in its first byte they begin.
+    for (let start = 0; start < count; start += 56) {
+      const bit = bitOffset + start;
+      let counted = ((load<u64>(bitmap + (bit >> 3)) >> <u64>(bit & 7)) ^ flip) & ((1 << 56) - 1);
+      if (start + 56 > count) counted &= (<u64>1 << <u64>(count - start)) - 1;
+      while (counted != 0) {
+        const place = counts + (<usize>load<u32>(ids + (<usize>(start + <i32>ctz<u64>(counted)) << 2)) << 3);
+        store<i64>(place, load<i64>(place) + 1);
+        counted &= counted - 1;
+      }
+    }
+    return;
   }
+  for (let i = 0; i < count; i++) {
+    const place = counts + (<usize>load<u32>(ids + (<usize>i << 2)) << 3);
+    store<i64>(place, load<i64>(place) + <i64>i32(validBit(bitmap, bitOffset, load<u32>(rows + (<usize>i << 2))) == ofValues));
+  }
+}
+
+/** Turns counts of nulls into counts of values, or back: of a group's rows, those that are not counted. */
+export function invertCounts(counts: usize, groups: i32, states: usize, stride: usize): void {
+  for (let group = 0; group < groups; group++) {
+    const place = counts + (<usize>group << 3);
+    store<i64>(place, load<i64>(states + <usize>group * stride) - load<i64>(place));
+  }
+}
+
+/** How many of these bits are set. Up to eight bytes behind them are read. */
+export function countBits(bitmap: usize, bitOffset: i32, count: i32): i32 {
+  let set: u64 = 0;
+  for (let start = 0; start < count; start += 56) {
+    const bit = bitOffset + start;
+    const kept: u64 = start + 56 > count ? (<u64>1 << <u64>(count - start)) - 1 : (1 << 56) - 1;
+    set += popcnt<u64>((load<u64>(bitmap + (bit >> 3)) >> <u64>(bit & 7)) & kept);
+  }
+  return <i32>set;
+}
+
+/** Values with `identity` for each null: what changes no state when it is added. `rows` as in `compact64`. */
+export function fillNulls(words: usize, bitmap: usize, bitOffset: i32, rows: usize, count: i32, identity: i64, out: usize): void {
+  let i = 0;
+  if (rows == 0) {
+    const filler = i64x2.splat(identity);
+    for (; i + 8 <= count; i += 8) {
+      const bit = bitOffset + i;
+      const bits = i64x2.splat(<i64>(load<u16>(bitmap + (bit >> 3)) >> <u16>(bit & 7)));
+      const from = words + (<usize>i << 3);
+      const to = out + (<usize>i << 3);
+      v128.store(to, v128.bitselect(v128.load(from), filler, areSet(bits, i64x2(1, 2))));
+      v128.store(to, v128.bitselect(v128.load(from, 16), filler, areSet(bits, i64x2(4, 8))), 16);
+      v128.store(to, v128.bitselect(v128.load(from, 32), filler, areSet(bits, i64x2(16, 32))), 32);
+      v128.store(to, v128.bitselect(v128.load(from, 48), filler, areSet(bits, i64x2(64, 128))), 48);
+    }
+  }
+  for (; i < count; i++) {
+    const row = rows == 0 ? <u32>i : load<u32>(rows + (<usize>i << 2));
+    const isValid = validBit(bitmap, bitOffset, row) != 0;
+    store<i64>(out + (<usize>i << 3), select<i64>(load<i64>(words + (<usize>i << 3)), identity, isValid));
+  }
+}
+
+@inline function areSet(bits: v128, wanted: v128): v128 {
+  return i64x2.eq(v128.and(bits, wanted), wanted);
 }
 
 /** For partial states, which count values: `rows[i] − counts[i]` more nulls. */

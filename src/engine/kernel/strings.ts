@@ -221,13 +221,12 @@ export function groupCodes(
   }
 }
 
-/** The own id of each string of a grouper of another thread, in the same memory. */
-export function mergeStrings(grouper: usize, other: usize, ids: usize): void {
-  const count = load<u32>(other + sCount);
-  for (let id: u32 = 0; id < count; id++) {
-    const entry = entryOf(other, id);
+/** The own id of each string of a grouper of another thread, in the same memory; of those of `groups` where it is not 0. */
+export function mergeStrings(grouper: usize, other: usize, groups: usize, count: i32, ids: usize): void {
+  for (let i = 0; i < count; i++) {
+    const entry = entryOf(other, groups == 0 ? <usize>i : <usize>load<u32>(groups + (<usize>i << 2)));
     makeRoom(grouper, 1);
-    store<u32>(ids + (<usize>id << 2), idOfString(grouper, placeOf(entry), load<u32>(entry, eLength)));
+    store<u32>(ids + (<usize>i << 2), idOfString(grouper, placeOf(entry), load<u32>(entry, eLength)));
   }
 }
 
