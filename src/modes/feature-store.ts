@@ -10,7 +10,8 @@ import { checkName, didYouMean } from '../base/names.ts';
 import { type Instant, parseInstant } from '../base/time.ts';
 import type { FeatureSetDefinition, InputDefinition, NodeDefinition, ProjectConfig } from '../config/definition.ts';
 import { loadProject, projectFromObject } from '../config/load.ts';
-import { localBytes } from '../store/local-bytes.ts';
+import { bytesAt, type StorageOptions } from '../store/bytes-at.ts';
+import type { S3Options } from '../store/s3/client.ts';
 import type { Compaction, OwnTable } from '../store/table.ts';
 import { checkTableFormat, openWritable } from '../store/tables.ts';
 import type { Progress, RunOptions } from './compute.ts';
@@ -37,6 +38,8 @@ export interface OpenOptions {
   readonly logger?: (line: string) => void;
   /** What `${NAME}` in the configuration reads; by default the process's environment. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** How `s3://` paths are reached; by default as AWS_REGION, AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and their like say. */
+  readonly s3?: S3Options;
   /** Where relative paths start when the configuration is an object; by default the working directory. */
   readonly folder?: string;
 }
@@ -60,12 +63,14 @@ export class FeatureStore {
   private readonly definitions = new Map<string, FeatureSetDefinition>();
   private readonly tables = new Map<string, FeatureTables>();
   private readonly sources: Sources;
+  private readonly storage: StorageOptions;
 
   private constructor(
     readonly config: ProjectConfig,
     private readonly options: OpenOptions,
   ) {
-    this.sources = new Sources(config);
+    this.storage = { s3: options.s3, env: options.env };
+    this.sources = new Sources(config, this.storage);
     for (const definition of config.featureSets) this.definitions.set(definition.name, definition);
   }
 
@@ -242,7 +247,7 @@ export class FeatureStore {
     if (tables === undefined) {
       const folder = `${this.config.storagePath}/${checkName(name, 'feature set')}`;
       const { storageFormat: format } = this.config;
-      const open = (table: string): OwnTable => openWritable(localBytes(`${folder}/${table}`), '', format, { now: () => this.now().getTime() });
+      const open = (table: string): OwnTable => openWritable(bytesAt(`${folder}/${table}`, this.storage), '', format, { now: () => this.now().getTime() });
       tables = { format, features: open('features'), tiles: open('tiles') };
       this.tables.set(name, tables);
     }

@@ -1,13 +1,12 @@
 /** Tables on their own, by path: opened whatever they are, written in the format that is asked for. */
-import { basename, dirname, resolve } from 'node:path';
 import { type RecordBatch, type Schema, Table } from '../arrow/arrow.ts';
 import { decodeBatch } from './conform.ts';
-import { ArgumentError, CommitConflictError, UnsupportedError } from '../base/errors.ts';
+import { ArgumentError, CommitConflictError } from '../base/errors.ts';
 import { didYouMean } from '../base/names.ts';
 import { type Instant, parseInstant } from '../base/time.ts';
 import type { Bytes } from './bytes.ts';
+import { placeAt, type StorageOptions } from './bytes-at.ts';
 import { requestedSchema } from './data-files.ts';
-import { localBytes } from './local-bytes.ts';
 import { isOwnTable } from './own-table.ts';
 import { openStored } from './source.ts';
 import type { ScanOptions, ScanPlan, Snapshot } from './table.ts';
@@ -23,7 +22,7 @@ export interface OpenedTable {
   plan(options?: ScanOptions): Promise<ScanPlan>;
 }
 
-export interface OpenTableOptions {
+export interface OpenTableOptions extends StorageOptions {
   /** A number; for tables with a log only. */
   readonly version?: number;
   /** The version that was the newest then; for tables with a log only. */
@@ -32,8 +31,8 @@ export interface OpenTableOptions {
 }
 
 /** Opens the file, folder or table at a path. */
-export async function openTable(path: string, { timestamp, ...options }: OpenTableOptions = {}): Promise<OpenedTable> {
-  const { bytes, name } = placeOf(path);
+export async function openTable(path: string, { timestamp, s3, env, ...options }: OpenTableOptions = {}): Promise<OpenedTable> {
+  const { bytes, name } = placeAt(path, { s3, env });
   if (timestamp !== undefined && options.version !== undefined) throw new ArgumentError('timestamp', 'a version is asked for by its number or by a time, not by both');
   const snapshot = await openStored(bytes, name).snapshot({ ...options, ...(timestamp !== undefined && { timestampUs: parseInstant(timestamp, 'timestamp') }) });
   const rowsOf = async function* (scanOptions: ScanOptions = {}): AsyncGenerator<RecordBatch, void, void> {
@@ -55,7 +54,7 @@ export async function openTable(path: string, { timestamp, ...options }: OpenTab
   };
 }
 
-export interface WriteTableOptions {
+export interface WriteTableOptions extends StorageOptions {
   /** Absent: as the table has it; Parquet where there is none yet. */
   readonly format?: TableFormat;
   /** What to do when there is a table already; `error` unless told otherwise. */
@@ -68,10 +67,10 @@ export interface WriteTableOptions {
 
 /** Writes the rows as one commit; readers see all of them or none. */
 export async function writeTable(path: string, table: Table, options: WriteTableOptions = {}): Promise<{ readonly version: number }> {
-  const { format, mode = 'error', partitionBy, ...staging } = options;
+  const { format, mode = 'error', partitionBy, s3, env, ...staging } = options;
   const modes = ['append', 'overwrite', 'error'];
   if (!modes.includes(mode)) throw new ArgumentError('mode', `'${mode}' is not one of ${modes.join(', ')}${didYouMean(mode, modes)}`);
-  const { bytes, name } = placeOf(path);
+  const { bytes, name } = placeAt(path, { s3, env });
   const where = bytes.locate(name);
   await refuseForeign(bytes, name);
   const own = openWritable(bytes, name, format, partitionBy === undefined ? {} : { partitionBy: typeof partitionBy === 'string' ? [partitionBy] : partitionBy });
@@ -103,12 +102,4 @@ async function refuseForeign(bytes: Bytes, name: string): Promise<void> {
   if (names.length > 0) {
     throw new ArgumentError('path', `${where} is no table of this library, and not empty (${names.slice(0, 3).join(', ')}); choose another folder`);
   }
-}
-
-function placeOf(path: string): { bytes: Bytes; name: string } {
-  if (path === '' || path.includes('\0')) throw new ArgumentError('path', `${JSON.stringify(path)} is not a path`);
-  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(path)?.[1];
-  if (scheme !== undefined) throw new UnsupportedError(path, scheme, `this version reads and writes local files, not ${scheme}://`);
-  const absolute = resolve(path);
-  return { bytes: localBytes(dirname(absolute)), name: basename(absolute) };
 }

@@ -6,7 +6,7 @@
  */
 import { DamagedFileError, invariant, NotFoundError, StorageError } from '../base/errors.ts';
 import { formatInstant } from '../base/time.ts';
-import { type Bytes, joinPath } from './bytes.ts';
+import { type Bytes, type FileState, isSameState, joinPath } from './bytes.ts';
 import { decodeEntry, encodeEntry, entryName, type LogEntry, type LoggedFile, type TableFacts, versionOf } from './log.ts';
 
 /** A version as it follows from the log. Never changed once made. */
@@ -20,12 +20,12 @@ export interface TableState {
   /** Files that entries since the last overwrite, or that overwrite itself, have removed. */
   readonly removed: ReadonlySet<string>;
   /** Of the head's entry: when it differs, the folder was deleted and made anew. */
-  readonly modifiedNs: bigint;
+  readonly headState: FileState;
 }
 
 interface ReadEntry {
   readonly entry: LogEntry;
-  readonly modifiedNs: bigint;
+  readonly fileState: FileState;
 }
 
 export class TableLog {
@@ -43,7 +43,7 @@ export class TableLog {
     let state = this.last;
     if (state !== undefined) {
       const head = await this.bytes.stat(this.entryPath(state.head.version));
-      if (head?.modifiedNs !== state.modifiedNs) state = undefined;
+      if (head === undefined || !isSameState(head, state.headState)) state = undefined;
     }
     if (state === undefined) {
       const last = await this.lastListed();
@@ -127,7 +127,7 @@ export class TableLog {
     const file = await this.bytes.open(this.entryPath(version));
     if (file === undefined) return undefined;
     try {
-      return { entry: decodeEntry(file.name, version, await file.read(0, file.size)), modifiedNs: file.modifiedNs };
+      return { entry: decodeEntry(file.name, version, await file.read(0, file.size)), fileState: file };
     } finally {
       await file.close();
     }
@@ -139,13 +139,13 @@ export class TableLog {
 }
 
 /** The state after one more entry. */
-function follow(state: TableState | undefined, { entry, modifiedNs }: ReadEntry): TableState {
+function follow(state: TableState | undefined, { entry, fileState }: ReadEntry): TableState {
   const table = entry.table ?? state?.table;
   invariant(table !== undefined, `entry ${entry.version} builds on nothing`);
   const base = entry.table === undefined ? state : undefined;
   const removed = new Set([...(base?.removed ?? []), ...entry.remove]);
   const content = entry.kind === 'compact' && state !== undefined ? state.content : entry;
-  return { head: entry, content, table, live: liveAfter(base?.live ?? new Map(), entry), removed, modifiedNs };
+  return { head: entry, content, table, live: liveAfter(base?.live ?? new Map(), entry), removed, headState: fileState };
 }
 
 function liveAfter(before: ReadonlyMap<string, LoggedFile>, { add, remove }: LogEntry): Map<string, LoggedFile> {

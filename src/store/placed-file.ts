@@ -7,8 +7,9 @@
  *   immutable   a file that a foreign log names, which is never written again; verified where the log knows a checksum
  */
 import { DamagedFileError } from '../base/errors.ts';
-import { type Bytes, type FileStat, joinPath, type OpenFile } from './bytes.ts';
+import { type Bytes, type FileStat, type FileState, isSameState, joinPath, type OpenFile } from './bytes.ts';
 import { verifiedFile } from './checksum.ts';
+import { followedFile } from './followed-file.ts';
 
 export interface ListedFile extends FileStat {
   readonly kind: 'listed';
@@ -43,8 +44,8 @@ export async function openPlaced(bytes: Bytes, file: PlacedFile): Promise<OpenFi
   if (opened === undefined) throw gone(bytes, file);
   try {
     if (file.kind === 'listed') checkUnchanged(file, opened.name, opened);
-    else if (file.checksum !== undefined) return verifiedFile(opened, file.size, file.checksum);
-    else checkSize(opened, file.size);
+    else if (file.checksum === undefined) checkSize(opened, file.size);
+    else return verifiedFile(file.kind === 'committed' ? followedFile(opened, () => find(bytes, file)) : opened, file.size, file.checksum);
     return opened;
   } catch (thrown) {
     await opened.close();
@@ -62,7 +63,7 @@ export async function verifyPlaced(file: PlacedFile, opened: OpenFile): Promise<
 export function identityOf(file: PlacedFile): string {
   switch (file.kind) {
     case 'listed':
-      return `${file.path}\0${file.size}\0${file.modifiedNs}`;
+      return `${file.path}\0${file.size}\0${file.modifiedNs}${file.etag === undefined ? '' : `\0${file.etag}`}`;
     case 'committed':
       return `${file.folder}\0${file.path}\0${file.checksum}`;
     case 'immutable':
@@ -111,7 +112,7 @@ function checkSize({ name, size }: OpenFile, expected: number): void {
   throw new DamagedFileError(name, `has ${size} bytes, but ${expected} were committed; it is truncated or was overwritten`);
 }
 
-function checkUnchanged(expected: FileStat, name: string, found: { readonly size: number; readonly modifiedNs: bigint }): void {
-  if (found.size === expected.size && found.modifiedNs === expected.modifiedNs) return;
+function checkUnchanged(expected: FileStat, name: string, found: FileState): void {
+  if (isSameState(expected, found)) return;
   throw new DamagedFileError(name, 'changed while it was read: its size or time of modification is not what it was when the table was opened. Read again');
 }

@@ -14,11 +14,11 @@ import { Schema } from '../arrow/arrow.ts';
 import { ArgumentError, NotFoundError, UnsupportedError } from '../base/errors.ts';
 import { checkName, didYouMean } from '../base/names.ts';
 import { type Bytes, type FileStat, joinPath, mapConcurrently } from './bytes.ts';
+import { bytesAt } from './bytes-at.ts';
 import { type Constant, unionSchema } from './conform.ts';
 import { type DataFile, type DataFiles, metadataOf, planDataFiles, scanDataFiles } from './data-files.ts';
 import type { FileFormat, FileMetadata } from './file-format.ts';
 import { formatNamed, formatOfPath } from './file-formats.ts';
-import { localBytes } from './local-bytes.ts';
 import { isOwnTable, openOwnTable } from './own-table.ts';
 import { mightContainConstant, partitionColumns } from './partitions.ts';
 import { identityOf, type ListedFile } from './placed-file.ts';
@@ -28,7 +28,7 @@ import type { OwnTable, ReadableTable, ScanOptions, Snapshot, SnapshotOptions } 
 /** The table of that name in a layer: the bytes under the layer's folder, or the path of it. */
 export function openSource(layer: Bytes | string, table: string): ReadableTable {
   checkName(table, 'source');
-  const bytes = typeof layer === 'string' ? localBytes(layer) : layer;
+  const bytes = typeof layer === 'string' ? bytesAt(layer) : layer;
   const stored = new StoredTable(bytes, table);
   return {
     name: table,
@@ -197,8 +197,8 @@ class StoredTable {
   }
 }
 
-function listed({ path, size, modifiedNs }: FileStat): ListedFile {
-  return { kind: 'listed', path, size, modifiedNs };
+function listed({ path, size, modifiedNs, etag }: FileStat): ListedFile {
+  return { kind: 'listed', path, size, modifiedNs, ...(etag !== undefined && { etag }) };
 }
 
 function refuseOrc(where: string, path: string): void {

@@ -34,7 +34,7 @@ describe('tables by path', () => {
     await assert.rejects(writeTable(path, events(9, 1), { format: 'xlsx' as 'delta' }), UnsupportedError);
     await assert.rejects(writeTable(path, events(9, 1), { mode: 'append', partitionBy: 'name' }), /partitioned by nothing, not by name/);
     await assert.rejects(writeTable(path, events(9, 1), { mode: 'appendd' as 'append' }), /did you mean 'append'/);
-    await assert.rejects(writeTable('s3://bucket/t', events(9, 1)), UnsupportedError);
+    await assert.rejects(writeTable('gs://bucket/t', events(9, 1)), UnsupportedError);
     const other = new Table(new Schema([new Field('id', new Int32(), true)]));
     await assert.rejects(writeTable(path, other, { mode: 'append' }), SchemaMismatchError);
     assert.deepEqual((await localBytes(path).names('_staged')) ?? [], []);
