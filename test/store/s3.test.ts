@@ -187,7 +187,7 @@ describe('s3: reading', () => {
 
   it('one column and one day of a large table are a small part of its bytes', async (t) => {
     const server = await startS3(t);
-    const table = openOwnTable(s3Bytes('s3://bucket/t', server.options), '', { fileRowsMax: 20_000 });
+    const table = openOwnTable(s3Bytes('s3://bucket/t', server.options), '', { fileRowsMax: 8_000 });
     await write(table, 'append', events(0, 400_000));
     const fresh = await openOwnTable(s3Bytes('s3://bucket/t', server.options), '').snapshot();
     server.bytesRead = 0;

@@ -106,7 +106,7 @@ export class S3Server {
 
   private perform(call: S3Call, body: Buffer): Answer {
     const { method, key, headers } = call;
-    if (!decodeURIComponent(call.key).length && method === 'GET') return this.list(call.query);
+    if (key === '' && method === 'GET') return this.list(call.query);
     const found = this.objects.get(key);
     if (method === 'PUT') {
       const source = headers['x-amz-copy-source'];

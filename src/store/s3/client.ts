@@ -95,7 +95,8 @@ export class S3Client {
       try {
         const answer = await this.attempt(request);
         const code = answer.status >= 300 || isHiddenError(request, answer) ? codeOf(answer) : '';
-        if (code === '' ? answer.status < 300 : request.expected?.includes(answer.status) && code !== 'NoSuchBucket') return { ...answer, code };
+        const isAnswer = answer.status < 300 ? code === '' : request.expected?.includes(answer.status) && code !== 'NoSuchBucket';
+        if (isAnswer) return { ...answer, code };
         const isExpired = expiredCodes.has(code) && !isRenewed;
         if (isExpired) {
           isRenewed = true;
@@ -119,7 +120,9 @@ export class S3Client {
     url.pathname += encodeKey(key);
     url.search = Object.entries(query).map(([name, value]) => `${encode(name)}=${encode(value)}`).join('&');
     const signed = await this.sign(method, url, headers, body);
-    const timeoutMs = this.timeoutMs + Math.ceil((answerBytesMax + (body?.length ?? 0)) / bytesPerSecondMin) * 1000;
+    // How long a list will be is not known; it is never long.
+    const bytesExpected = (body?.length ?? 0) + (key === '' ? 0 : answerBytesMax);
+    const timeoutMs = this.timeoutMs + Math.floor(bytesExpected / bytesPerSecondMin) * 1000;
     return exchange({ method, url, headers: signed, body, answerBytesMax: Math.max(answerBytesMax, errorBytesMax), timeoutMs });
   }
 
