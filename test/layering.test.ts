@@ -78,6 +78,11 @@ test('an outside library is imported in one place', () => {
   assert.deepEqual(wrong, []);
 });
 
+test('what speaks to object stores is loaded when it is needed, not by importing the package', () => {
+  const wrong = sources(src).filter((file) => /^import (?!type)[^;]*from '(aws4fetch|node:https?)'/m.test(readFileSync(join(src, file), 'utf8')));
+  assert.deepEqual(wrong, []);
+});
+
 test('the engine has no I/O and no clock', () => {
   const wrong = sources(src).filter((file) => {
     if (floorOf(file) !== 'engine' && floorOf(file) !== 'arrow') return false;

@@ -14,7 +14,8 @@ import { TeamRun } from './threads/team.ts';
 
 /**
  * Rows that whoever works on them fetches for themselves, on whatever thread that is: a module whose export `rowsOf` is
- * called with `argument`, plain data that can be cloned, and gives batches of the run's schema (`RowsOf`).
+ * called with `argument`, plain data that can be cloned, and gives batches of the run's schema (`RowsOf`), each of which need
+ * only be good until the next is asked for.
  */
 export interface RowUnit {
   /** The module's URL. */

@@ -8,6 +8,7 @@
  * process that dies before it has changed nothing that a reader sees.
  */
 import type { Schema, Table } from '../arrow/arrow.ts';
+import { oneBatch } from '../arrow/canonical.ts';
 import { pickColumns, sortedBy } from '../arrow/rows.ts';
 import { CommitConflictError, SchemaMismatchError } from '../base/errors.ts';
 import type { TimeRange } from '../base/time.ts';
@@ -226,7 +227,7 @@ async function computeTimed(
   const pass = { snapshot: source, scan, phase: 'reading the source', onProgress: options.onProgress } as const;
   const plans = [{ ...planOf(dated), tile }, ...windows.map(planOf)];
   const { states, ...counts } = await aggregateRows(pass, plans, run, async (aggregations, sourceRows) => ({
-    states: await aggregations.states(),
+    states: (await aggregations.states()).map(oneBatch),
     sourceRows,
     rowsWithNullKey: aggregations.counters[0]!.rowsDroppedNullKey,
   }));
@@ -253,7 +254,7 @@ async function mergeStates(
   const merge = createAggregation(plan, sourceSchema, { ...defined(run), rowsExpected: states.numRows });
   try {
     for (const batch of states.batches) await merge.addStates(batch, stateOptions);
-    return await merge.finish();
+    return oneBatch(await merge.finish());
   } finally {
     await merge.close();
   }

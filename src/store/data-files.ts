@@ -104,13 +104,13 @@ async function* scanInOrder(table: DataFiles, options: ScanOptions): AsyncGenera
   for (const file of table.files) {
     throwIfCancelled(options.signal, `reading ${table.name}`);
     const read = await planFile(file, schema, options);
-    if (read !== undefined) yield* scanFile(file, read, schema, options.signal);
+    if (read !== undefined) yield* scanFile(file, read, schema, { signal: options.signal });
   }
 }
 
-/** The rows that are to be read of one file, with the columns of `schema`. */
+/** The rows that are to be read of one file, with the columns of `schema`. Batches that are `lent` are good until the next is asked for. */
 export async function* scanFile(
-  file: ReadableFile, read: FileRead, schema: Schema, signal: AbortSignal | undefined,
+  file: ReadableFile, read: FileRead, schema: Schema, { signal, lent = false }: { readonly signal?: AbortSignal | undefined; readonly lent?: boolean },
 ): AsyncGenerator<RecordBatch, void, void> {
   const { plan, names, deleted } = read;
   if (plan.columns.length === 0) {
@@ -122,7 +122,8 @@ export async function* scanFile(
   const opened = await openPlaced(file.bytes, file.file);
   try {
     const metadata = await file.metadata();
-    const stored = format.scan(opened, metadata, plan, signal);
+    // Where rows are told by their positions, all rows of the plan's stretches must come.
+    const stored = format.scan(opened, metadata, plan, { signal, lent, pruned: deleted === undefined });
     const batches = deleted === undefined ? stored : withoutDeleted(stored, format.stretchesOf(metadata, plan), deleted);
     for await (const batch of batches) yield conformBatch(names === undefined ? batch : renamed(batch, names), schema, file.constants);
     await verifyPlaced(file.file, opened);

@@ -38,6 +38,14 @@ export interface RowStretch {
   readonly rows: number;
 }
 
+export interface FileScanOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Rows outside of the plan's time range may be left out; otherwise all rows of its stretches come. */
+  readonly pruned: boolean;
+  /** A batch need be good until the next is asked for only. */
+  readonly lent: boolean;
+}
+
 export interface FileEncodeOptions {
   /** How many rows a part has at most. */
   readonly partRows?: number;
@@ -56,12 +64,12 @@ export interface FileFormat<Metadata extends FileMetadata = FileMetadata, Plan e
   plan(metadata: Metadata, options: ScanOptions): Plan;
   /** How many parts the plan reads. */
   partsRead(plan: Plan): number;
-  /** Which rows the plan reads, in file order. */
+  /** Which rows the plan reads, in file order; those that a scan which is pruned leaves out among them. */
   stretchesOf(metadata: Metadata, plan: Plan): RowStretch[];
   /** The plan in parts that are read on their own, each with `rowsMin` rows or more as far as there are so many. */
   cut(metadata: Metadata, plan: Plan, rowsMin: number): Plan[];
   /** Text may come as a dictionary of the column's type. */
-  scan(bytes: FileBytes, metadata: Metadata, plan: Plan, signal: AbortSignal | undefined): AsyncGenerator<RecordBatch, void, void>;
+  scan(bytes: FileBytes, metadata: Metadata, plan: Plan, options: FileScanOptions): AsyncGenerator<RecordBatch, void, void>;
   /** The bytes of one file; the columns of each batch are those of `schema`, in its order. */
   encode(schema: Schema, batches: readonly RecordBatch[], options: FileEncodeOptions): Uint8Array;
 }

@@ -52,7 +52,7 @@ export async function planUnits(table: DataFiles, options: ScanOptions = {}): Pr
   return units;
 }
 
-/** The rows of a unit. Throws as a scan does. */
+/** The rows of a unit. A batch is good until the next is asked for. Throws as a scan does. */
 export async function* rowsOf(unit: unknown, signal?: AbortSignal): AsyncGenerator<RecordBatch, void, void> {
   const { format, root, file, schema: stream, constants, read } = unit as UnitArgument;
   const bytes = localBytes(root);
@@ -62,7 +62,7 @@ export async function* rowsOf(unit: unknown, signal?: AbortSignal): AsyncGenerat
     return field === undefined ? [] : [{ field, value }];
   });
   const metadata = (): Promise<FileMetadata> => knownMetadata(`${root}\0${identityOf(file)}`, () => metadataOf({ format, bytes, file }));
-  yield* scanFile({ format, bytes, file, constants: told, metadata }, read, schema, signal);
+  yield* scanFile({ format, bytes, file, constants: told, metadata }, read, schema, { signal, lent: true });
 }
 
 /** In the order in which they were last asked for. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import {
-  Binary, Bool, type DataType, DateDay, Decimal, Dictionary, Field, Float64, Int32, Int64, type RecordBatch, Schema, type Table, TimestampMicrosecond, Utf8,
+  Binary, Bool, type DataType, DateDay, Decimal, Dictionary, Field, Float64, Int32, Int64, type RecordBatch, Schema, Table, tableFromIPC, tableToIPC, TimestampMicrosecond, Utf8,
 } from '../../src/arrow/arrow.ts';
 import { canonicalTable, tablesEqual } from '../../src/arrow/canonical.ts';
 import { pickRows } from '../../src/arrow/rows.ts';
@@ -90,7 +90,8 @@ function dataFiles(format: FileFormat): void {
   async function rowsIn(table: DataFiles, options: ScanOptions = {}): Promise<Table> {
     const scanned = await read(table, scanDataFiles(table, options), options);
     const plan = await planDataFiles(table, options);
-    assert.equal(plan.rows, scanned.numRows);
+    // Pages are pruned as they are read: of those row groups fewer rows may come than planned.
+    assert.ok(options.timeRange === undefined ? plan.rows === scanned.numRows : plan.rows >= scanned.numRows);
     const units = await planUnits(table, options);
     if (units === undefined) return scanned;
     const ofUnits = async function* (): AsyncGenerator<RecordBatch> {
@@ -98,9 +99,10 @@ function dataFiles(format: FileFormat): void {
         let count = 0;
         for await (const batch of rowsOf(structuredClone(argument))) {
           count += batch.numRows;
-          yield batch;
+          // A batch of a unit is only good until the next.
+          yield* tableFromIPC(tableToIPC(new Table([batch]))).batches;
         }
-        assert.equal(count, rows);
+        assert.ok(options.timeRange === undefined ? count === rows : count <= rows);
       }
     };
     assert.ok(tablesEqual(await read(table, ofUnits(), options), scanned));

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { rmSync, truncateSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { type RecordBatch, Schema, type Table } from '../../src/arrow/arrow.ts';
+import { type RecordBatch, Schema, Table, tableFromIPC, tableToIPC } from '../../src/arrow/arrow.ts';
 import { canonicalTable, tablesEqual } from '../../src/arrow/canonical.ts';
 import { pickColumns } from '../../src/arrow/rows.ts';
 import { CancelledError, DamagedFileError, SchemaMismatchError } from '../../src/base/errors.ts';
@@ -19,10 +19,10 @@ import { openSource } from '../../src/store/source.ts';
 import type { RowUnit, ScanOptions, Snapshot } from '../../src/store/table.ts';
 import { eventSchema, events, fileBytes, fileFormats, parquetBytes, readTable, temporaryFolder, write } from '../support/store.ts';
 
-/** Reads a unit as another thread would, which gets a clone of the argument. */
+/** Reads a unit as another thread would, which gets a clone of the argument. Batches are copied: each is only good until the next. */
 async function readUnit({ argument }: RowUnit, signal?: AbortSignal): Promise<RecordBatch[]> {
   const batches: RecordBatch[] = [];
-  for await (const batch of rowsOf(structuredClone(argument), signal)) batches.push(batch);
+  for await (const batch of rowsOf(structuredClone(argument), signal)) batches.push(...tableFromIPC(tableToIPC(new Table([batch]))).batches);
   return batches;
 }
 

@@ -287,7 +287,7 @@ function sourcesOf(format: FileFormat): void {
           const within = (all: (number | null)[]): (number | null)[] => all.filter((day) => day !== null && day >= first && day < first + length);
           assert.deepEqual(within(await days(true)), within(await days(false)));
           const plan = await snapshot.plan({ timeRange: { column: 'at', range } });
-          assert.equal((await days(true)).length, plan.rows);
+          assert.ok((await days(true)).length <= plan.rows);
         },
       ),
       { numRuns: 60 },

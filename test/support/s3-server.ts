@@ -42,8 +42,8 @@ export class S3Server {
   readonly calls: S3Call[] = [];
   /** Bytes of answers to GET of an object. */
   bytesRead = 0;
-  /** Asked at every request; what it returns is done to it. */
-  fault: (call: S3Call, number: number) => S3Fault | undefined = () => undefined;
+  /** Asked at every request, which waits for the answer; what it returns is done to it. */
+  fault: (call: S3Call, number: number) => S3Fault | undefined | Promise<undefined> = () => undefined;
   ignoresConditions = false;
   pageKeysMax = 1000;
   /** Dates objects. Fixed: only ETags tell them apart. */
@@ -87,7 +87,7 @@ export class S3Server {
     const key = decodeURIComponent(rawPath).slice(`/${this.bucket}/`.length);
     const call: S3Call = { method: request.method!, key, query: new URLSearchParams(rawQuery), headers: request.headers };
     this.calls.push(call);
-    const fault = this.fault(call, this.calls.length);
+    const fault = await this.fault(call, this.calls.length);
     if (fault?.kind === 'silent') return;
     if (fault?.kind === 'reset' && fault.effect === 'before') return void request.socket.destroy();
     if (fault?.kind === 'status' && fault.effect !== 'after') return send(response, call, { ...refusal(fault.status, fault.code), ...(fault.headers && { headers: fault.headers }) });

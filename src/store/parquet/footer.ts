@@ -22,6 +22,11 @@ export const fileSizeMin = 12;
 /** How our files sign. */
 export const ourName = 'tauro-feature-store';
 
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
 /** One column of one row group: a stretch of the file. `end` excludes. */
 export interface ColumnChunk {
   readonly start: number;
@@ -31,6 +36,8 @@ export interface ColumnChunk {
   /** Text, and all of it codes into the chunk's dictionary. */
   readonly isCodes: boolean;
   readonly statistics: ColumnStatistics;
+  /** Where in the file its page index is: the places of its pages, and their bounds. */
+  readonly pageIndex?: { readonly offsets: ByteRange; readonly bounds: ByteRange | undefined };
 }
 
 export interface RowGroup {
@@ -262,6 +269,16 @@ function chunkOf(file: string, group: number, rows: number, chunk: ThriftStruct,
   }
   return {
     start, end: Math.min(end + padding, footerStart), codec, uncompressedBytes, isCodes: isText(column.type) && isDictionaryEncoded(meta),
-    statistics: statisticsOf(column, rows, meta.struct(12), layout.ordered(leaf)),
+    statistics: statisticsOf(column, rows, meta.struct(12), layout.ordered(leaf)), ...pageIndexOf(chunk, footerStart),
   };
+}
+
+/** Where the page index is said to be. One that does not lie in the file is none. */
+function pageIndexOf(chunk: ThriftStruct, footerStart: number): Pick<ColumnChunk, 'pageIndex'> {
+  const rangeAt = (start: bigint | undefined, length: number | undefined): ByteRange | undefined => {
+    if (start === undefined || length === undefined || start < BigInt(magic.length) || length <= 0) return undefined;
+    return start + BigInt(length) > BigInt(footerStart) ? undefined : { start: Number(start), end: Number(start) + length };
+  };
+  const offsets = rangeAt(chunk.long(4), chunk.int(5));
+  return offsets === undefined ? {} : { pageIndex: { offsets, bounds: rangeAt(chunk.long(6), chunk.int(7)) } };
 }

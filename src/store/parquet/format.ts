@@ -20,6 +20,6 @@ export const parquetFormat: FileFormat<ParquetFile, ParquetPlan> = {
     return plan.rowGroups.map((index) => stretches[index]!);
   },
   cut: cutPlan,
-  scan: (bytes, file, plan, signal) => scanParquet(bytes, file, plan, signal && { signal }),
+  scan: (bytes, file, plan, { signal, pruned, lent }) => scanParquet(bytes, file, plan, { pruned, lent, ...(signal && { signal }) }),
   encode: (schema, batches, { partRows }) => encodeParquet(schema, batches, partRows === undefined ? {} : { rowGroupRows: partRows }),
 };

@@ -18,13 +18,14 @@ const renewalMs = 60_000;
 
 /** One provider, asked once for all tables that it serves. */
 export class CredentialsSource {
-  private current: Promise<S3Credentials> | undefined;
+  // Hidden from whoever prints a store.
+  #current: Promise<S3Credentials> | undefined;
 
   constructor(private readonly provider: S3CredentialsProvider) {}
 
   /** `where` is for messages. */
   async get(where: string, nowMs: number): Promise<S3Credentials> {
-    const asked = (this.current ??= this.ask(where));
+    const asked = (this.#current ??= this.ask(where));
     try {
       const credentials = await asked;
       if (credentials.expiration === undefined || credentials.expiration.getTime() - renewalMs > nowMs) return credentials;
@@ -34,16 +35,16 @@ export class CredentialsSource {
     }
     this.forget(asked);
     // Not looked at again: credentials that come with less time than that are better than none.
-    return (this.current ??= this.ask(where));
+    return (this.#current ??= this.ask(where));
   }
 
   /** The store has refused them as expired. */
   renew(): void {
-    this.current = undefined;
+    this.#current = undefined;
   }
 
   private forget(asked: Promise<S3Credentials>): void {
-    if (this.current === asked) this.current = undefined;
+    if (this.#current === asked) this.#current = undefined;
   }
 
   private async ask(where: string): Promise<S3Credentials> {
