@@ -21,15 +21,20 @@ export interface FileStat extends FileState {
   readonly path: string;
 }
 
+/** The bytes of one file, by range. */
+export interface FileBytes {
+  /** For messages. */
+  readonly name: string;
+  readonly size: number;
+  /** The bytes [start, end), all of them; the caller owns the array. */
+  read(start: number, end: number): Promise<Uint8Array>;
+}
+
 /**
  * A file held open: goes on reading the same bytes when the file is moved or deleted meanwhile, or says DamagedFileError
  * where that cannot be, as in an object store. It never reads others.
  */
-export interface OpenFile extends FileState {
-  /** For messages. */
-  readonly name: string;
-  /** The bytes [start, end), all of them; the caller owns the array. */
-  read(start: number, end: number): Promise<Uint8Array>;
+export interface OpenFile extends FileBytes, FileState {
   /** Size and time of modification as they are now. */
   stat(): Promise<FileState>;
   close(): Promise<void>;

@@ -8,16 +8,10 @@
  */
 import { DamagedFileError } from '../../base/errors.ts';
 import type { TimeRange } from '../../base/time.ts';
+import type { FileBytes } from '../bytes.ts';
 import type { ByteRange, Column, ColumnChunk, RowGroup } from './footer.ts';
 import { type PagePlace, pagePlaces, pagesOf, type RowRange, rowsInRange } from './page-index.ts';
 import { isWithin } from './statistics.ts';
-
-/** Bytes of one file, by range. A read answers with exactly what was asked for, or throws. */
-export interface FileBytes {
-  readonly name: string;
-  readonly size: number;
-  read(start: number, end: number): Promise<Uint8Array>;
-}
 
 export interface FetchedChunk {
   readonly bytes: Uint8Array;

@@ -11,14 +11,16 @@ import { type Data, DataType, Field, makeData, RecordBatch, Schema, Struct } fro
 import { DamagedFileError, SchemaMismatchError, throwIfCancelled, UnsupportedError } from '../../base/errors.ts';
 import { didYouMean } from '../../base/names.ts';
 import type { TimeRange } from '../../base/time.ts';
+import type { FileBytes } from '../bytes.ts';
+import type { FilePlan } from '../file-format.ts';
 import type { ScanOptions } from '../table.ts';
 import { codecNames, decodeColumns, type DecodeOptions, isDecodable } from './decode.ts';
-import { coalesce, type FetchedGroup, fetchGroup, type FileBytes, isCut, readExactly, totalBytes } from './fetch.ts';
+import { coalesce, type FetchedGroup, fetchGroup, isCut, readExactly, totalBytes } from './fetch.ts';
 import { type ByteRange, type Column, fileSizeMin, type Footer, magic, parseFooter } from './footer.ts';
 import { type ColumnStatistics, mightContain } from './statistics.ts';
 import { asDictionary } from './types.ts';
 
-export type { FileBytes } from './fetch.ts';
+export type { FileBytes } from '../bytes.ts';
 export type { ColumnChunk, RowGroup } from './footer.ts';
 export type { Bound, ColumnStatistics } from './statistics.ts';
 
@@ -31,14 +33,11 @@ export interface ParquetFile extends Footer {
 }
 
 /** What a scan of one file reads. */
-export interface ParquetPlan {
-  readonly columns: readonly string[];
+export interface ParquetPlan extends FilePlan {
   /** Indexes of the row groups that are left after pruning. */
   readonly rowGroups: readonly number[];
   /** For each of them the stretches of the file that are read, `end` excluded. */
   readonly reads: readonly (readonly ByteRange[])[];
-  readonly rows: number;
-  readonly bytes: number;
   /** What rows a scan is for. */
   readonly timeRange?: { readonly column: string; readonly range: TimeRange };
 }

@@ -58,6 +58,8 @@ export interface Footer {
   readonly schema: Schema;
   readonly columns: ReadonlyMap<string, Column>;
   readonly passedOver: readonly { readonly column: string; readonly why: string }[];
+  /** The names of columns that have a field id. */
+  readonly fieldIds: ReadonlyMap<number, string>;
   readonly rowGroups: readonly RowGroup[];
   readonly createdBy: string | undefined;
   readonly keyValueMetadata: ReadonlyMap<string, string>;
@@ -109,9 +111,13 @@ export function parseFooter(name: string, bytes: Uint8Array, footerStart: number
   if (rowsClaimed !== 0 && rowsClaimed !== rows) throw damaged(name, `says ${rowsClaimed} rows, but its row groups hold ${rows}`);
   const fields = readable.map(({ column }) => new Field(column.name, column.type, column.nullable));
   return {
-    rows, schema: new Schema(fields), columns: new Map(readable.map(({ column }) => [column.name, column])), passedOver, rowGroups,
-    createdBy, keyValueMetadata,
+    rows, schema: new Schema(fields), columns: new Map(readable.map(({ column }) => [column.name, column])), passedOver,
+    fieldIds: fieldIdsOf(topLevel), rowGroups, createdBy, keyValueMetadata,
   };
+}
+
+function fieldIdsOf(columns: readonly TopLevel[]): Map<number, string> {
+  return new Map(columns.flatMap(({ name, element }): [number, string][] => (element.has(9) ? [[element.int(9)!, name]] : [])));
 }
 
 function damaged(file: string, detail: string, cause?: unknown): DamagedFileError {
