@@ -1,5 +1,7 @@
 /** Data files as a table with a log may know them: renamed columns, deleted rows, values that no file holds. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import {
@@ -21,6 +23,7 @@ import { memoryBytes } from '../../src/store/memory-bytes.ts';
 import type { PlacedFile } from '../../src/store/placed-file.ts';
 import { planUnits, rowsOf } from '../../src/store/row-units.ts';
 import type { ScanOptions } from '../../src/store/table.ts';
+import { golden } from './parquet/support.ts';
 import { eventSchema, events, fileFormats, range, temporaryFolder } from '../support/store.ts';
 
 interface Known {
@@ -28,6 +31,12 @@ interface Known {
   readonly deleted?: readonly number[];
   readonly constants?: readonly Constant[];
   readonly partRows?: number;
+}
+
+async function read({ schema }: DataFiles, batches: AsyncIterable<RecordBatch>, { columns = schema.names as string[] }: ScanOptions = {}): Promise<Table> {
+  const all: RecordBatch[] = [];
+  for await (const batch of batches) all.push(batch);
+  return canonicalTable(new Schema(columns.map((column) => schema.fields.find(({ name }) => name === column)!)), all);
 }
 
 it('deleted rows are found however the stretches of a plan are cut into batches', async () => {
@@ -57,6 +66,31 @@ it('deleted rows are found however the stretches of a plan are cut into batches'
   await fc.assert(property, { numRuns: 100 });
 });
 
+it('rows are deleted by their positions in the file, also where pages would be left out', async () => {
+  for (const name of ['pages-ordered', 'pages-mixed']) {
+    const content = new Uint8Array(readFileSync(join(golden, `${name}.parquet`)));
+    const bytes = memoryBytes();
+    await bytes.writeNew('a.parquet', content);
+    const file: PlacedFile = { kind: 'immutable', path: 'a.parquet', size: content.length, version: 0 };
+    const metadata = await metadataOf({ format: 'parquet', bytes, file });
+    const common = { name, format: 'parquet', bytes, file, constants: [], parts: 1, mightContain: () => true, metadata: async () => metadata } as const;
+    const whole = { name, schema: metadata.schema, passedOver: [], files: [{ ...common, rows: metadata.rows }] };
+    const deleted = Float64Array.from({ length: metadata.rows >> 1 }, (_, i) => 2 * i);
+    const halved = { ...whole, files: [{ ...common, rows: metadata.rows - deleted.length, deletedRows: async () => deleted }] };
+    const startUs = BigInt(Date.UTC(2025, 0, 30)) * 1_000n;
+    const timeRange = { column: 'at', range: { startUs, endUs: startUs + dayUs } };
+    const rowsOf = async (table: DataFiles): Promise<number[]> => {
+      const all = await read(table, scanDataFiles(table, { timeRange }));
+      const at = all.getChildAt(all.schema.fields.findIndex((field) => field.name === 'at'))!.data[0]!;
+      const isIn = (row: number): boolean => at.getValid(row) && at.values[row]! >= startUs && at.values[row]! < startUs + dayUs;
+      return Array.from(all.getChild('row')!, Number).filter((_, row) => isIn(row));
+    };
+    const found = await rowsOf(whole);
+    assert.ok(found.length > 2 && metadata.rows > 1_000, `${found.length} of ${metadata.rows}`);
+    assert.deepEqual(await rowsOf(halved), found.filter((row) => row % 2 === 1));
+  }
+});
+
 for (const name of fileFormats) {
   describe(`${name} files`, () => dataFiles(formatNamed(name)));
 }
@@ -79,12 +113,6 @@ function dataFiles(format: FileFormat): void {
   }
 
   const tableOf = (files: readonly DataFile[], schema = eventSchema): DataFiles => ({ name: 't', schema, files, passedOver: [] });
-
-  async function read({ schema }: DataFiles, batches: AsyncIterable<RecordBatch>, { columns = schema.names as string[] }: ScanOptions = {}): Promise<Table> {
-    const all: RecordBatch[] = [];
-    for await (const batch of batches) all.push(batch);
-    return canonicalTable(new Schema(columns.map((column) => schema.fields.find(({ name }) => name === column)!)), all);
-  }
 
   /** By the scan, and where there are units by these too: both give the same. */
   async function rowsIn(table: DataFiles, options: ScanOptions = {}): Promise<Table> {
