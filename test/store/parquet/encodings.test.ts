@@ -9,7 +9,7 @@ const hex = (...bytes: number[]): string => `b:${Buffer.from(bytes).toString('he
 const start = BigInt(Date.UTC(2025, 0, 1)) * 1_000n;
 
 /** What stands in row i, as golden/make.py has it. */
-const cellOf: Readonly<Record<string, (i: number) => Cell>> = {
+const cellAt: Readonly<Record<string, (i: number) => Cell>> = {
   int32: (i) => i * 7_919 - 200_000,
   int64: (i) => BigInt(i - 30) * 1_234_567_890_123n,
   uint32: (i) => 4_294_967_295 - i,
@@ -30,7 +30,7 @@ for (const file of ['encodings-v1', 'encodings-v2']) {
       const { batches, schema, rows } = await readAll(bytes, { byPages });
       assert.equal(rows, 60);
       for (const { name } of schema.fields) {
-        const kind = cellOf[name.split('/')[0]!]!;
+        const kind = cellAt[name.split('/')[0]!]!;
         const expected = Array.from({ length: 60 }, (_, i) => (i % 7 === 3 ? null : kind(i)));
         assert.deepEqual(cellsOf(batches, name), expected, name);
       }
