@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import type { RecordBatch } from '../../../src/arrow/arrow.ts';
 import { FeatureStoreError } from '../../../src/base/errors.ts';
 import type { TimeRange } from '../../../src/base/time.ts';
+import { decodeColumns } from '../../../src/store/parquet/decode.ts';
 import { encodeParquet } from '../../../src/store/parquet/encode.ts';
 import { openParquet, planParquet, scanParquet } from '../../../src/store/parquet/file.ts';
 import { pagePlaces, rowsInRange } from '../../../src/store/parquet/page-index.ts';
@@ -116,6 +117,22 @@ test('an offset index with any bit flipped: an error, or the rows that there are
     }
   }
   assert.ok(counts.data > 100 && counts.error > 10, JSON.stringify(counts));
+});
+
+test('pages that hold other numbers of rows than their index says are damage', async () => {
+  const bytes = bytesOf('pages-ordered');
+  const file = await openParquet(new MemoryFile('t.parquet', bytes));
+  const [group, column] = [file.rowGroups[0]!, file.columns.get('note')!];
+  const chunk = group.columns.get('note')!;
+  const { offsets } = chunk.pageIndex!;
+  const [first, second] = pagePlaces(bytes.subarray(offsets.start, offsets.end), chunk, group.rows)!;
+  const rowsOfPages = (boundary: number): number => {
+    const held = [{ start: 0, end: boundary }, { start: boundary, end: second!.rows.end }];
+    const part = { rowGroup: 0, rows: group.rows, ranges: [{ start: 0, end: second!.rows.end }] };
+    return [...decodeColumns('t.parquet', part, [{ column, chunk, bytes: bytes.subarray(first!.start, second!.end), held }])].reduce((rows, [data]) => rows + data!.length, 0);
+  };
+  assert.equal(rowsOfPages(first!.rows.end), second!.rows.end);
+  assert.throws(() => rowsOfPages(first!.rows.end - 1), { tag: 'DamagedFile', message: /t\.parquet: row group 0, column note: its pages hold .* where the page index says/ });
 });
 
 /** A column index of pages of ten rows. */
