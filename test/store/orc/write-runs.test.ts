@@ -114,6 +114,9 @@ test('Snappy is read back by another decoder, and is small where there is someth
     }),
     { numRuns: 150 },
   );
+  // What has no repetition is one literal, of which each size has its own tag.
+  const noise = Uint8Array.from({ length: 140_000 }, (_, i) => Math.imul(i + 1, 0x9e37_79b1) >>> 13);
+  for (const size of [...Array.from({ length: 300 }, (_, i) => i), 65_535, 65_536, 65_537, 140_000]) assert.deepEqual(unsnapped(noise.subarray(0, size)).result, noise.slice(0, size));
   const text = new Uint8Array(Buffer.from('the same words again and again, '.repeat(9_000)));
   assert.ok(unsnapped(text).size < text.length / 15);
 });
