@@ -2,9 +2,10 @@
 import { DamagedFileError, FeatureStoreError, reasonOf, UnsupportedError } from '../base/errors.ts';
 import type { OpenFile } from './bytes.ts';
 import type { FileFormat, FileFormatName, FileMetadata } from './file-format.ts';
+import { orcFormat } from './orc/format.ts';
 import { parquetFormat } from './parquet/format.ts';
 
-const formats: readonly FileFormat[] = [parquetFormat];
+const formats: readonly FileFormat[] = [parquetFormat, orcFormat];
 
 /** The names of those that can be read and written. */
 export const fileFormatNames: readonly FileFormatName[] = formats.map(({ name }) => name);

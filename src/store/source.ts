@@ -101,7 +101,6 @@ class StoredTable {
   async at({ kind, path }: Place, options: SnapshotOptions): Promise<Snapshot> {
     if (kind === 'file') {
       this.refuseVersion(path, options);
-      refuseOrc(this.bytes.locate(path), path);
       const file = await this.bytes.stat(path);
       if (file === undefined) throw new NotFoundError('table', this.name, `${this.bytes.locate(path)} was removed while it was opened`);
       // Without an ending that says otherwise it is taken for Parquet, whose reader says what it is not.
@@ -142,7 +141,6 @@ class StoredTable {
       throw new ArgumentError('source', `${where} holds both ${first![0].title} and ${second[0].title} files (${names.join(', ')}); move one kind to a folder of its own`);
     }
     if (first !== undefined) return first[0];
-    for (const file of files) refuseOrc(where, file.path);
     const others = files.length === 0 ? '' : `, only ${files.slice(0, 3).map((file) => file.path.slice(folder.length + 1)).join(', ')}${files.length > 3 ? ', …' : ''}`;
     throw new NotFoundError('table', this.name, `there are no Parquet files in ${where}${others}`);
   }
@@ -201,10 +199,6 @@ function listed({ path, size, modifiedNs, etag }: FileStat): ListedFile {
   return { kind: 'listed', path, size, modifiedNs, ...(etag !== undefined && { etag }) };
 }
 
-function refuseOrc(where: string, path: string): void {
-  if (!path.toLowerCase().endsWith('.orc')) return;
-  throw new UnsupportedError(where, 'orc', 'holds ORC, which this version does not read; write its rows to Parquet');
-}
 
 /** `_key=value` folders are data, as Spark has it. */
 function isHidden(name: string): boolean {

@@ -97,7 +97,15 @@ class ColumnDecoder {
   }
 
   private wide(): Data {
-    return this.fixed(new BigInt64Array(this.integers(streamKind.data, this.count, true).buffer));
+    const { type } = this.column;
+    const halves = this.integers(streamKind.data, this.count, true);
+    if (DataType.isInt(type) && type.bitWidth === 64) return this.fixed(type.isSigned ? new BigInt64Array(halves.buffer) : new BigUint64Array(halves.buffer));
+    const values = new Uint32Array(this.count);
+    for (let i = 0; i < this.count; i++) {
+      if (halves[i * 2 + 1] !== 0) throw damaged(this.named(streamKind.data), `a value does not fit ${type}`);
+      values[i] = halves[i * 2]!;
+    }
+    return this.fixed(values);
   }
 
   private floats(): Data {
@@ -216,7 +224,7 @@ class ColumnDecoder {
     const { type } = this.column;
     const data = this.spread(values as Int32Array, 1);
     // Narrow, unsigned and half types are stored in wider ones.
-    if (DataType.isInt(type)) return this.made(converted(data, new (type.ArrayType as new (length: number) => Int32Array)(data.length)));
+    if (DataType.isInt(type) && type.bitWidth < 32) return this.made((type.ArrayType as unknown as { from(values: ArrayLike<number>): ArrayBufferView }).from(data));
     if (DataType.isFloat(type) && type.precision === 0) return this.made(Uint16Array.from(data as unknown as Float32Array, halfOf));
     return this.made(data);
   }
@@ -261,14 +269,6 @@ class ColumnDecoder {
     const { file, name, stripe } = this.column;
     return { file, stream: `column ${name}, stripe ${stripe}, stream ${streamNames[kind] ?? kind}` };
   }
-}
-
-/** Values in a type of another width; 64-bit ones keep their bits. */
-function converted(values: ArrayLike<number> & ArrayBufferView, out: ArrayBufferView & { [index: number]: number }): ArrayBufferView {
-  const from = values as unknown as BigInt64Array | Int32Array;
-  if (from instanceof BigInt64Array) return new (out.constructor as new (buffer: ArrayBufferLike) => ArrayBufferView)(from.buffer);
-  for (let i = 0; i < from.length; i++) out[i] = from[i]!;
-  return out;
 }
 
 /** The half that is nearest to a float; every float that was a half is one again. */

@@ -41,7 +41,7 @@ export function checkCompression(file: string, kind: number): void {
 }
 
 export function decompress(name: StreamName, { kind, blockSize }: Compression, bytes: Uint8Array): Uint8Array {
-  if (kind === compressionKind.none) return bytes;
+  if (kind === compressionKind.none) return plainBytes(bytes);
   const unpack = unpackers[kind]!;
   const blocks: Uint8Array[] = [];
   let size = 0;
@@ -64,7 +64,13 @@ export function decompress(name: StreamName, { kind, blockSize }: Compression, b
     size += blocks.at(-1)!.length;
     if (size > streamBytesMax) throw damaged(name, `it has more than ${streamBytesMax} bytes`);
   }
-  return blocks.length === 1 ? blocks[0]! : Buffer.concat(blocks);
+  const whole = blocks.length === 1 ? blocks[0]! : Buffer.concat(blocks);
+  return plainBytes(whole);
+}
+
+/** No Buffer, whose slices would not be copies. */
+function plainBytes(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 /** After the format description of Snappy: a length, then literals and copies of what came before. */

@@ -278,8 +278,9 @@ function mightContain(column: OrcColumn, statistics: ColumnStatistics | undefine
   if (dates?.minimum !== undefined && dates.maximum !== undefined) {
     [least, greatest] = [BigInt(dates.minimum) * dayUs, BigInt(dates.maximum) * dayUs];
   } else if (timestamps?.minimumUtc !== undefined && timestamps.maximumUtc !== undefined && column.orcType.kind !== typeKind.date) {
-    // Whole milliseconds; what is beyond them is within the next.
-    [least, greatest] = [(timestamps.minimumUtc - 1n) * 1_000n, (timestamps.maximumUtc + 1n) * 1_000n];
+    // Whole milliseconds; what is beyond them is within the next. Before 1970 some writers round them up.
+    const { minimumUtc, maximumUtc } = timestamps;
+    [least, greatest] = [(minimumUtc < 0n ? minimumUtc - 1n : minimumUtc) * 1_000n, (maximumUtc + 1n) * 1_000n];
   }
   if (least === undefined || greatest === undefined || least > greatest) return true;
   return (startUs === undefined || greatest >= startUs) && (endUs === undefined || least < endUs);
