@@ -142,7 +142,7 @@ class StoredTable {
     }
     if (first !== undefined) return first[0];
     const others = files.length === 0 ? '' : `, only ${files.slice(0, 3).map((file) => file.path.slice(folder.length + 1)).join(', ')}${files.length > 3 ? ', …' : ''}`;
-    throw new NotFoundError('table', this.name, `there are no Parquet files in ${where}${others}`);
+    throw new NotFoundError('table', this.name, `there are no Parquet or ORC files in ${where}${others}`);
   }
 
   private async snapshotOf(folder: string, files: readonly FileStat[], format: FileFormat): Promise<Snapshot> {
