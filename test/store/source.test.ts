@@ -89,12 +89,12 @@ function sourcesOf(format: FileFormat): void {
       assert.deepEqual(await readIds(await openSource(layer, 't').snapshot()), [0]);
     });
 
-    it('a folder without Parquet files', async (t) => {
+    it('a folder without files to read', async (t) => {
       const folder = temporaryFolder(t);
       mkdirSync(join(folder, 'empty'));
       await localBytes(folder).writeNew('csv/data.csv', new Uint8Array(1));
-      await assert.rejects(openSource(folder, 'empty').snapshot(), (thrown) => thrown instanceof NotFoundError && /no Parquet files/.test(thrown.message));
-      await assert.rejects(openSource(folder, 'csv').snapshot(), /no Parquet files.*data\.csv/);
+      await assert.rejects(openSource(folder, 'empty').snapshot(), (thrown) => thrown instanceof NotFoundError && /no Parquet or ORC files/.test(thrown.message));
+      await assert.rejects(openSource(folder, 'csv').snapshot(), /no Parquet or ORC files.*data\.csv/);
     });
 
     it('hostile names never reach a path', () => {

@@ -120,17 +120,18 @@ class ColumnDecoder {
   private timestamps(): Data {
     const { type, orcType, wallClock, name, file } = this.column;
     const seconds = this.integers(streamKind.data, this.count, true);
-    const parts = asNumbers(this.integers(streamKind.secondary, this.count, false));
+    const parts = this.integers(streamKind.secondary, this.count, false);
     const isInstant = orcType.kind === typeKind.timestampInstant;
     const perSecond = type.typeId === Type.Date ? 1_000 : 1_000 ** (type as Timestamp).unit;
     const nanosPerUnit = 1_000_000_000 / perSecond;
     const out = new BigInt64Array(this.count);
     for (let i = 0; i < this.count; i++) {
       const since2015 = seconds[i * 2 + 1]! * 4_294_967_296 + (seconds[i * 2]! >>> 0);
-      const part = parts[i]!;
-      const zeros = part % 8;
+      // Some writers have them negative where the seconds are.
+      const part = parts[i * 2 + 1]! * 4_294_967_296 + (parts[i * 2]! >>> 0);
+      const zeros = parts[i * 2]! & 7;
       const nanos = Math.floor(part / 8) * (zeros === 0 ? 1 : 10 ** (zeros + 1));
-      if (!(Math.abs(since2015) < 1e12 && nanos < 1e9)) throw damaged(this.named(streamKind.data), 'it has a value that is no point in time');
+      if (!(Math.abs(since2015) < 1e12 && Math.abs(nanos) < 1e9)) throw damaged(this.named(streamKind.data), 'it has a value that is no point in time');
       let second = isInstant ? since2015 + secondsTo2015 : wallClock.wallOf(since2015);
       // Before 1970 the seconds were rounded towards it.
       if (second < 0 && nanos > 999_999) second--;
