@@ -56,7 +56,7 @@ export async function addUp(
   const tile = tileOf(definition);
   const dirty = change.dirty!;
   const tiles = tile && (await tables.tiles.snapshot({ version: facts.tilesVersion!, ...signalOf(run) }));
-  const merging = { features, tiles, source, sourceSchema: facts.sourceSchema };
+  const merging = { features, tiles, source, sourceSchema: facts.sourceSchema, cache: tables.cache, entities: undefined };
 
   const fresh: Table[] = [];
   const ofWindows: StateSource[] = [];

@@ -9,7 +9,7 @@
  * Law: the answer is, bit for bit, that of all rows of the source. It is the engine's law of partial states, and that every row
  * comes in exactly once.
  */
-import { type RecordBatch, Schema, type Table } from '../arrow/arrow.ts';
+import type { RecordBatch, Schema, Table } from '../arrow/arrow.ts';
 import { oneBatch } from '../arrow/canonical.ts';
 import type { Expression } from '../arrow/expression.ts';
 import type { TimeRange } from '../base/time.ts';
@@ -24,6 +24,8 @@ import {
   tileColumn,
 } from './compute.ts';
 import { type PartRoad, type SourceChange, splitRange, type Stretch, unionOf } from './coverage.ts';
+import type { EntityFilter } from './entities.ts';
+import type { FeatureCache } from './feature-cache.ts';
 import type { StoredFacts } from './storage.ts';
 
 /** What of an answer comes from where. */
@@ -76,6 +78,9 @@ export interface MergeTables {
   readonly source: Snapshot;
   /** The columns of the source that the definition uses. */
   readonly sourceSchema: Schema;
+  readonly cache: FeatureCache;
+  /** The entities that are asked for; undefined: all. */
+  readonly entities: EntityFilter | undefined;
 }
 
 /** Partial states, and for which parts of an answer they are. */
@@ -146,7 +151,7 @@ export async function rowStates(
     const scan = sourceScan(snapshot, { definition: plan.definition, parts }, filter, run.signal);
     await aggregateRows({ snapshot, scan, phase: 'reading the source', onProgress }, plans, run, async (aggregations, read) => {
       const tables = (await aggregations.states()).map(oneBatch);
-      tables.forEach((table, i) => states.push(statesFor(table, plan.parts, wanted[i]!.part)));
+      states.push(...tables.map((table, i) => statesFor(table, plan.parts, wanted[i]!.part)));
       rows += read;
       if (wanted[0]!.part === 0) rowsWithNullKey += aggregations.counters[0]!.rowsDroppedNullKey;
     });
@@ -164,8 +169,12 @@ export async function storedStates(road: MergeRoad, plan: AnswerPlan, tables: Me
   const signal = run.signal === undefined ? {} : { signal: run.signal };
   const sources: StateSource[] = [];
   if (road.fromFeatures) {
-    const scan = { columns: stateColumns(plan, [plan.parts[0]!], tables.sourceSchema), ...signal };
-    sources.push({ rows: (await tables.features.plan(scan)).rows, batches: tables.features.scan(scan), options: onlyFor(plan.parts, (i) => i === 0) });
+    const columns = stateColumns(plan, [plan.parts[0]!], tables.sourceSchema);
+    const { features, cache } = tables;
+    const states = tables.entities === undefined
+      ? await cache.columns(features, columns, signal)
+      : await cache.rowsOf(features, columns, plan.definition.entityKeys, tables.entities, signal);
+    sources.push({ rows: states.numRows, batches: states.batches, options: onlyFor(plan.parts, (i) => i === 0) });
   }
   const fromTiles = road.parts.flatMap(({ tiles }, i) => (tiles === 'none' ? [] : [{ tiles, part: plan.parts[i]! }]));
   if (fromTiles.length > 0) {
