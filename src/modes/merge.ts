@@ -17,7 +17,7 @@ import { bothOf } from '../config/frame.ts';
 import type { FeatureSetDefinition } from '../config/definition.ts';
 import { type StateOptions, statesSchema } from '../engine/aggregation.ts';
 import { filterBatch } from '../engine/filter.ts';
-import { createAggregations } from '../engine/run.ts';
+import { type AggregationsRun, createAggregations } from '../engine/run.ts';
 import type { ScanOptions, Snapshot } from '../store/table.ts';
 import {
   aggregateRows, type AnswerPlan, type Answered, defined, groupByPlan, joinParts, type Part, type Progress, type RunOptions, sourceScan, spanOf,
@@ -106,10 +106,28 @@ export async function answerMerged(
   run: RunOptions,
   onProgress?: (progress: Progress) => void,
 ): Promise<Answered> {
-  const rows = await rowStates(rowPasses(road, plan.parts, tables.source), plan, run, onProgress);
+  const { change } = road;
   const stored = await storedStates(road, plan, tables, run);
-  const parts = await mergeStates(plan, tables.sourceSchema, [...stored, ...rows.states], run, 'finish');
-  return { table: joinParts(parts, plan), rowsWithNullKey: rows.rowsWithNullKey, sourceRows: rows.rows };
+  const edges = await rowStates(edgePasses(road.parts, change, tables.source), plan, run, onProgress);
+  const states = [...stored, ...edges.states];
+  if (change.added.size === 0) {
+    const parts = await mergeStates(plan, tables.sourceSchema, states, run, 'finish');
+    return { table: joinParts(parts, plan), rowsWithNullKey: 0, sourceRows: edges.rows };
+  }
+  const added = tables.source.only!(change.added);
+  if (plan.definition.filter !== undefined) {
+    // A condition on rows would be asked of states, too; so these rows become states first.
+    const rows = await rowStates([{ snapshot: added, parts: plan.parts.map(({ range }, part) => ({ part, range })) }], plan, run, onProgress);
+    const parts = await mergeStates(plan, tables.sourceSchema, [...states, ...rows.states], run, 'finish');
+    return { table: joinParts(parts, plan), rowsWithNullKey: rows.rowsWithNullKey, sourceRows: edges.rows + rows.rows };
+  }
+  const plans = plan.parts.map((part) => groupByPlan(plan.definition, part, plan.entities));
+  const scan = sourceScan(added, plan, plan.entities, run.signal);
+  return aggregateRows({ snapshot: added, scan, phase: 'reading the source', onProgress }, plans, run, async (aggregations, rows) => {
+    await addAll(aggregations, states);
+    const parts = (await aggregations.finish()).map(oneBatch);
+    return { table: joinParts(parts, plan), rowsWithNullKey: aggregations.counters[0]!.rowsDroppedNullKey, sourceRows: edges.rows + rows };
+  });
 }
 
 /** A pass over rows of the source, and the parts that it is for. */
@@ -118,14 +136,7 @@ export interface RowPass {
   readonly parts: readonly { readonly part: number; readonly range: TimeRange | undefined }[];
 }
 
-/** The passes that a merging read makes over the source. */
-export function rowPasses({ parts, change }: MergeRoad, wanted: readonly Part[], source: Snapshot): RowPass[] {
-  const passes: RowPass[] = [];
-  if (change.added.size > 0) passes.push({ snapshot: source.only!(change.added), parts: wanted.map(({ range }, part) => ({ part, range })) });
-  return [...passes, ...edgePasses(parts, change, source)];
-}
-
-/** Those over files whose rows are stored, where whole tiles do not do. Neighbouring stretches share a pass. */
+/** Passes over files whose rows are stored, where whole tiles do not do. Neighbouring stretches share a pass. */
 export function edgePasses(parts: readonly PartRoad[], { kept }: SourceChange, source: Snapshot): RowPass[] {
   if (kept.size === 0) return [];
   const stretches = parts.flatMap(({ rows }, part) => rows.map((range) => ({ part, range })));
@@ -228,11 +239,15 @@ export async function mergeStates(
   const rowsExpected = sources.reduce((sum, { rows }) => sum + rows, 0);
   const merge = createAggregations(plans, sourceSchema, { ...defined(run), rowsExpected });
   try {
-    for (const { batches, options } of sources) {
-      for await (const batch of batches) await merge.addStates(batch, options);
-    }
+    await addAll(merge, sources);
     return (await merge[what]()).map(oneBatch);
   } finally {
     await merge.close();
+  }
+}
+
+async function addAll(run: AggregationsRun, sources: readonly StateSource[]): Promise<void> {
+  for (const { batches, options } of sources) {
+    for await (const batch of batches) await run.addStates(batch, options);
   }
 }
