@@ -87,10 +87,15 @@ export const hybridLaw: Law = {
       facts.push({ what: `1 % new, ${what}: virtualized`, unit: 'ms', measured: virtualized });
       facts.push({ what: `1 % new, ${what}: hybrid as a part of virtualized`, unit: '×', measured: hybrid / virtualized, ...most(0.1) });
     }
-    const addMs = await timed(async () => {
-      const { reasons } = await store.materialize('spend');
-      assert.match(reasons.join(), /1 new file is added/);
-    });
+    const adds: number[] = [];
+    for (let round = 0; round < (toy ? 1 : 5); round++) {
+      if (round > 0) await stored.append(rows / 100);
+      adds.push(await timed(async () => {
+        const { reasons } = await store.materialize('spend');
+        assert.match(reasons.join(), /1 new file is added/);
+      }));
+    }
+    const addMs = median(adds);
     const { table } = await store.getFeatures('spend', { mode: 'materialized' });
     assert.ok(tablesEqual(table, (await store.getFeatures('spend', { mode: 'virtualized' })).table), 'the same bits');
     facts.push({ what: 'materializing everything', unit: 'ms', measured: fullMs });
