@@ -51,6 +51,8 @@ describe('conflicts', () => {
     for (const winner of [added({ day: '1' }), added({ day: '1', hour: '7' }), added({ day: '' }), added({}), removed('a', false)]) {
       assert.equal(kindOf(replace, winner), 'conflict');
     }
+    const known: Attempt = { kind: 'replacePartitions', partitions: [{ day: '1' }], remove: [] };
+    assert.equal(kindOf(known, added({ hour: '7' })), 'conflict', 'a file whose day is not known might be of that day');
     const everything: Attempt = { kind: 'replacePartitions', partitions: [{}], remove: [] };
     assert.equal(kindOf(everything, added({ day: '2' })), 'conflict');
   });
