@@ -2,6 +2,7 @@
 //
 //   build/src/engine/kernel-bytes.js          the compiled kernels as base64, so that the library loads them without any I/O
 //   build/src/store/parquet/kernel-bytes.js   those that decode pages
+//   build/src/store/orc/encode/kernel-bytes.js   those that encode ORC
 //   build/src, build/test, build/bench        the emitted JavaScript
 //   build/feature-store.schema.json           the configuration's JSON Schema, for editors
 import { execFileSync } from 'node:child_process';
@@ -14,6 +15,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const kernels = [
   { home: 'src/engine', targets: ['plain', 'shared'] },
   { home: 'src/store/parquet', targets: ['page'] },
+  { home: 'src/store/orc/encode', targets: ['orcWrite'] },
 ];
 const kernelBytes = kernels.map(({ home }) => join(root, 'build', home, 'kernel-bytes.js'));
 const bin = (name) => join(root, 'node_modules/.bin', name);

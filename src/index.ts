@@ -18,7 +18,10 @@ export {
 export { configurationJsonSchema } from './config/schema.ts';
 export { loadProject } from './config/load.ts';
 export { openTable, writeTable } from './store/open-table.ts';
+export type { S3Options } from './store/s3/client.ts';
+export type { S3Credentials, S3CredentialsProvider } from './store/s3/credentials.ts';
 export { encodeParquet } from './store/parquet/encode.ts';
+export { encodeOrc } from './store/orc/encode.ts';
 export type { ScanPlan } from './store/table.ts';
 export { col, type Condition, type Expression, formatExpression } from './arrow/expression.ts';
 export { tablesEqual } from './arrow/canonical.ts';

@@ -29,6 +29,9 @@ const configMayImport = ['engine/plan.ts'];
 const onlyIn: Readonly<Record<string, readonly string[]>> = {
   'apache-arrow': ['arrow/arrow.ts'],
   'parquet-wasm': ['store/parquet/codec.ts'],
+  aws4fetch: ['store/s3/client.ts'],
+  'node:http': ['store/s3/transport.ts'],
+  'node:https': ['store/s3/transport.ts'],
   yaml: ['config/'],
   zod: ['config/'],
   'node:fs': ['store/local-bytes.ts', 'config/load.ts', 'cli/'],
@@ -75,6 +78,11 @@ test('an outside library is imported in one place', () => {
   assert.deepEqual(wrong, []);
 });
 
+test('what speaks to object stores is loaded when it is needed, not by importing the package', () => {
+  const wrong = sources(src).filter((file) => /^import (?!type)[^;]*from '(aws4fetch|node:https?)'/m.test(readFileSync(join(src, file), 'utf8')));
+  assert.deepEqual(wrong, []);
+});
+
 test('the engine has no I/O and no clock', () => {
   const wrong = sources(src).filter((file) => {
     if (floorOf(file) !== 'engine' && floorOf(file) !== 'arrow') return false;
@@ -86,5 +94,5 @@ test('the engine has no I/O and no clock', () => {
 
 test('every dependency at run time is one of the few that were weighed', () => {
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  assert.deepEqual(Object.keys(manifest.dependencies).sort(), ['apache-arrow', 'parquet-wasm', 'yaml', 'zod']);
+  assert.deepEqual(Object.keys(manifest.dependencies).sort(), ['apache-arrow', 'aws4fetch', 'parquet-wasm', 'yaml', 'zod']);
 });

@@ -1,6 +1,7 @@
 /** Ours: the engine over an Arrow table, or a virtualized feature set over the Parquet file. Two threads, as the rivals. */
 import { type AggSpec, FeatureStore, featureSet, groupBy, type TimeRangeInput } from '../../src/index.ts';
 import type { Table } from '../../src/arrow/arrow.ts';
+import { oneBatch } from '../../src/arrow/canonical.ts';
 import type { Answer } from '../support/answer.ts';
 import { arrowTable, since } from '../support/dataset.ts';
 import { keyColumns, type KeyValue } from '../support/keys.ts';
@@ -33,7 +34,8 @@ export async function fromParquet(question: Pick<Question, 'key' | 'days'>, fold
   return async () => (await store.getFeatures('spend', { timeRange })).table;
 }
 
-export function answerOf(table: Table, { key }: Pick<Question, 'key'>): Answer {
+export function answerOf(answer: Table, { key }: Pick<Question, 'key'>): Answer {
+  const table = oneBatch(answer);
   const column = (name: string): ArrayLike<never> => {
     const data = table.batches[0]?.data.children[table.schema.fields.findIndex((field) => field.name === name)];
     if (data === undefined) return [];

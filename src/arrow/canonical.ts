@@ -32,6 +32,11 @@ export function canonicalTable(schema: Schema, batches: readonly RecordBatch[]):
   return tableOfColumns(plain, columns, rows);
 }
 
+/** The same rows in one batch: the engine reads out large answers in several. */
+export function oneBatch(table: Table): Table {
+  return table.batches.length === 1 ? table : canonicalTable(table.schema, table.batches);
+}
+
 /** A table of one batch from one Data per column. */
 export function tableOfColumns(schema: Schema, columns: readonly Data[], rows: number): Table {
   const struct = makeData({ type: new Struct(schema.fields), length: rows, nullCount: 0, children: [...columns] });

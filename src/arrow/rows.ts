@@ -116,6 +116,7 @@ function pickColumn(data: Data | undefined, type: DataType, positions: Int32Arra
     else nullCount++;
   }
   const common = { length: rows, nullCount, ...(nullCount > 0 && { nullBitmap: bitmap }) };
+  if (DataType.isNull(type)) return makeData({ type, length: rows });
   if (type.typeId === Type.Bool) {
     const values = new Uint8Array((rows + 7) >> 3);
     const source = data?.values as Uint8Array;

@@ -73,6 +73,14 @@ export const commands: readonly Command[] = [
     run: async (context) => (await import('./commands/inspect.ts')).inspect(context),
   },
   {
+    name: 'compact',
+    words: ['[set…]'],
+    options: ['project', 'format', 'out'],
+    summary: 'Puts the small files together that many writes have left; answers stay what they are',
+    notes: ['Without names, of all feature sets. The old files stay until vacuum.'],
+    run: async (context) => (await import('./commands/compact.ts')).compact(context),
+  },
+  {
     name: 'vacuum',
     words: ['[set…]'],
     options: ['project', 'format', 'out'],

@@ -1,8 +1,9 @@
 /** Which project a command is about: the nearest folder upwards that holds `config/global.yaml`. And where its sources are. */
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { ConfigurationError } from '../base/errors.ts';
-import type { FeatureSetDefinition, ProjectConfig } from '../index.ts';
+import { ConfigurationError, NotFoundError } from '../base/errors.ts';
+import { schemeOf } from '../base/object-url.ts';
+import { type FeatureSetDefinition, openTable, type ProjectConfig } from '../index.ts';
 
 const configFile = join('config', 'global.yaml');
 
@@ -31,7 +32,26 @@ export function tryFindProject(folder: string): string | undefined {
 }
 
 /** The path of a source table in its layer, or undefined when nothing of that name is there. */
-export function sourcePath(source: FeatureSetDefinition['source'], config: ProjectConfig): string | undefined {
+export async function sourcePath(source: FeatureSetDefinition['source'], config: ProjectConfig): Promise<string | undefined> {
   const folder = config.layers[source.layer ?? config.sourceSchema];
-  return [source.table, `${source.table}.parquet`, `${source.table}.orc`].map((name) => join(folder, name)).find((path) => existsSync(path));
+  for (const name of [source.table, `${source.table}.parquet`, `${source.table}.orc`]) {
+    const path = pathIn(folder, name);
+    if (schemeOf(folder) === undefined ? existsSync(path) : await isTable(path)) return path;
+  }
+  return undefined;
+}
+
+/** A path below a folder, which may lie in an object store. */
+export function pathIn(folder: string, ...names: readonly string[]): string {
+  return schemeOf(folder) === undefined ? join(folder, ...names) : [folder, ...names].join('/');
+}
+
+async function isTable(path: string): Promise<boolean> {
+  try {
+    await openTable(path);
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof NotFoundError && thrown.what === 'table') return false;
+    throw thrown;
+  }
 }

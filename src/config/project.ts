@@ -4,6 +4,7 @@
  */
 import { resolve } from 'node:path';
 import { didYouMean } from '../base/names.ts';
+import { formatObjectUrl, parseObjectUrl, schemeOf } from '../base/object-url.ts';
 import { parseDuration } from '../base/time.ts';
 import type { z } from 'zod';
 import type { FeatureSetDefinition, InputDefinition, NodeDefinition, ProjectConfig } from './definition.ts';
@@ -104,7 +105,8 @@ function settingsOf(document: ConfigDocument | undefined, folder: string, mistak
   const place = (path: readonly string[], written: unknown, byDefault: string): string => {
     const text = typeof written === 'string' ? written : byDefault;
     if (/\p{Cc}/u.test(text)) mistakes.add(document!, { path, at: 'value', detail: `${describe(text)} has control characters, which no path has` });
-    return /^[a-z][a-z\d+.-]+:\/\//i.test(text) ? text : resolve(folder, text);
+    if (schemeOf(text) === undefined) return resolve(folder, text);
+    return checkThat(() => formatObjectUrl(parseObjectUrl(text)), (detail) => mistakes.add(document!, { path, at: 'value', detail })) ?? text;
   };
   const staleness = store.max_staleness;
   const maxStalenessUs = typeof staleness !== 'string'

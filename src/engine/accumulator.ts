@@ -54,6 +54,7 @@ export interface StateColumn {
 /** The accumulators of one thread by their addresses, as another thread is told of them: plain data that can be cloned. */
 export interface AccumulatorMemory {
   readonly states: number;
+  readonly stride: number;
   readonly nulls: readonly number[];
   readonly wides: readonly number[];
   /** Per column and state, what it keeps outside of the rows. */
@@ -78,6 +79,7 @@ export class Accumulators {
   private readonly compactValues: Buffer64;
   private readonly compactIds: Buffer64;
   private readonly keys: Buffer64;
+  private readonly someRows: Buffer64;
   private readonly timed: { readonly wide: Buffer64; readonly keys: Buffer64; readonly times: Buffer64; readonly ids: Buffer64 };
   private readonly spans: readonly SpanSource[];
 
@@ -111,6 +113,7 @@ export class Accumulators {
     this.compactValues = new Buffer64(instance);
     this.compactIds = new Buffer64(instance);
     this.keys = new Buffer64(instance);
+    this.someRows = new Buffer64(instance);
     const buffer = (): Buffer64 => new Buffer64(instance);
     this.timed = { wide: buffer(), keys: buffer(), times: buffer(), ids: buffer() };
     this.spans = columns.map(() => new SpanSource(instance));
@@ -131,15 +134,32 @@ export class Accumulators {
   add(data: readonly Data[], stages: readonly ColumnStage[], window: Window, ids: number, times?: EventTimes): void {
     const { kernels } = this.instance;
     const bitmaps = data.map((column, i) => stages[i]!.stageBitmap(column, window.start, window.length));
+    for (const [i, bitmap] of bitmaps.entries()) this.countNulls(i, bitmap, window, ids);
     const paired = this.tryAddPair(data, stages, bitmaps, window, ids);
-    // The rows are counted in the same visit as the first column's values, where all of those are there.
+    // The rows are counted in the same visit as the first column's values, where none of those is left out.
     const first = this.placed[0];
-    const together = !paired && first !== undefined && first.what !== 0 && bitmaps[0] === undefined;
-    if (!paired && !together) kernels.mergeCounts(0, ids, window.count, this.groups.pointer, this.groups.stride);
+    const together = !paired && first !== undefined && first.what !== 0 && isDense(first, first.what, bitmaps[0]);
+    if (!paired && !together) kernels.countRows(ids, window.count, this.groups.pointer, this.groups.stride, first?.floatSum?.wides ?? 0);
     data.forEach((column, i) => {
       const done = paired && i < 2 ? this.placed[i]!.what : 0;
       this.addColumn(i, column, stages[i]!, bitmaps[i], window, ids, together && i === 0, done, times);
     });
+  }
+
+  /** Counts the nulls of a column, or, where those are most, its values. Before the rows are counted. */
+  private countNulls(column: number, bitmap: Bitmap | undefined, window: Window, ids: number): void {
+    const { kernels } = this.instance;
+    if (bitmap === undefined) {
+      // All are values: groups whose values are counted would have to count each row.
+      if (this.groups.areValuesCounted(column)) this.groups.countedAt(column, 'nulls');
+      return;
+    }
+    const { pointer, bitOffset } = bitmap;
+    const values = kernels.countBits(pointer, bitOffset, window.length);
+    const wereCounted = this.groups.areValuesCounted(column);
+    const ofValues = wereCounted ? values * 4 < window.length * 3 : values * 4 < window.length;
+    const counts = this.groups.countedAt(column, ofValues ? 'values' : 'nulls');
+    kernels.countNulls(pointer, bitOffset, window.rows, window.count, ids, ofValues ? 1 : 0, counts);
   }
 
   /** `done`: what of the column's fused states was added before. */
@@ -147,17 +167,21 @@ export class Accumulators {
     index: number, data: Data, stage: ColumnStage, bitmap: Bitmap | undefined, window: Window, ids: number, withRows: boolean, done: number,
     times: EventTimes | undefined,
   ): void {
-    const { kernels } = this.instance;
-    const { column, what, start, states } = this.placed[index]!;
-    if (bitmap !== undefined) kernels.countNulls(bitmap.pointer, bitmap.bitOffset, window.rows, window.count, ids, this.groups.nullsOf(index));
+    const placed = this.placed[index]!;
+    const { column, what, start, states } = placed;
     const rest = what & ~done;
     const others = states.filter(({ state }) => state.add !== undefined);
     const byTime = states.filter(({ state }) => state.addTimed !== undefined);
     if (rest === 0 && others.length === 0 && byTime.length === 0) return;
     const words = this.gather(index, data, stage, column.layout, window);
-    if (rest !== 0 || others.length > 0) {
+    if (rest !== 0 && isDense(placed, rest, bitmap)) {
+      const all = { words: this.filled(placed, rest, words, bitmap, window, this.compactValues), ids, count: window.count };
+      this.accumulate(index, withRows ? rest | stateRows : rest, all, withRows ? 0 : start);
+    } else if (rest !== 0) {
+      this.accumulate(index, rest, this.withoutNulls(index, words, bitmap, window, ids), start);
+    }
+    if (others.length > 0) {
       const values = this.withoutNulls(index, words, bitmap, window, ids);
-      if (rest !== 0) this.accumulate(index, withRows ? rest | stateRows : rest, values, withRows ? 0 : start);
       for (const { state } of others) state.add!(values);
     }
     if (byTime.length > 0) {
@@ -213,11 +237,14 @@ export class Accumulators {
     data: readonly Data[], stages: readonly ColumnStage[], bitmaps: readonly (Bitmap | undefined)[], window: Window, ids: number,
   ): boolean {
     const [first, second] = this.placed;
-    if (first === undefined || second === undefined || bitmaps[0] !== undefined || bitmaps[1] !== undefined) return false;
+    if (first === undefined || second === undefined) return false;
     const fits = first.column.layout.kind === 'float' && first.column.sum && second.column.layout.kind === 'int';
     if (!fits || second.column.sum || second.what === 0) return false;
-    const doubles = gatherWide(this.instance, stages[0]!, data[0]!, first.column.layout, window, this.wide);
-    const integers = gatherWide(this.instance, stages[1]!, data[1]!, second.column.layout, window, this.secondWide);
+    if (!isDense(first, first.what, bitmaps[0]) || !isDense(second, second.what, bitmaps[1])) return false;
+    const firsts = gatherWide(this.instance, stages[0]!, data[0]!, first.column.layout, window, this.wide);
+    const seconds = gatherWide(this.instance, stages[1]!, data[1]!, second.column.layout, window, this.secondWide);
+    const doubles = this.filled(first, first.what, firsts, bitmaps[0], window, this.compactValues);
+    const integers = this.filled(second, second.what, seconds, bitmaps[1], window, this.keys);
     first.floatSum!.prepare(doubles, window.count);
     this.instance.kernels.accumulatePair(
       first.what, second.what, doubles, integers, ids, window.count,
@@ -226,7 +253,15 @@ export class Accumulators {
     return true;
   }
 
-  private accumulate(index: number, what: number, { words, ids, count }: Stretch, offset: number): void {
+  /** Values with, in place of nulls, what changes none of these states. */
+  private filled(placed: Placed, what: number, words: number, bitmap: Bitmap | undefined, window: Window, out: Buffer64): number {
+    if (bitmap === undefined) return words;
+    const full = out.ensure(window.count * 8);
+    this.instance.kernels.fillNulls(words, bitmap.pointer, bitmap.bitOffset, window.rows, window.count, identityOf(placed.column, what)!, full);
+    return full;
+  }
+
+  private accumulate(index: number, what: number, { words, ids, count }: Pick<Stretch, 'words' | 'ids' | 'count'>, offset: number): void {
     const { column, floatSum } = this.placed[index]!;
     const { flip, signs } = signsOf(column);
     const { pointer, stride } = this.groups;
@@ -240,11 +275,12 @@ export class Accumulators {
    */
   merge(data: readonly (readonly Data[])[], stages: readonly (readonly ColumnStage[])[], window: Window, ids: number): void {
     const { kernels } = this.instance;
+    this.groups.settle();
     this.placed.forEach(({ column, states }, i) => {
       const source = this.sourceOf(i, data[i]!, stages[i]!, window, ids);
       const rows = this.sourceOf(0, data[0]!, stages[0]!, window, ids).words(0, 0);
       if (i === 0) kernels.mergeCounts(rows, ids, window.count, this.groups.pointer, this.groups.stride);
-      else kernels.mergeNulls(rows, source.words(0, 1), ids, window.count, this.groups.nullsOf(i));
+      else kernels.mergeNulls(rows, source.words(0, 1), ids, window.count, this.groups.countedAt(i, 'nulls'));
       let next = 1;
       for (const { kind, state } of states) {
         const end = next + kind.fields(column).length;
@@ -281,7 +317,8 @@ export class Accumulators {
   get memory(): AccumulatorMemory {
     return {
       states: this.groups.pointer,
-      nulls: [...this.groups.nulls],
+      stride: this.groups.stride,
+      nulls: [...this.groups.settle()],
       wides: this.placed.map(({ floatSum }) => floatSum?.wides ?? 0),
       tables: this.placed.map(({ states }) => states.map(({ state }) => state.tables ?? [])),
     };
@@ -294,13 +331,14 @@ export class Accumulators {
   mergeMemory(other: AccumulatorMemory, ids: number, count: number): void {
     const { kernels } = this.instance;
     const { pointer, stride } = this.groups;
+    this.groups.settle();
     kernels.mergeRows(other.states, ids, count, pointer, stride);
     this.placed.forEach(({ column, what, start, floatSum }, i) => {
       const nulls = other.nulls[i]!;
-      if (nulls !== 0) kernels.mergeNullCounts(nulls, ids, count, this.groups.nullsOf(i));
+      if (nulls !== 0) kernels.mergeNullCounts(nulls, ids, count, this.groups.countedAt(i, 'nulls'));
       if (what === 0) return;
       const wides = floatSum?.wides ?? 0;
-      kernels.mergeStates(isDouble(column), what, other.states + start, other.wides[i]!, ids, count, pointer + start, stride, wides);
+      kernels.mergeStates(isDouble(column), what, other.states + start, other.wides[i]!, 0, ids, count, pointer + start, stride, wides);
     });
     const others = this.placed.flatMap(({ states }, i) => states.map(({ state, offset }, k) => ({ state, offset, tables: other.tables[i]![k]! })));
     for (let first = 0; first < count; first += mergedAtOnce) {
@@ -310,6 +348,32 @@ export class Accumulators {
       }
     }
     for (const { state, offset, tables } of others) state.mergeAll?.({ pointer: other.states + offset, stride, first: 0, tables }, ids, count);
+  }
+
+  /** Whether all states are in the rows, so that some of the groups can be merged by themselves. */
+  get inRows(): boolean {
+    return this.placed.every(({ states }) => states.every(({ state }) => state.fused !== 0));
+  }
+
+  /** Merges `count` groups that another thread has, numbered in `groups`, where all states are in the rows. */
+  mergeSome(other: AccumulatorMemory, groups: number, ids: number, count: number): void {
+    const { kernels } = this.instance;
+    const { pointer, stride } = this.groups;
+    const rows = this.someRows.ensure(count * stride);
+    kernels.gatherRows(other.states, stride, groups, count, rows);
+    this.groups.settle();
+    kernels.mergeRows(rows, ids, count, pointer, stride);
+    this.placed.forEach(({ column, what, start, floatSum }, i) => {
+      const nulls = other.nulls[i]!;
+      if (nulls !== 0) {
+        const some = this.compactValues.ensure(count * 8);
+        kernels.gather64(nulls, groups, count, some);
+        kernels.mergeNullCounts(some, ids, count, this.groups.countedAt(i, 'nulls'));
+      }
+      if (what === 0) return;
+      const wides = floatSum?.wides ?? 0;
+      kernels.mergeStates(isDouble(column), what, rows + start, other.wides[i]!, groups, ids, count, pointer + start, stride, wides);
+    });
   }
 
   /** The partial states of these groups, in order. */
@@ -328,6 +392,25 @@ export class Accumulators {
     invariant(found !== undefined, `no state serves the ${aggregation} of ${name}`);
     return found.state.output(aggregation, groups, keyText);
   }
+}
+
+/**
+ * The bits of a value that changes none of a column's fused states, nor what those of a group without values come out as;
+ * undefined where there is none for all of them.
+ */
+function identityOf(column: ValueColumn, what: number): bigint | undefined {
+  if (what === 2) return 0n;
+  if (column.layout.kind === 'float') return what === 4 ? nanBits : what === 8 ? minusInfinityBits : undefined;
+  const { flip } = signsOf(column);
+  return what === 4 ? ~(1n << 63n) ^ flip : what === 8 ? BigInt.asIntN(64, 1n << 63n) ^ flip : undefined;
+}
+
+const nanBits = 0x7ff8000000000000n;
+const minusInfinityBits = BigInt.asIntN(64, 0xfff0000000000000n);
+
+/** Whether all rows can be added: none is null, or nulls can be filled. */
+function isDense({ column }: Placed, what: number, bitmap: Bitmap | undefined): boolean {
+  return bitmap === undefined || identityOf(column, what) !== undefined;
 }
 
 const isDouble = ({ layout }: ValueColumn): 0 | 1 => (layout.kind === 'float' ? 1 : 0);

@@ -13,9 +13,11 @@ import { valueReader } from '../arrow/values.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { formatInstant, type TimeRange } from '../base/time.ts';
 import { type AccumulatorMemory, Accumulators, stateFields } from './accumulator.ts';
+import type { Cut } from './cut.ts';
 import { selectRows } from './filter.ts';
 import { columnGrouper, type ColumnGrouper, Grouper, type GrouperMemory, TileGrouper, type Window } from './grouper.ts';
 import { borrowInstance, type Instance } from './instance.ts';
+import type { PartOfGroups, SplitGroups } from './parts.ts';
 import type { GroupByPlan } from './plan.ts';
 import { Buffer64, columnData, ColumnStage } from './staging.ts';
 import { bindPlan, type BoundPlan, fieldOf, rangeInUnits, resultSchema, type TimeColumn, tileType } from './types.ts';
@@ -193,6 +195,44 @@ export class Aggregation implements Counters {
     this.rowsSeen += other.rowsSeen;
     this.rowsDroppedNullKey += other.rowsDroppedNullKey;
     this.rowsInRange += other.rowsInRange;
+  }
+
+  /** Whether groups can be merged and read out in parts (parts.ts). */
+  get isCuttable(): boolean {
+    return this.grouper.isCuttable && this.accumulators.inRows;
+  }
+
+  /** Cuts the keys that several threads have. */
+  cut(others: readonly AggregationMemory[], parts: number): Cut {
+    return this.instance.guard(() => this.grouper.cut(others.map(({ grouper }) => grouper), parts));
+  }
+
+  /** Which groups of another thread are in which part. What is written stays. */
+  split(memory: AggregationMemory, cut: Cut): SplitGroups {
+    const { instance } = this;
+    return instance.guard(() => {
+      const { buffer, byteOffset, byteLength, length } = cut.bounds;
+      const bounds = instance.alloc(byteLength);
+      instance.put(new Uint8Array(buffer, byteOffset, byteLength), bounds);
+      const startsBytes = (length + 2) * 4;
+      const starts = instance.alloc(startsBytes);
+      const ids = instance.alloc(memory.groups * 4);
+      this.grouper.split(memory.grouper, cut, bounds, starts, ids);
+      const split = { memory, ids, starts: instance.view32(starts, length + 2).slice() };
+      instance.free(starts, startsBytes);
+      instance.free(bounds, byteLength);
+      return split;
+    });
+  }
+
+  /** Takes over the groups of another thread that are in one part. */
+  mergePart({ memory, ids, count }: PartOfGroups): void {
+    if (count === 0) return;
+    const own = this.rows.ensure(count * 4);
+    this.grouper.mergeSome(memory.grouper, ids, count, own);
+    this.grow();
+    this.grouper.meet(own, count);
+    this.accumulators.mergeSome(memory.accumulators, ids, own, count);
   }
 
   /** Makes room for the groups there are. */

@@ -28,7 +28,7 @@ export interface GroupByOptions {
 
 /**
  * Groups the rows of a table by one key column or several. The answer has the keys, then the aggregations; rows ascend by
- * key. Rows with a null key are in no group.
+ * key, a large answer in several batches. Rows with a null key are in no group.
  */
 export function groupBy(
   input: Table,

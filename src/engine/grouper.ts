@@ -10,6 +10,7 @@
  */
 import { type Data, DataType, makeData, Type } from '../arrow/arrow.ts';
 import { OverflowError } from '../base/errors.ts';
+import { boundsOf, type Cut, cutStrings, sampledKeys } from './cut.ts';
 import type { Instance } from './instance.ts';
 import { type Bitmap, Buffer64, ColumnStage, gatherWide } from './staging.ts';
 import { type DecimalBuffers, spanColumn, stageDecimals } from './states/spans.ts';
@@ -35,6 +36,12 @@ export interface ColumnGrouper {
   readonly address: number;
   /** Takes over the keys of another grouper of its kind in the same memory: writes the own id of each of its ids. */
   merge(other: number, ids: number): void;
+  /** The same for `count` of its ids, all of them keys'. Absent where keys are not cut into parts. */
+  mergeSome?(other: number, groups: number, count: number, ids: number): void;
+  /** Cuts the keys of groupers of its kind in the same memory into parts. */
+  cut?(others: readonly { readonly address: number; readonly count: number }[], parts: number): Cut;
+  /** Writes the ids of another's keys by part, and where each part begins. */
+  split?(other: number, cut: Cut, bounds: number, starts: number, ids: number): void;
   /** How many ids are keys': there may be gaps where there is but one key column. */
   readonly alive: number;
   /** Fills `positions` with the ids of keys, in ascending order of those. */
@@ -92,6 +99,24 @@ class IntGrouper implements ColumnGrouper {
 
   merge(other: number, ids: number): void {
     this.instance.kernels.mergeInts(this.address, other, ids);
+  }
+
+  mergeSome(other: number, groups: number, count: number, ids: number): void {
+    this.instance.kernels.mergeSomeInts(this.address, other, groups, count, ids);
+  }
+
+  cut(others: readonly { readonly address: number; readonly count: number }[], parts: number): Cut {
+    const words = sample(this.instance, others, 1, (address, step, out) => this.instance.kernels.sampleInts(address, this.flip, step, out));
+    return { bounds: boundsOf(words, parts), prefix: 0n, skipped: 0 };
+  }
+
+  split(other: number, { bounds: { length } }: Cut, bounds: number, starts: number, ids: number): void {
+    this.instance.kernels.partInts(other, this.flip, bounds, length + 1, starts, ids);
+  }
+
+  /** Turns keys into words that order as they do. */
+  private get flip(): bigint {
+    return this.signed ? -(1n << 63n) : 0n;
   }
 
   sort(positions: number): void {
@@ -254,7 +279,20 @@ class StringGrouper implements ColumnGrouper {
   }
 
   merge(other: number, ids: number): void {
-    this.instance.kernels.mergeStrings(this.address, other, ids);
+    const { kernels } = this.instance;
+    kernels.mergeStrings(this.address, other, 0, kernels.groupCount(other), ids);
+  }
+
+  mergeSome(other: number, groups: number, count: number, ids: number): void {
+    this.instance.kernels.mergeStrings(this.address, other, groups, count, ids);
+  }
+
+  cut(others: readonly { readonly address: number; readonly count: number }[], parts: number): Cut {
+    return cutStrings(sample(this.instance, others, 2, (address, step, out) => this.instance.kernels.sampleStrings(address, step, out)), parts);
+  }
+
+  split(other: number, { bounds: { length }, prefix, skipped }: Cut, bounds: number, starts: number, ids: number): void {
+    this.instance.kernels.partStrings(other, BigInt.asIntN(64, prefix), skipped, bounds, length + 1, starts, ids);
   }
 
   sort(positions: number): void {
@@ -273,6 +311,24 @@ class StringGrouper implements ColumnGrouper {
     instance.free(spans, bytes);
     return spanColumn(instance, this.name, this.key.type, found, { nullCount: 0 });
   }
+}
+
+/** Words of some of the keys of several groupers, `wordsEach` of each key. */
+function sample(
+  instance: Instance, others: readonly { readonly address: number; readonly count: number }[], wordsEach: number,
+  write: (address: number, step: number, out: number) => number,
+): BigUint64Array {
+  const all = others.reduce((sum, { count }) => sum + count, 0);
+  const step = Math.max(1, Math.floor(all / sampledKeys));
+  const words: bigint[] = [];
+  for (const { address, count } of others) {
+    const bytes = Math.ceil(count / step) * wordsEach * 8;
+    const out = instance.alloc(bytes);
+    const sampled = write(address, step, out);
+    for (const word of instance.view64(out, sampled * wordsEach)) words.push(word);
+    instance.free(out, bytes);
+  }
+  return BigUint64Array.from(words, (word) => BigInt.asUintN(64, word));
 }
 
 /** The groupers of one thread by their addresses, and their counts, as another thread is told of them. */
@@ -365,6 +421,23 @@ export class Grouper {
     }, own[0]!);
     use(merged.ids, merged.count);
     for (const { pointer, bytes } of blocks) instance.free(pointer, bytes);
+  }
+
+  /** Whether keys can be cut into parts: there is one column of them. */
+  get isCuttable(): boolean {
+    return this.columns.length === 1 && this.columns[0]!.cut !== undefined;
+  }
+
+  cut(others: readonly GrouperMemory[], parts: number): Cut {
+    return this.columns[0]!.cut!(others.map(({ columns }) => columns[0]!), parts);
+  }
+
+  split(other: GrouperMemory, cut: Cut, bounds: number, starts: number, ids: number): void {
+    this.columns[0]!.split!(other.columns[0]!.address, cut, bounds, starts, ids);
+  }
+
+  mergeSome(other: GrouperMemory, groups: number, count: number, ids: number): void {
+    this.columns[0]!.mergeSome!(other.columns[0]!.address, groups, count, ids);
   }
 
   /** Group ids in ascending order of their keys. */

@@ -4,6 +4,7 @@
  */
 import { InvariantError, MemoryLimitError } from '../base/errors.ts';
 import { plainKernel, sharedKernel } from './kernel-bytes.js';
+import { Shelf } from './shelf.ts';
 import type { StateKernels } from './states/kernels.ts';
 
 type Pointer = number;
@@ -19,6 +20,8 @@ export interface Kernels extends StateKernels {
   reset(): void;
   attach(): void;
   usedBytes(): number;
+  enterRegion(block: Pointer, bytes: number): void;
+  leaveRegion(): void;
   setLimit(bytes: number): void;
   selectRange64(times: Pointer, rows: Pointer, count: number, start: bigint, end: bigint, out: Pointer): number;
   anyInRange64(times: Pointer, count: number, start: bigint, end: bigint): number;
@@ -54,19 +57,29 @@ export interface Kernels extends StateKernels {
   groupCodes(grouper: Pointer, codes: Pointer, rows: Pointer, count: number, memo: Pointer, offsets: Pointer, bytes: Pointer, ids: Pointer): void;
   stringSpans(grouper: Pointer, ids: Pointer, count: number, out: Pointer): void;
   mergeInts(grouper: Pointer, other: Pointer, ids: Pointer): void;
-  mergeStrings(grouper: Pointer, other: Pointer, ids: Pointer): void;
+  mergeStrings(grouper: Pointer, other: Pointer, groups: Pointer, count: number, ids: Pointer): void;
+  mergeSomeInts(grouper: Pointer, other: Pointer, groups: Pointer, count: number, ids: Pointer): void;
+  sampleInts(grouper: Pointer, flip: bigint, step: number, out: Pointer): number;
+  sampleStrings(grouper: Pointer, step: number, out: Pointer): number;
+  partInts(grouper: Pointer, flip: bigint, bounds: Pointer, parts: number, starts: Pointer, ids: Pointer): void;
+  partStrings(grouper: Pointer, prefix: bigint, skipped: number, bounds: Pointer, parts: number, starts: Pointer, ids: Pointer): void;
+  gatherRows(states: Pointer, stride: number, groups: Pointer, count: number, out: Pointer): void;
   mergePairs(grouper: Pointer, other: Pointer, firsts: Pointer, seconds: Pointer, ids: Pointer): void;
   growStates(states: Pointer, have: number, wanted: number, stride: number, template: Pointer): Pointer;
   accumulate(isDouble: number, what: number, values: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer, flip: bigint, signs: bigint): void;
   accumulatePair(what: number, whatSecond: number, doubles: Pointer, integers: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer, offset: number, flip: bigint): void;
   prepareSums(wides: Pointer, values: Pointer, count: number, sums: Pointer, stride: number, groups: number): void;
-  countNulls(bitmap: Pointer, bitOffset: number, rows: Pointer, count: number, ids: Pointer, nulls: Pointer): void;
+  fillNulls(words: Pointer, bitmap: Pointer, bitOffset: number, rows: Pointer, count: number, identity: bigint, out: Pointer): void;
+  countNulls(bitmap: Pointer, bitOffset: number, rows: Pointer, count: number, ids: Pointer, ofValues: number, counts: Pointer): void;
+  countBits(bitmap: Pointer, bitOffset: number, count: number): number;
+  invertCounts(counts: Pointer, groups: number, states: Pointer, stride: number): void;
   mergeNulls(rows: Pointer, counts: Pointer, ids: Pointer, count: number, nulls: Pointer): void;
   mergeHighLow(high: Pointer, low: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer): void;
   mergeInt128(low: Pointer, high: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
+  countRows(ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer): void;
   mergeCounts(counts: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
   mergeRows(other: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
-  mergeStates(isDouble: number, what: number, other: Pointer, otherWides: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer): void;
+  mergeStates(isDouble: number, what: number, other: Pointer, otherWides: Pointer, groups: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer): void;
   mergeNullCounts(other: Pointer, ids: Pointer, count: number, nulls: Pointer): void;
   wordsOf(states: Pointer, stride: number, groups: Pointer, count: number, out: Pointer): void;
   extremesOf(states: Pointer, stride: number, groups: Pointer, count: number, isDouble: number, flip: bigint, out: Pointer): void;
@@ -83,7 +96,6 @@ export interface Kernels extends StateKernels {
   flipSigns(words: Pointer, count: number): void;
 }
 
-const keptBytesMax = 256 * 2 ** 20;
 const keptMax = 4;
 const pagesMax = 65_536;
 
@@ -98,7 +110,6 @@ const copyByFillBytes = 4096;
 
 let plain: WebAssembly.Module | undefined;
 let shared: WebAssembly.Module | undefined;
-const idle: Instance[] = [];
 
 /** The kernels for a memory that threads share, compiled once for all of them. */
 export function sharedModule(): WebAssembly.Module {
@@ -114,7 +125,7 @@ export function sharedMemory(): WebAssembly.Memory {
 /** An instance for one aggregation on one thread. Give it back with `giveBack`. */
 export function borrowInstance(memoryLimit: number | undefined): Instance {
   plain ??= new WebAssembly.Module(Buffer.from(plainKernel, 'base64'));
-  const instance = idle.pop() ?? new Instance(plain, new WebAssembly.Memory({ initial: 16, maximum: pagesMax }));
+  const instance = shelf.take() ?? new Instance(plain, new WebAssembly.Memory({ initial: 16, maximum: pagesMax }));
   instance.begin(memoryLimit);
   return instance;
 }
@@ -220,13 +231,21 @@ export class Instance {
     }
   }
 
-  /** Whether the memory is small enough, and the instance sound, to be used again. */
-  get reusable(): boolean {
-    return !this.broken && this.memory.buffer.byteLength <= keptBytesMax;
+  /** Whether it may be used again: no kernel trapped. */
+  get sound(): boolean {
+    return !this.broken;
+  }
+
+  get memoryBytes(): number {
+    return this.memory.buffer.byteLength;
+  }
+
+  get usedBytes(): number {
+    return this.kernels.usedBytes() >>> 0;
   }
 
   giveBack(): void {
-    if (this.reusable && idle.length < keptMax) idle.push(this);
+    if (this.sound) shelf.put(this);
     this.broken = true;
   }
 
@@ -237,3 +256,5 @@ export class Instance {
     return error;
   }
 }
+
+const shelf = new Shelf<Instance>(keptMax);

@@ -9,12 +9,13 @@ import type { RecordBatch, Schema, Table } from '../arrow/arrow.ts';
 import { ArgumentError, throwIfCancelled } from '../base/errors.ts';
 import { Aggregation, type AggregationOptions, type Counters, type StateOptions } from './aggregation.ts';
 import type { GroupByPlan } from './plan.ts';
-import { threadsByDefault, threadsListen, threadsMax } from './threads/pool.ts';
+import { threadsByDefault, threadsMax, workersListening } from './threads/pool.ts';
 import { TeamRun } from './threads/team.ts';
 
 /**
  * Rows that whoever works on them fetches for themselves, on whatever thread that is: a module whose export `rowsOf` is
- * called with `argument`, plain data that can be cloned, and gives batches of the run's schema (`RowsOf`).
+ * called with `argument`, plain data that can be cloned, and gives batches of the run's schema (`RowsOf`), each of which need
+ * only be good until the next is asked for.
  */
 export interface RowUnit {
   /** The module's URL. */
@@ -83,7 +84,7 @@ export function createAggregations(plans: readonly GroupByPlan[], schema: Schema
 /** Threads are started once as many rows were met as starting them costs: rent until you would have bought. */
 function areWorthThreads(rows: number): boolean {
   if (rows < rowsForThreads) return false;
-  if (threadsListen()) return true;
+  if (workersListening().length > 0) return true;
   rowsMissed += rows;
   return rowsMissed >= rowsForStart;
 }

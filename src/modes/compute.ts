@@ -7,7 +7,7 @@
  * Many rows are worked on by several threads, which read them too where the snapshot can be read by others.
  */
 import { Field, type RecordBatch, Schema, type Table } from '../arrow/arrow.ts';
-import { tableOfColumns } from '../arrow/canonical.ts';
+import { oneBatch, tableOfColumns } from '../arrow/canonical.ts';
 import { columnsOf, type Expression } from '../arrow/expression.ts';
 import { alignByKey, pickRows } from '../arrow/rows.ts';
 import type { TimeRange } from '../base/time.ts';
@@ -75,7 +75,7 @@ export async function answerFromSource(
   const plans = plan.parts.map((part) => groupByPlan(plan.definition, part, filter));
   const scan = sourceScan(snapshot, plan, filter, options.signal);
   return aggregateRows({ snapshot, scan, phase: 'reading the source', onProgress }, plans, options, async (run, sourceRows) => {
-    const tables = await run.finish();
+    const tables = (await run.finish()).map(oneBatch);
     return { table: joinParts(tables, plan), rowsWithNullKey: run.counters[0]!.rowsDroppedNullKey, sourceRows };
   });
 }
@@ -98,7 +98,7 @@ export async function answerFromTiles(
   const run = createAggregations(plans, sourceSchema, { ...defined(options), rowsExpected });
   try {
     await feed({ snapshot: tiles, scan, phase: 'reading tiles' }, (batch) => run.addStates(batch, stateOptions));
-    return joinParts(await run.finish(), plan);
+    return joinParts((await run.finish()).map(oneBatch), plan);
   } finally {
     await run.close();
   }

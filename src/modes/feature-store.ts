@@ -10,7 +10,10 @@ import { checkName, didYouMean } from '../base/names.ts';
 import { type Instant, parseInstant } from '../base/time.ts';
 import type { FeatureSetDefinition, InputDefinition, NodeDefinition, ProjectConfig } from '../config/definition.ts';
 import { loadProject, projectFromObject } from '../config/load.ts';
-import { openOwnTableAt } from '../store/own-table.ts';
+import { bytesAt, type StorageOptions } from '../store/bytes-at.ts';
+import type { S3Options } from '../store/s3/client.ts';
+import type { Compaction, OwnTable } from '../store/table.ts';
+import { checkTableFormat, openWritable } from '../store/tables.ts';
 import type { Progress, RunOptions } from './compute.ts';
 import { type Explanation, explanationOf } from './explain.ts';
 import { materialize, type MaterializeOutcome } from './materialize.ts';
@@ -35,6 +38,8 @@ export interface OpenOptions {
   readonly logger?: (line: string) => void;
   /** What `${NAME}` in the configuration reads; by default the process's environment. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** How `s3://` paths are reached; by default as AWS_REGION, AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and their like say. */
+  readonly s3?: S3Options;
   /** Where relative paths start when the configuration is an object; by default the working directory. */
   readonly folder?: string;
 }
@@ -58,12 +63,14 @@ export class FeatureStore {
   private readonly definitions = new Map<string, FeatureSetDefinition>();
   private readonly tables = new Map<string, FeatureTables>();
   private readonly sources: Sources;
+  private readonly storage: StorageOptions;
 
   private constructor(
     readonly config: ProjectConfig,
     private readonly options: OpenOptions,
   ) {
-    this.sources = new Sources(config);
+    this.storage = { s3: options.s3, env: options.env };
+    this.sources = new Sources(config, this.storage);
     for (const definition of config.featureSets) this.definitions.set(definition.name, definition);
   }
 
@@ -76,11 +83,8 @@ export class FeatureStore {
     const config = typeof project === 'string'
       ? await loadProject(project, { env })
       : await projectFromObject(project, { folder: options.folder ?? process.cwd(), env });
-    if (config.storageFormat !== 'parquet') {
-      // Said when the store is opened, not at the first write: nothing is half-done by then.
-      const { UnsupportedError } = await import('../base/errors.ts');
-      throw new UnsupportedError('feature_store.storage_format', config.storageFormat, `${config.storageFormat} tables are not written yet; use parquet`);
-    }
+    // Said when the store is opened, not at the first write: nothing is half-done by then.
+    checkTableFormat(config.storageFormat, 'feature_store.storage_format');
     return new FeatureStore(config, options);
   }
 
@@ -190,7 +194,7 @@ export class FeatureStore {
 
   /** Stores rows that something else computed. `merge` replaces the rows of the entities that come again. */
   async write(name: string, table: Table, options: { readonly mode: WriteMode }): Promise<{ readonly rows: number; readonly version: number }> {
-    return writeRows(this.definition(name), table, options.mode, this.tablesOf(name).features);
+    return writeRows(this.definition(name), table, options.mode, this.tablesOf(name));
   }
 
   /** What is stored of a set, or of all of them, and how it stands to the source. */
@@ -201,12 +205,20 @@ export class FeatureStore {
     return found;
   }
 
+  /** Puts the small files together that many writes have left of a set's features; answers stay. Undefined: there was nothing to gain. */
+  async compact(name: string, options: { readonly signal?: AbortSignal } = {}): Promise<Compaction | undefined> {
+    this.definition(name);
+    // Tiles are written anew as a whole, in files of full size.
+    const { signal } = this.run(options.signal);
+    return this.tablesOf(name).features.compact(signal === undefined ? {} : { signal });
+  }
+
   /** Deletes the files of versions that nobody reads any more, and what writers that died left behind. */
   async vacuum(name: string, options: { readonly retentionMs?: number } = {}): Promise<{ readonly files: number; readonly bytes: number }> {
     this.definition(name);
     const { features, tiles } = this.tablesOf(name);
     const nowMs = this.now().getTime();
-    const tilesVersion = (await readStored({ features, tiles }))?.facts.tilesVersion;
+    const tilesVersion = (await readStored({ features }))?.facts.tilesVersion;
     const a = await features.vacuum({ ...options, nowMs });
     const b = await tiles.vacuum({ ...options, nowMs, ...(tilesVersion !== undefined && { keepVersion: tilesVersion }) });
     return { files: a.files + b.files, bytes: a.bytes + b.bytes };
@@ -234,8 +246,9 @@ export class FeatureStore {
     let tables = this.tables.get(name);
     if (tables === undefined) {
       const folder = `${this.config.storagePath}/${checkName(name, 'feature set')}`;
-      const clock = { now: () => this.now().getTime() };
-      tables = { features: openOwnTableAt(`${folder}/features`, clock), tiles: openOwnTableAt(`${folder}/tiles`, clock) };
+      const { storageFormat: format } = this.config;
+      const open = (table: string): OwnTable => openWritable(bytesAt(`${folder}/${table}`, this.storage), '', format, { now: () => this.now().getTime() });
+      tables = { format, features: open('features'), tiles: open('tiles') };
       this.tables.set(name, tables);
     }
     return tables;

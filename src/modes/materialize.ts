@@ -8,10 +8,11 @@
  * process that dies before it has changed nothing that a reader sees.
  */
 import type { Schema, Table } from '../arrow/arrow.ts';
+import { oneBatch } from '../arrow/canonical.ts';
 import { pickColumns, sortedBy } from '../arrow/rows.ts';
 import { CommitConflictError, SchemaMismatchError } from '../base/errors.ts';
 import type { TimeRange } from '../base/time.ts';
-import { type FeatureSetDefinition, windowedOutputs } from '../config/definition.ts';
+import { type FeatureSetDefinition, type StorageFormat, windowedOutputs } from '../config/definition.ts';
 import { type StateOptions, statesSchema } from '../engine/aggregation.ts';
 import { createAggregation } from '../engine/run.ts';
 import type { OwnTable, Snapshot, StagedFile } from '../store/table.ts';
@@ -57,7 +58,7 @@ export async function materialize(
 ): Promise<MaterializeOutcome> {
   for (let attempt = 1; ; attempt++) {
     const stored = await readStored(tables, run.signal);
-    const reason = reasonToCompute(definition, source.version, stored, options);
+    const reason = reasonToCompute(definition, source.version, tables.format, stored, options);
     if (reason === undefined) return unchanged(stored!);
     const outcome = await computeAndCommit(definition, source, tables, run, options, stored, reason);
     if (outcome !== undefined) return outcome;
@@ -71,11 +72,13 @@ export async function materialize(
 function reasonToCompute(
   definition: FeatureSetDefinition,
   sourceVersion: string,
+  format: StorageFormat,
   stored: Stored | undefined,
   options: MaterializeOptions,
 ): string | undefined {
   if (stored === undefined) return 'nothing was stored';
   if (options.full) return 'a full computation was asked for';
+  if (stored.features.format !== format) return `it is stored as ${stored.features.format}, and ${format} is asked for`;
   if (stored.facts.definition !== definitionDigest(definition)) return 'the definition has changed';
   if (stored.facts.sourceVersion !== sourceVersion) return 'the source has changed';
   if (!rangesEqual(stored.facts.range, rangeBefore(options.asOfUs))) return 'another range was asked for';
@@ -224,7 +227,7 @@ async function computeTimed(
   const pass = { snapshot: source, scan, phase: 'reading the source', onProgress: options.onProgress } as const;
   const plans = [{ ...planOf(dated), tile }, ...windows.map(planOf)];
   const { states, ...counts } = await aggregateRows(pass, plans, run, async (aggregations, sourceRows) => ({
-    states: await aggregations.states(),
+    states: (await aggregations.states()).map(oneBatch),
     sourceRows,
     rowsWithNullKey: aggregations.counters[0]!.rowsDroppedNullKey,
   }));
@@ -251,7 +254,7 @@ async function mergeStates(
   const merge = createAggregation(plan, sourceSchema, { ...defined(run), rowsExpected: states.numRows });
   try {
     for (const batch of states.batches) await merge.addStates(batch, stateOptions);
-    return await merge.finish();
+    return oneBatch(await merge.finish());
   } finally {
     await merge.close();
   }

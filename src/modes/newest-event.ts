@@ -1,5 +1,6 @@
 /** The newest event that counts: one of an entity, which the set's filter lets through. In microseconds, rounded up. */
 import { DataType, type Table, type Timestamp } from '../arrow/arrow.ts';
+import { oneBatch } from '../arrow/canonical.ts';
 import { ceilDivide, dayUs } from '../base/time.ts';
 import type { FeatureSetDefinition } from '../config/definition.ts';
 import type { OutputColumn } from '../engine/plan.ts';
@@ -32,7 +33,7 @@ export async function newestEventOf(source: Snapshot, definition: FeatureSetDefi
   const scan = sourceScan(source, { definition, parts: [part] }, definition.filter, run.signal);
   const plans = [groupByPlan(definition, part, definition.filter)];
   const [answer] = await aggregateRows({ snapshot: source, scan, phase: 'reading the source' }, plans, run, (aggregations) => aggregations.finish());
-  return newestOf(answer!);
+  return newestOf(oneBatch(answer!));
 }
 
 /** How many units of a time column make a microsecond, or the other way round. */

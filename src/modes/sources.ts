@@ -1,6 +1,7 @@
 /** Where a set's rows come from: a table registered in code, or a table of the silver or gold layer. */
 import type { Table } from '../arrow/arrow.ts';
 import type { FeatureSetDefinition, ProjectConfig } from '../config/definition.ts';
+import { bytesAt, type StorageOptions } from '../store/bytes-at.ts';
 import { memoryTable } from '../store/memory-table.ts';
 import { openSource } from '../store/source.ts';
 import type { ReadableTable } from '../store/table.ts';
@@ -9,7 +10,10 @@ export class Sources {
   private readonly registered = new Map<string, ReadableTable>();
   private readonly opened = new Map<string, ReadableTable>();
 
-  constructor(private readonly config: ProjectConfig) {}
+  constructor(
+    private readonly config: ProjectConfig,
+    private readonly storage: StorageOptions = {},
+  ) {}
 
   register(name: string, table: Table): void {
     this.registered.set(name, memoryTable(name, table));
@@ -24,7 +28,7 @@ export class Sources {
     const path = `${folder}/${source.table}`;
     let table = this.opened.get(path);
     if (table === undefined) {
-      table = openSource(folder, source.table);
+      table = openSource(bytesAt(folder, this.storage), source.table);
       this.opened.set(path, table);
     }
     return table;

@@ -12,7 +12,7 @@ import { Schema, Table, tableFromIPC, tableToIPC } from '../arrow/arrow.ts';
 import { plainSchema } from '../arrow/canonical.ts';
 import type { TimeRange } from '../base/time.ts';
 import { formatExpression } from '../arrow/expression.ts';
-import type { FeatureSetDefinition } from '../config/definition.ts';
+import type { FeatureSetDefinition, StorageFormat } from '../config/definition.ts';
 import type { OwnSnapshot, OwnTable } from '../store/table.ts';
 
 /** The facts that are committed with a features table. */
@@ -34,6 +34,8 @@ export interface StoredFacts {
 }
 
 export interface FeatureTables {
+  /** That the project asks for. What is stored may still have another. */
+  readonly format: StorageFormat;
   readonly features: OwnTable;
   readonly tiles: OwnTable;
 }
@@ -46,7 +48,7 @@ export interface Stored {
 }
 
 /** The newest stored state, or undefined when the set was never materialized. */
-export async function readStored(tables: FeatureTables, signal?: AbortSignal): Promise<Stored | undefined> {
+export async function readStored(tables: Pick<FeatureTables, 'features'>, signal?: AbortSignal): Promise<Stored | undefined> {
   const features = await tables.features.trySnapshot(signal === undefined ? {} : { signal });
   if (features === undefined) return undefined;
   return { features, facts: factsFromInfo(features.info), computedAtMs: features.committedAtMs };

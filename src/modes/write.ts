@@ -5,8 +5,8 @@ import { lastOfEachKey } from '../arrow/rows.ts';
 import { ArgumentError, CommitConflictError, SchemaMismatchError } from '../base/errors.ts';
 import { didYouMean } from '../base/names.ts';
 import type { FeatureSetDefinition } from '../config/definition.ts';
-import type { OwnSnapshot, OwnTable } from '../store/table.ts';
-import { definitionDigest, infoFromFacts } from './storage.ts';
+import type { OwnSnapshot } from '../store/table.ts';
+import { definitionDigest, type FeatureTables, infoFromFacts } from './storage.ts';
 
 export const writeModes = ['append', 'overwrite', 'merge'] as const;
 export type WriteMode = (typeof writeModes)[number];
@@ -18,7 +18,7 @@ export async function writeRows(
   definition: FeatureSetDefinition,
   table: Table,
   mode: WriteMode,
-  features: OwnTable,
+  { features, format }: Pick<FeatureTables, 'features' | 'format'>,
 ): Promise<{ readonly rows: number; readonly version: number }> {
   if (!writeModes.includes(mode)) {
     throw new ArgumentError('mode', `'${mode}' is not a way to write; one of ${writeModes.join(', ')}${didYouMean(String(mode), writeModes)}`);
@@ -30,11 +30,14 @@ export async function writeRows(
   checkKeys(definition, given.schema);
   for (let attempt = 1; attempt <= attemptsMax; attempt++) {
     const current = await features.trySnapshot();
-    const rows = await rowsToCommit(definition, given, mode, current);
+    if (mode !== 'overwrite' && current !== undefined) checkSame(definition, current.schema, given.schema);
+    // What is stored in another format is written anew, in the one that the project asks for.
+    const appends = mode === 'append' && current?.format === format;
+    const rows = appends || mode === 'overwrite' ? given : await withStored(definition, given, mode, current);
     const staged = await features.stage(rows.schema, rows.batches);
     const result = await features.commit({
       readVersion: current?.versionNumber ?? -1,
-      kind: mode === 'append' && current !== undefined ? 'append' : 'overwrite',
+      kind: appends ? 'append' : 'overwrite',
       schema: rows.schema,
       add: staged,
       info: factsOfWrite(definition, rows.schema),
@@ -61,18 +64,14 @@ function factsOfWrite(definition: FeatureSetDefinition, schema: Schema): Record<
   });
 }
 
-async function rowsToCommit(
-  definition: FeatureSetDefinition,
-  given: Table,
-  mode: WriteMode,
-  current: OwnSnapshot | undefined,
+/** The stored rows, and after them those that are given; `merge` keeps the last of each entity. */
+async function withStored(
+  definition: FeatureSetDefinition, given: Table, mode: 'append' | 'merge', current: OwnSnapshot | undefined,
 ): Promise<Table> {
-  if (mode !== 'overwrite' && current !== undefined) checkSame(definition, current.schema, given.schema);
-  if (mode !== 'merge') return given;
-  const before: RecordBatch[] = [];
-  if (current !== undefined) for await (const batch of current.scan()) before.push(batch);
-  const all = new ArrowTable(given.schema, [canonicalTable(given.schema, before), given].flatMap((part) => part.batches));
-  return lastOfEachKey(canonicalTable(given.schema, all.batches), definition.entityKeys);
+  const stored: RecordBatch[] = [];
+  if (current !== undefined) for await (const batch of current.scan()) stored.push(batch);
+  const all = new ArrowTable(given.schema, [canonicalTable(given.schema, stored), given].flatMap((part) => part.batches));
+  return mode === 'append' ? all : lastOfEachKey(canonicalTable(given.schema, all.batches), definition.entityKeys);
 }
 
 function checkKeys(definition: FeatureSetDefinition, schema: Schema): void {

@@ -10,22 +10,33 @@
 import { ArgumentError, DamagedFileError } from '../base/errors.ts';
 
 /** What identifies the content of a file without reading it. */
-export interface FileStat {
-  readonly path: string;
+export interface FileState {
   readonly size: number;
   readonly modifiedNs: bigint;
+  /** What an object store tells its contents apart by; its time of modification counts whole seconds. */
+  readonly etag?: string | undefined;
 }
 
-/** A file held open: goes on reading the same bytes when the file is moved or deleted meanwhile. */
-export interface OpenFile {
+export interface FileStat extends FileState {
+  readonly path: string;
+}
+
+/** The bytes of one file, by range. */
+export interface FileBytes {
   /** For messages. */
   readonly name: string;
   readonly size: number;
-  readonly modifiedNs: bigint;
   /** The bytes [start, end), all of them; the caller owns the array. */
   read(start: number, end: number): Promise<Uint8Array>;
+}
+
+/**
+ * A file held open: goes on reading the same bytes when the file is moved or deleted meanwhile, or says DamagedFileError
+ * where that cannot be, as in an object store. It never reads others.
+ */
+export interface OpenFile extends FileBytes, FileState {
   /** Size and time of modification as they are now. */
-  stat(): Promise<{ readonly size: number; readonly modifiedNs: bigint }>;
+  stat(): Promise<FileState>;
   close(): Promise<void>;
 }
 
@@ -61,6 +72,11 @@ export async function readWhole(bytes: Bytes, path: string): Promise<Uint8Array 
   } finally {
     await file.close();
   }
+}
+
+/** Whether two looks found the same content. */
+export function isSameState(a: FileState, b: FileState): boolean {
+  return a.size === b.size && a.modifiedNs === b.modifiedNs && a.etag === b.etag;
 }
 
 /** Joins parts of a path; empty ones vanish. */

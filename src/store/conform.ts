@@ -7,15 +7,18 @@
  */
 import {
   ArrowTimeUnit, type Data, type DataType as AnyType, DataType, type Decimal, Dictionary, Field, type Float, type Int, Int32, makeData,
-  RecordBatch, Schema, Struct, type Timestamp, Type, Utf8, Vector,
+  RecordBatch, Schema, Struct, Timestamp, Type, Utf8, Vector,
 } from '../arrow/arrow.ts';
 import { canonicalTable, plainType } from '../arrow/canonical.ts';
 import { invariant, OverflowError, SchemaMismatchError } from '../base/errors.ts';
 
-/** A value that all rows of a file share, told by its path; null is no value. */
+/**
+ * A value that all rows of a file share, told by its path or the log, as Arrow stores it (decimals and instants as whole
+ * numbers of their unit); null is no value. Plain data but for the field.
+ */
 export interface Constant {
   readonly field: Field;
-  readonly value: bigint | number | string | null;
+  readonly value: bigint | number | string | boolean | Uint8Array | null;
 }
 
 export function sameType(a: AnyType, b: AnyType): boolean {
@@ -44,6 +47,18 @@ export function tryCommonType(a: AnyType, b: AnyType): AnyType | undefined {
     return a.scale === b.scale && a.bitWidth === b.bitWidth ? (a.precision > b.precision ? a : b) : undefined;
   }
   return undefined;
+}
+
+/**
+ * Whether columns of the first type can be brought to the second: when what both have in common is the second. A table that
+ * declares its types also says whether its timestamps are instants, whatever the file thinks (INT96 does not say).
+ */
+export function mightConform(from: AnyType, to: AnyType): boolean {
+  const wanted = plainType(to);
+  const plain = plainType(from);
+  const stored = DataType.isTimestamp(plain) && DataType.isTimestamp(wanted) ? new Timestamp(plain.unit, wanted.timezone) : plain;
+  const common = tryCommonType(stored, wanted);
+  return common !== undefined && sameType(common, wanted);
 }
 
 function widerInteger(a: Int, b: Int): Int | undefined {
@@ -120,6 +135,7 @@ function convert(data: Data, field: Field): Data {
   const bitmap = nullBitmap && nullBitmap.length > 0 && nullCount > 0 ? alignedBitmap(nullBitmap, offset, length) : undefined;
   const common = { type: field.type as never, length, nullCount: bitmap === undefined ? 0 : nullCount, nullBitmap: bitmap };
   if (DataType.isDecimal(field.type)) return makeData({ ...common, data: (values as unknown as Uint32Array).subarray(0, (length * (type as Decimal).bitWidth) / 32) } as never);
+  if (DataType.isTimestamp(field.type) && (type as Timestamp).unit === field.type.unit) return makeData({ ...common, data: (data.values as BigInt64Array).subarray(0, length) } as never);
   if (DataType.isTimestamp(field.type)) return makeData({ ...common, data: finerTimestamps(data, field) } as never);
   invariant(DataType.isInt(field.type) || DataType.isFloat(field.type), `${field.name}: no way from ${type} to ${field.type}`);
   const ArrayType = field.type.ArrayType as unknown as Int32ArrayConstructor;
@@ -210,13 +226,29 @@ function nullData(type: AnyType, rows: number): Data {
 /** What the strings of a folder's name become: every row the same code of a dictionary of one entry. */
 export const folderString = new Dictionary(new Utf8(), new Int32());
 
+/** Text and bytes become codes into a dictionary of one entry, which stands for a plain column of its type. */
 function constantData(type: AnyType, value: Constant['value'], rows: number): Data {
   if (value === null) return nullData(type, rows);
   if (DataType.isDictionary(type)) {
-    const bytes = new TextEncoder().encode(String(value));
-    const entry = makeData({ type: new Utf8(), length: 1, nullCount: 0, valueOffsets: Int32Array.of(0, bytes.length), data: bytes });
-    return makeData({ type, length: rows, nullCount: 0, data: new Int32Array(rows), dictionary: new Vector([entry]) } as never);
+    return makeData({ type, length: rows, nullCount: 0, data: new Int32Array(rows), dictionary: new Vector([constantData(type.dictionary, value, 1)]) } as never);
   }
+  const common = { type, length: rows, nullCount: 0 };
+  if (typeof value === 'string' || value instanceof Uint8Array) {
+    if (rows !== 1) return constantData(new Dictionary(type, new Int32()), value, rows);
+    const bytes = typeof value === 'string' ? new TextEncoder().encode(value) : value;
+    const isLarge = DataType.isLargeUtf8(type) || DataType.isLargeBinary(type);
+    const valueOffsets = isLarge ? BigInt64Array.of(0n, BigInt(bytes.length)) : Int32Array.of(0, bytes.length);
+    return makeData({ ...common, valueOffsets, data: bytes } as never);
+  }
+  if (typeof value === 'boolean') return makeData({ ...common, data: new Uint8Array((rows + 7) >> 3).fill(value ? 255 : 0) } as never);
+  if (DataType.isDecimal(type) && typeof value === 'bigint') return makeData({ ...common, data: decimals(value, type.bitWidth, rows) } as never);
   const values = new (type.ArrayType as Int32ArrayConstructor)(rows).fill(value as never);
-  return makeData({ type, length: rows, nullCount: 0, data: values } as never);
+  return makeData({ ...common, data: values } as never);
+}
+
+function decimals(unscaled: bigint, bitWidth: number, rows: number): Uint32Array {
+  const words = Uint32Array.from({ length: bitWidth / 32 }, (_, word) => Number(BigInt.asUintN(32, unscaled >> BigInt(32 * word))));
+  const values = new Uint32Array(rows * words.length);
+  for (let row = 0; row < rows; row++) values.set(words, row * words.length);
+  return values;
 }

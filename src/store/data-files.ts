@@ -1,38 +1,46 @@
 /**
- * Plans and scans a list of Parquet data files as one table: what folders, single files and tables of our own share.
+ * Plans and scans a list of data files as one table: what folders, single files and tables with a log share, whatever the
+ * format of their files.
  *
  *   whole files    left out by what is known without opening them (log statistics, folder names)
- *   row groups     left out by the footer
- *   columns        conformed to the table's schema
+ *   parts          row groups and stripes left out by what the file says of itself
+ *   rows           left out where the table has deleted them
+ *   columns        found under the names that the file has for them, conformed to the table's schema
  *
  * Rows come in the order of the files. One batch is read ahead while the caller works on the last.
  */
-import { DataType, makeData, RecordBatch, Schema, Struct } from '../arrow/arrow.ts';
-import { DamagedFileError, FeatureStoreError, reasonOf, SchemaMismatchError, throwIfCancelled } from '../base/errors.ts';
+import { DataType, type Field, makeData, RecordBatch, Schema, Struct } from '../arrow/arrow.ts';
+import { SchemaMismatchError, throwIfCancelled } from '../base/errors.ts';
 import { didYouMean } from '../base/names.ts';
-import type { OpenFile } from './bytes.ts';
-import { type Constant, conformBatch, isNested } from './conform.ts';
-import { openParquet, type ParquetFile, planParquet, type ParquetPlan, scanParquet } from './parquet/file.ts';
-import type { FilePlace } from './placed-file.ts';
+import { type Bytes, mapConcurrently } from './bytes.ts';
+import { type Constant, conformBatch, isNested, mightConform } from './conform.ts';
+import { type DeletedRows, deletedWithin, withoutDeleted } from './deleted-rows.ts';
+import type { FileFormatName, FileMetadata, FilePlan } from './file-format.ts';
+import { formatNamed, readMetadata } from './file-formats.ts';
+import { openPlaced, type PlacedFile, verifyPlaced } from './placed-file.ts';
 import type { ScanOptions, ScanPlan } from './table.ts';
 
 /** What it takes to read the rows of a file. */
-export interface OpenableFile {
-  /** Columns whose values the file's path tells; they go before columns of the same name in the file. */
+export interface ReadableFile {
+  readonly format: FileFormatName;
+  readonly bytes: Bytes;
+  readonly file: PlacedFile;
+  /** Columns whose values are told without the file; they go before columns of the same name in it. */
   readonly constants: readonly Constant[];
-  open(): Promise<OpenFile>;
-  footer(): Promise<ParquetFile>;
-  /** Throws if the file is no longer what the snapshot saw. Called after its last byte was read. */
-  verifyUnchanged(file: OpenFile): Promise<void>;
+  metadata(): Promise<FileMetadata>;
 }
 
-export interface DataFile extends OpenableFile {
+export interface DataFile extends ReadableFile {
   /** For messages. */
   readonly name: string;
+  /** Without those that are deleted. */
   readonly rows: number;
-  readonly rowGroups: number;
-  /** For other threads to find it; undefined when it is no file of the local disk. */
-  readonly place: FilePlace | undefined;
+  /** Row groups, or stripes. */
+  readonly parts: number;
+  /** What the file calls the table's columns, by name or by field id. Columns that are not in it have one name in both. */
+  readonly rename?: ReadonlyMap<string, string | number>;
+  /** The rows of the file that the table does not have. */
+  deletedRows?(): Promise<DeletedRows>;
   /** False only when no row of the file has its event time in the range. */
   mightContain(timeRange: NonNullable<ScanOptions['timeRange']>): boolean;
 }
@@ -46,22 +54,45 @@ export interface DataFiles {
   readonly passedOver: readonly { readonly column: string; readonly why: string }[];
 }
 
+/** What a scan reads of a file; plain data. */
+export interface FileRead {
+  readonly plan: FilePlan;
+  /** The table's names of the plan's columns, where they have others in the file. */
+  readonly names?: readonly string[];
+  /** Those within the plan; absent: none. */
+  readonly deleted?: DeletedRows;
+  /** What is left of the plan's rows. */
+  readonly rows: number;
+}
+
+/** What `file` has; the name under which messages and logs know the metadata is the caller's. */
+export function metadataOf({ format, bytes, file }: Pick<ReadableFile, 'format' | 'bytes' | 'file'>): Promise<FileMetadata> {
+  return readMetadata(formatNamed(format), () => openPlaced(bytes, file));
+}
+
 export async function planDataFiles(table: DataFiles, options: ScanOptions = {}): Promise<ScanPlan> {
-  const columns = requestedSchema(table, options).fields.map((field) => field.name);
+  const requested = requestedSchema(table, options);
   let [files, units, rows, bytes] = [0, 0, 0, 0];
-  for (const file of table.files) {
-    throwIfCancelled(options.signal, `planning a read of ${table.name}`);
-    const plan = await planFile(file, columns, options);
-    if (plan === undefined) continue;
+  for (const { file, read } of await planFiles(table, requested, options)) {
     files++;
-    units += plan.rowGroups.length;
-    rows += plan.rows;
-    bytes += plan.bytes;
+    units += formatNamed(file.format).partsRead(read.plan);
+    rows += read.rows;
+    bytes += read.plan.bytes;
   }
   const total = (count: (file: DataFile) => number): number => table.files.reduce((sum, file) => sum + count(file), 0);
   return {
-    columns, files, filesTotal: table.files.length, units, unitsTotal: total((file) => file.rowGroups), rows, rowsTotal: total((file) => file.rows), bytes,
+    columns: requested.fields.map(({ name }) => name), files, filesTotal: table.files.length, units, unitsTotal: total((file) => file.parts), rows,
+    rowsTotal: total((file) => file.rows), bytes,
   };
+}
+
+/** What a scan reads of each file that it reads, in their order. The metadata of several files is fetched at a time. */
+export async function planFiles(table: DataFiles, requested: Schema, options: ScanOptions): Promise<{ readonly file: DataFile; readonly read: FileRead }[]> {
+  const planned = await mapConcurrently(table.files, 8, async (file) => {
+    throwIfCancelled(options.signal, `planning a read of ${table.name}`);
+    return { file, read: await planFile(file, requested, options) };
+  });
+  return planned.flatMap(({ file, read }) => (read === undefined ? [] : [{ file, read }]));
 }
 
 export function scanDataFiles(table: DataFiles, options: ScanOptions = {}): AsyncGenerator<RecordBatch, void, void> {
@@ -70,45 +101,97 @@ export function scanDataFiles(table: DataFiles, options: ScanOptions = {}): Asyn
 
 async function* scanInOrder(table: DataFiles, options: ScanOptions): AsyncGenerator<RecordBatch, void, void> {
   const schema = requestedSchema(table, options);
-  const columns = schema.fields.map((field) => field.name);
   for (const file of table.files) {
     throwIfCancelled(options.signal, `reading ${table.name}`);
-    const plan = await planFile(file, columns, options);
-    if (plan !== undefined) yield* scanFile(file, plan, schema, options.signal);
+    const read = await planFile(file, schema, options);
+    if (read !== undefined) yield* scanFile(file, read, schema, { signal: options.signal });
   }
 }
 
-/** The rows of a plan of one file, with the columns of `schema`. */
+/** The rows that are to be read of one file, with the columns of `schema`. Batches that are `lent` are good until the next is asked for. */
 export async function* scanFile(
-  file: OpenableFile, plan: ParquetPlan, schema: Schema, signal: AbortSignal | undefined,
+  file: ReadableFile, read: FileRead, schema: Schema, { signal, lent = false }: { readonly signal?: AbortSignal | undefined; readonly lent?: boolean },
 ): AsyncGenerator<RecordBatch, void, void> {
+  const { plan, names, deleted } = read;
   if (plan.columns.length === 0) {
-    // All columns are told by the file's path, or missing.
-    yield conformBatch(emptyColumns(plan.rows), schema, file.constants);
+    // All columns are told without the file, or missing.
+    yield conformBatch(emptyColumns(read.rows), schema, file.constants);
     return;
   }
-  const opened = await file.open();
+  const format = formatNamed(file.format);
+  const opened = await openPlaced(file.bytes, file.file);
   try {
-    for await (const batch of scanParquet(opened, await file.footer(), plan, signal && { signal })) {
-      yield conformBatch(batch, schema, file.constants);
-    }
-    await file.verifyUnchanged(opened);
+    const metadata = await file.metadata();
+    // Where rows are told by their positions, all rows of the plan's stretches must come.
+    const stored = format.scan(opened, metadata, plan, { signal, lent, pruned: deleted === undefined });
+    const batches = deleted === undefined ? stored : withoutDeleted(stored, format.stretchesOf(metadata, plan), deleted);
+    for await (const batch of batches) yield conformBatch(names === undefined ? batch : renamed(batch, names), schema, file.constants);
+    await verifyPlaced(file.file, opened);
   } finally {
     await opened.close();
   }
 }
 
-/** What a scan reads of a file, `columns` being those that are in it; undefined when that is nothing. */
-export async function planFile(file: DataFile, columns: readonly string[], { timeRange }: ScanOptions): Promise<ParquetPlan | undefined> {
+/** What a scan of these columns reads of a file; undefined when that is nothing. */
+async function planFile(file: DataFile, requested: Schema, { timeRange }: ScanOptions): Promise<FileRead | undefined> {
   if (timeRange !== undefined && !file.mightContain(timeRange)) return undefined;
-  const footer = await file.footer();
+  const format = formatNamed(file.format);
+  const metadata = await file.metadata();
   const isConstant = (column: string): boolean => file.constants.some(({ field }) => field.name === column);
-  const inFile = (column: string): boolean => !isConstant(column) && footer.schema.fields.some((field) => field.name === column);
+  const columns = requested.fields.flatMap((field) => {
+    const inFile = isConstant(field.name) ? undefined : nameInFile(file, metadata, field.name);
+    if (inFile === undefined) return [];
+    checkColumn(file, metadata, field, inFile);
+    return [{ column: field.name, inFile }];
+  });
+  const time = timeRange === undefined || isConstant(timeRange.column) ? undefined : nameInFile(file, metadata, timeRange.column);
   // A file that lacks the event time has it null in every row, and null is in no range.
-  if (timeRange !== undefined && !isConstant(timeRange.column) && !inFile(timeRange.column)) return undefined;
-  const pruned = timeRange !== undefined && inFile(timeRange.column);
-  const plan = planParquet(footer, { columns: columns.filter(inFile), ...(pruned && { timeRange }) });
-  return plan.rowGroups.length === 0 ? undefined : plan;
+  if (timeRange !== undefined && time === undefined && !isConstant(timeRange.column)) return undefined;
+  const pruning = timeRange === undefined || time === undefined ? {} : { timeRange: { column: time, range: timeRange.range } };
+  const plan = format.plan(metadata, { columns: columns.map(({ inFile }) => inFile), ...pruning });
+  const isRenamed = columns.some(({ column, inFile }) => column !== inFile);
+  const read = { plan, rows: plan.rows, ...(isRenamed && { names: columns.map(({ column }) => column) }) };
+  const left = file.deletedRows === undefined || plan.rows === 0 ? read : withDeleted(file, metadata, read, await file.deletedRows());
+  return left.rows === 0 ? undefined : left;
+}
+
+/** The read in parts that can be read on their own, each with `rowsMin` rows of the file or more as far as there are so many. */
+export async function cutRead(file: DataFile, read: FileRead, rowsMin: number): Promise<FileRead[]> {
+  const metadata = await file.metadata();
+  const parts = formatNamed(file.format).cut(metadata, read.plan, rowsMin).map((plan): FileRead => ({ ...read, plan, rows: plan.rows }));
+  const { deleted } = read;
+  if (deleted === undefined) return parts;
+  return parts.map((part) => withDeleted(file, metadata, part, deleted)).filter(({ rows }) => rows > 0);
+}
+
+function withDeleted(file: ReadableFile, metadata: FileMetadata, { deleted: _, ...read }: FileRead, all: DeletedRows): FileRead {
+  const deleted = deletedWithin(all, formatNamed(file.format).stretchesOf(metadata, read.plan));
+  return deleted.length === 0 ? read : { ...read, deleted, rows: read.plan.rows - deleted.length };
+}
+
+/** The name under which the file has a column, be it one that can be read or not; undefined when it lacks it. */
+function nameInFile({ rename }: DataFile, { schema, passedOver, fieldIds }: FileMetadata, column: string): string | undefined {
+  const told = rename?.get(column) ?? column;
+  const name = typeof told === 'number' ? fieldIds?.get(told) : told;
+  const isThere = schema.fields.some((field) => field.name === name) || passedOver.some((other) => other.column === name);
+  return isThere ? name : undefined;
+}
+
+/** Throws when the file's column cannot be made the table's. Folders were checked when their schemas met; a log may lie. */
+function checkColumn(file: DataFile, { schema, passedOver }: FileMetadata, field: Field, inFile: string): void {
+  const found = schema.fields.find(({ name }) => name === inFile);
+  if (found === undefined) {
+    const why = passedOver.find(({ column }) => column === inFile)!.why;
+    throw new SchemaMismatchError(file.name, field.name, `it is ${field.type} in the table, but cannot be read in this file: ${why}`);
+  }
+  if (mightConform(found.type, field.type)) return;
+  throw new SchemaMismatchError(file.name, field.name, `it is ${field.type} in the table, but ${found.type} in this file; write the file again with the table's type`);
+}
+
+/** Aliases. */
+function renamed(batch: RecordBatch, names: readonly string[]): RecordBatch {
+  const schema = new Schema(batch.schema.fields.map((field, i) => field.clone({ name: names[i]! })));
+  return new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length: batch.numRows, nullCount: 0, children: batch.data.children }));
 }
 
 /** The schema of the columns asked for. Throws when one of them, or the event time, is not there. */
@@ -130,19 +213,6 @@ export function requestedSchema(table: Pick<DataFiles, 'name' | 'schema' | 'pass
   }
   if (options.columns === undefined) return new Schema(table.schema.fields.filter(({ type }) => !isNested(type)));
   return new Schema(options.columns.map(fieldOf));
-}
-
-/** Opens a footer; the file is closed again. */
-export async function readFooter(open: () => Promise<OpenFile>): Promise<ParquetFile> {
-  const file = await open();
-  try {
-    return await openParquet(file);
-  } catch (thrown) {
-    if (thrown instanceof FeatureStoreError) throw thrown;
-    throw new DamagedFileError(file.name, `cannot be read as Parquet: ${reasonOf(thrown)}`, thrown);
-  } finally {
-    await file.close();
-  }
 }
 
 function emptyColumns(rows: number): RecordBatch {

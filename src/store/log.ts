@@ -8,22 +8,36 @@
  *     {"checksum":{"crc32":…}}                    of all the lines above; the last line, so a truncated entry has none
  *
  * It is not called `_delta_log`, and does not claim to be one: files may stand in `_staged` or `_superseded`, and the
- * Arrow schema is kept beside Delta's. Pure; own-table.ts reads and writes the files.
+ * Arrow schema is kept beside Delta's. Pure; own-log.ts reads and writes the files.
  */
 import { crc32 } from 'node:zlib';
 import { DataType, type Schema, Table, tableFromIPC, tableToIPC, Type } from '../arrow/arrow.ts';
 import { plainType } from '../arrow/canonical.ts';
 import { DamagedFileError, UnsupportedError } from '../base/errors.ts';
 import { checkPath } from './bytes.ts';
+import type { FileFormatName } from './file-format.ts';
+import type { PartitionValues } from './partition-values.ts';
 
 export interface LoggedFile {
   readonly path: string;
   readonly size: number;
   readonly rows: number;
-  readonly rowGroups: number;
+  /** Row groups, or stripes. */
+  readonly parts: number;
   readonly checksum: string;
   readonly stats: string;
   readonly modificationTime: number;
+  readonly partitionValues: PartitionValues;
+  /** Of a compaction: the first of the files whose rows these are, whose place among the others it takes. */
+  readonly replaces: string | undefined;
+}
+
+/** What is the same for all versions from an overwrite to the next. */
+export interface TableFacts {
+  readonly id: string;
+  readonly schema: Schema;
+  readonly format: FileFormatName;
+  readonly partitionBy: readonly string[];
 }
 
 /** One version of a table, as its entry in the log tells it. */
@@ -31,12 +45,13 @@ export interface LogEntry {
   readonly version: number;
   /** Unique to the commit, so that a writer who got no answer can recognise its own entry. */
   readonly commitId: string;
-  readonly kind: 'append' | 'overwrite';
+  /** A compaction has the rows of the version before it. */
+  readonly kind: 'append' | 'overwrite' | 'compact';
   readonly readVersion: number;
   readonly committedAtMs: number;
   readonly info: Readonly<Record<string, unknown>>;
   /** In version 0 and every overwrite. */
-  readonly table: { readonly id: string; readonly schema: Schema } | undefined;
+  readonly table: TableFacts | undefined;
   readonly remove: readonly string[];
   readonly add: readonly LoggedFile[];
 }
@@ -58,19 +73,19 @@ export function encodeEntry(entry: LogEntry): Uint8Array {
     actions.push({
       metaData: {
         id: table.id,
-        format: { provider: 'parquet', options: {} },
+        format: { provider: table.format, options: {} },
         schemaString: deltaSchema(table.schema),
-        partitionColumns: [],
+        partitionColumns: table.partitionBy,
         configuration: { arrowSchema: encodeSchema(table.schema) },
         createdTime: committedAtMs,
       },
     });
   }
-  for (const path of entry.remove) actions.push({ remove: { path, deletionTimestamp: committedAtMs, dataChange: true } });
-  for (const { path, size, modificationTime, stats, checksum, rows, rowGroups } of entry.add) {
-    actions.push({
-      add: { path, partitionValues: {}, size, modificationTime, dataChange: true, stats, tags: { checksum, rows: String(rows), rowGroups: String(rowGroups) } },
-    });
+  const dataChange = kind !== 'compact';
+  for (const path of entry.remove) actions.push({ remove: { path, deletionTimestamp: committedAtMs, dataChange } });
+  for (const { path, partitionValues, size, modificationTime, stats, checksum, rows, parts, replaces } of entry.add) {
+    const tags = { checksum, rows: String(rows), rowGroups: String(parts), replaces };
+    actions.push({ add: { path, partitionValues, size, modificationTime, dataChange, stats, tags } });
   }
   const body = Buffer.from(actions.map((action) => `${JSON.stringify(action)}\n`).join(''));
   return Buffer.concat([body, Buffer.from(`${JSON.stringify({ checksum: { crc32: crc32(body) } })}\n`)]);
@@ -112,31 +127,39 @@ function readActions(name: string, version: number, lines: readonly string[]): L
   return {
     version,
     commitId: String(commit.commitId),
-    kind: commit.operation === 'append' ? 'append' : 'overwrite',
+    kind: commit.operation === 'append' || commit.operation === 'compact' ? commit.operation : 'overwrite',
     readVersion: Number(commit.readVersion),
     committedAtMs: Number(commit.timestamp),
     info: commit.info ?? {},
-    table: metaData && { id: String(metaData.id), schema: decodeSchema(metaData.configuration.arrowSchema) },
-    remove: actions.flatMap((action) => (action.remove === undefined ? [] : [fileName(action.remove.path)])),
+    table: metaData && {
+      id: String(metaData.id),
+      schema: decodeSchema(metaData.configuration.arrowSchema),
+      format: metaData.format.provider === 'orc' ? 'orc' : 'parquet',
+      partitionBy: metaData.partitionColumns.map(String),
+    },
+    remove: actions.flatMap((action) => (action.remove === undefined ? [] : [filePath(action.remove.path)])),
     add: actions.flatMap(({ add }) =>
       add === undefined ? [] : [{
-        path: fileName(add.path),
+        path: filePath(add.path),
         size: Number(add.size),
         rows: Number(add.tags.rows),
-        rowGroups: Number(add.tags.rowGroups),
+        parts: Number(add.tags.rowGroups),
         checksum: String(add.tags.checksum),
         stats: String(add.stats),
         modificationTime: Number(add.modificationTime),
+        partitionValues: add.partitionValues,
+        replaces: add.tags.replaces === undefined ? undefined : filePath(add.tags.replaces),
       }],
     ),
   };
 }
 
-/** Data files have no folder of their own: where they stand is told by their life, not by the log. */
-function fileName(path: unknown): string {
-  const name = checkPath(String(path));
-  if (name === '' || name.includes('/')) throw new TypeError(`${JSON.stringify(path)} is not the name of a data file`);
-  return name;
+/** Data files have no folders but those of their partition: whether they live is told by their place, not by the log. */
+function filePath(path: unknown): string {
+  const checked = checkPath(String(path));
+  const folders = checked.split('/').slice(0, -1);
+  if (checked === '' || folders.some((folder) => !folder.includes('='))) throw new TypeError(`${JSON.stringify(path)} is not the name of a data file`);
+  return checked;
 }
 
 function encodeSchema(schema: Schema): string {

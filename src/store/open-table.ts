@@ -1,15 +1,16 @@
-/** Tables on their own, by path: opened whatever they are, written as tables of our own. */
-import { basename, dirname, resolve } from 'node:path';
+/** Tables on their own, by path: opened whatever they are, written in the format that is asked for. */
 import { type RecordBatch, type Schema, Table } from '../arrow/arrow.ts';
 import { decodeBatch } from './conform.ts';
-import { ArgumentError, CommitConflictError, UnsupportedError } from '../base/errors.ts';
+import { ArgumentError, CommitConflictError } from '../base/errors.ts';
 import { didYouMean } from '../base/names.ts';
+import { type Instant, parseInstant } from '../base/time.ts';
 import type { Bytes } from './bytes.ts';
+import { placeAt, type StorageOptions } from './bytes-at.ts';
 import { requestedSchema } from './data-files.ts';
-import { localBytes } from './local-bytes.ts';
-import { isOwnTable, openOwnTable } from './own-table.ts';
+import { isOwnTable } from './own-table.ts';
 import { openStored } from './source.ts';
 import type { ScanOptions, ScanPlan, Snapshot } from './table.ts';
+import { openWritable, type TableFormat } from './tables.ts';
 
 /** One version of a table. `timeRange` prunes what is read: rows outside may still come, as in every scan. */
 export interface OpenedTable {
@@ -21,18 +22,19 @@ export interface OpenedTable {
   plan(options?: ScanOptions): Promise<ScanPlan>;
 }
 
-/** Opens the file, folder or table at a path. `version` is a number, and for tables with a log only. */
-export async function openTable(path: string, options: { readonly version?: number; readonly signal?: AbortSignal } = {}): Promise<OpenedTable> {
-  const { bytes, name } = placeOf(path);
-  const { version, signal } = options;
-  const forwarded = signal === undefined ? {} : { signal };
-  let snapshot: Snapshot;
-  if (version === undefined) {
-    snapshot = await openStored(bytes, name).snapshot(forwarded);
-  } else {
-    if ((await bytes.kind(name)) !== 'folder' || !(await isOwnTable(bytes, name))) throw new ArgumentError('version', `${bytes.locate(name)} has no log, so only what is there now can be read`);
-    snapshot = await openOwnTable(bytes, name).snapshot({ version, ...forwarded });
-  }
+export interface OpenTableOptions extends StorageOptions {
+  /** A number; for tables with a log only. */
+  readonly version?: number;
+  /** The version that was the newest then; for tables with a log only. */
+  readonly timestamp?: Instant;
+  readonly signal?: AbortSignal;
+}
+
+/** Opens the file, folder or table at a path. */
+export async function openTable(path: string, { timestamp, s3, env, ...options }: OpenTableOptions = {}): Promise<OpenedTable> {
+  const { bytes, name } = placeAt(path, { s3, env });
+  if (timestamp !== undefined && options.version !== undefined) throw new ArgumentError('timestamp', 'a version is asked for by its number or by a time, not by both');
+  const snapshot = await openStored(bytes, name).snapshot({ ...options, ...(timestamp !== undefined && { timestampUs: parseInstant(timestamp, 'timestamp') }) });
   const rowsOf = async function* (scanOptions: ScanOptions = {}): AsyncGenerator<RecordBatch, void, void> {
     const schema = requestedSchema({ name: snapshot.name, schema: snapshot.schema, passedOver: [] }, scanOptions);
     // Inside, strings may stay dictionaries; whoever reads a table on its own gets the types that its schema names.
@@ -52,10 +54,12 @@ export async function openTable(path: string, options: { readonly version?: numb
   };
 }
 
-export interface WriteTableOptions {
-  readonly format?: 'parquet' | 'delta' | 'orc';
+export interface WriteTableOptions extends StorageOptions {
+  /** Absent: as the table has it; Parquet where there is none yet. */
+  readonly format?: TableFormat;
   /** What to do when there is a table already; `error` unless told otherwise. */
   readonly mode?: 'append' | 'overwrite' | 'error';
+  /** Columns whose values become key=value folders. Absent: as the table has it; none where there is none yet. */
   readonly partitionBy?: string | readonly string[];
   readonly signal?: AbortSignal;
   readonly onProgress?: (rows: number) => void;
@@ -63,17 +67,13 @@ export interface WriteTableOptions {
 
 /** Writes the rows as one commit; readers see all of them or none. */
 export async function writeTable(path: string, table: Table, options: WriteTableOptions = {}): Promise<{ readonly version: number }> {
-  const { format = 'parquet', mode = 'error', partitionBy = [], ...staging } = options;
+  const { format, mode = 'error', partitionBy, s3, env, ...staging } = options;
   const modes = ['append', 'overwrite', 'error'];
   if (!modes.includes(mode)) throw new ArgumentError('mode', `'${mode}' is not one of ${modes.join(', ')}${didYouMean(mode, modes)}`);
-  const { bytes, name } = placeOf(path);
+  const { bytes, name } = placeAt(path, { s3, env });
   const where = bytes.locate(name);
-  if (format !== 'parquet') throw new UnsupportedError(where, format, `tables are not written as ${format} by this version; use format: 'parquet'`);
-  if (partitionBy.length > 0) {
-    throw new UnsupportedError(where, 'partitionBy', 'tables are not written in key=value folders; leave partitionBy out: reads are pruned by the statistics of each file');
-  }
   await refuseForeign(bytes, name);
-  const own = openOwnTable(bytes, name);
+  const own = openWritable(bytes, name, format, partitionBy === undefined ? {} : { partitionBy: typeof partitionBy === 'string' ? [partitionBy] : partitionBy });
   if (mode === 'error' && (await own.trySnapshot()) !== undefined) {
     throw new ArgumentError('path', `${where} is a table already; use mode: 'append' or 'overwrite'`);
   }
@@ -102,12 +102,4 @@ async function refuseForeign(bytes: Bytes, name: string): Promise<void> {
   if (names.length > 0) {
     throw new ArgumentError('path', `${where} is no table of this library, and not empty (${names.slice(0, 3).join(', ')}); choose another folder`);
   }
-}
-
-function placeOf(path: string): { bytes: Bytes; name: string } {
-  if (path === '' || path.includes('\0')) throw new ArgumentError('path', `${JSON.stringify(path)} is not a path`);
-  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(path)?.[1];
-  if (scheme !== undefined) throw new UnsupportedError(path, scheme, `this version reads and writes local files, not ${scheme}://`);
-  const absolute = resolve(path);
-  return { bytes: localBytes(dirname(absolute)), name: basename(absolute) };
 }

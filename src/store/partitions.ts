@@ -9,6 +9,9 @@ import { SchemaMismatchError } from '../base/errors.ts';
 import { dayUs, parseInstant, type TimeRange } from '../base/time.ts';
 import { type Constant, folderString } from './conform.ts';
 
+/** The value of a folder whose rows have null. */
+export const nullFolder = '__HIVE_DEFAULT_PARTITION__';
+
 export interface PartitionColumn {
   readonly field: Field;
   /** One for each file. */
@@ -45,7 +48,7 @@ function keysAndValues(path: string): Map<string, string | null> {
     const equals = folder.indexOf('=');
     if (equals <= 0) continue;
     const value = folder.slice(equals + 1);
-    found.set(decoded(folder.slice(0, equals)), value === '__HIVE_DEFAULT_PARTITION__' ? null : decoded(value));
+    found.set(decoded(folder.slice(0, equals)), value === nullFolder ? null : decoded(value));
   }
   return found;
 }

@@ -4,10 +4,12 @@
  *
  *   listed      a file as it was when it was listed; it must be so when it is opened, and after its last byte was read
  *   committed   a file of a table of our own, in whichever of its places it is by now; every block is verified
+ *   immutable   a file that a foreign log names, which is never written again; verified where the log knows a checksum
  */
 import { DamagedFileError } from '../base/errors.ts';
-import { type Bytes, type FileStat, joinPath, type OpenFile } from './bytes.ts';
+import { type Bytes, type FileStat, type FileState, isSameState, joinPath, type OpenFile } from './bytes.ts';
 import { verifiedFile } from './checksum.ts';
+import { followedFile } from './followed-file.ts';
 
 export interface ListedFile extends FileStat {
   readonly kind: 'listed';
@@ -24,21 +26,26 @@ export interface CommittedFile {
   readonly version: number;
 }
 
-export type PlacedFile = ListedFile | CommittedFile;
-
-/** A file below a folder of the local disk. */
-export interface FilePlace {
-  readonly root: string;
-  readonly file: PlacedFile;
+export interface ImmutableFile {
+  readonly kind: 'immutable';
+  readonly path: string;
+  readonly size: number;
+  /** As checksum.ts makes it. */
+  readonly checksum?: string;
+  /** The version that needs it. */
+  readonly version: number;
 }
+
+export type PlacedFile = ListedFile | CommittedFile | ImmutableFile;
 
 /** Throws DamagedFileError when the file is gone, or is another one. */
 export async function openPlaced(bytes: Bytes, file: PlacedFile): Promise<OpenFile> {
-  const opened = await (file.kind === 'listed' ? bytes.open(file.path) : find(bytes, file));
+  const opened = await (file.kind === 'committed' ? find(bytes, file) : bytes.open(file.path));
   if (opened === undefined) throw gone(bytes, file);
   try {
-    if (file.kind === 'committed') return verifiedFile(opened, file.size, file.checksum);
-    checkUnchanged(file, opened.name, opened);
+    if (file.kind === 'listed') checkUnchanged(file, opened.name, opened);
+    else if (file.checksum === undefined) checkSize(opened, file.size);
+    else return verifiedFile(file.kind === 'committed' ? followedFile(opened, () => find(bytes, file)) : opened, file.size, file.checksum);
     return opened;
   } catch (thrown) {
     await opened.close();
@@ -48,21 +55,35 @@ export async function openPlaced(bytes: Bytes, file: PlacedFile): Promise<OpenFi
 
 /** Throws DamagedFileError if the file changed since it was opened. */
 export async function verifyPlaced(file: PlacedFile, opened: OpenFile): Promise<void> {
-  // Of a committed file every byte was verified as it was read.
+  // Of a file with a checksum every byte was verified as it was read.
   if (file.kind === 'listed') checkUnchanged(file, opened.name, await opened.stat());
 }
 
 /** The same text for the same file. */
 export function identityOf(file: PlacedFile): string {
-  return file.kind === 'listed' ? `${file.path}\0${file.size}\0${file.modifiedNs}` : `${file.folder}\0${file.path}\0${file.checksum}`;
+  switch (file.kind) {
+    case 'listed':
+      return `${file.path}\0${file.size}\0${file.modifiedNs}${file.etag === undefined ? '' : `\0${file.etag}`}`;
+    case 'committed':
+      return `${file.folder}\0${file.path}\0${file.checksum}`;
+    case 'immutable':
+      return `${file.path}\0${file.size}\0${file.checksum ?? ''}`;
+  }
 }
 
-export function stagedPath(folder: string, name: string): string {
-  return joinPath(folder, '_staged', name);
+/** Where a file of a table of our own stands before it lives in its place. */
+export function stagedPath(folder: string, path: string): string {
+  return joinPath(folder, '_staged', baseName(path));
 }
 
-export function supersededPath(folder: string, name: string): string {
-  return joinPath(folder, '_superseded', name);
+/** Where it stands when the newest version has it no more. */
+export function supersededPath(folder: string, path: string): string {
+  return joinPath(folder, '_superseded', baseName(path));
+}
+
+/** The name of a file without its folders. */
+export function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
 }
 
 /** Opens a committed file wherever it stands; it may move while we look, at most twice in its life. */
@@ -81,12 +102,17 @@ function gone(bytes: Bytes, file: PlacedFile): DamagedFileError {
     return new DamagedFileError(bytes.locate(file.path), 'changed while it was read: it was removed after the table was opened. Read again');
   }
   return new DamagedFileError(
-    bytes.locate(joinPath(file.folder, file.path)),
+    bytes.locate(file.kind === 'committed' ? joinPath(file.folder, file.path) : file.path),
     `is gone, but version ${file.version} of the table needs it. If the version is older than the retention, vacuum took it: take a new snapshot; else restore the file, or write the table again`,
   );
 }
 
-function checkUnchanged(expected: FileStat, name: string, found: { readonly size: number; readonly modifiedNs: bigint }): void {
-  if (found.size === expected.size && found.modifiedNs === expected.modifiedNs) return;
+function checkSize({ name, size }: OpenFile, expected: number): void {
+  if (size === expected) return;
+  throw new DamagedFileError(name, `has ${size} bytes, but ${expected} were committed; it is truncated or was overwritten`);
+}
+
+function checkUnchanged(expected: FileStat, name: string, found: FileState): void {
+  if (isSameState(expected, found)) return;
   throw new DamagedFileError(name, 'changed while it was read: its size or time of modification is not what it was when the table was opened. Read again');
 }

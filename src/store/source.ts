@@ -14,26 +14,27 @@ import { Schema } from '../arrow/arrow.ts';
 import { ArgumentError, NotFoundError, UnsupportedError } from '../base/errors.ts';
 import { checkName, didYouMean } from '../base/names.ts';
 import { type Bytes, type FileStat, joinPath, mapConcurrently } from './bytes.ts';
+import { bytesAt } from './bytes-at.ts';
 import { type Constant, unionSchema } from './conform.ts';
-import { type DataFile, type DataFiles, planDataFiles, readFooter, scanDataFiles } from './data-files.ts';
-import { localBytes } from './local-bytes.ts';
+import { type DataFile, type DataFiles, metadataOf, planDataFiles, scanDataFiles } from './data-files.ts';
+import type { FileFormat, FileMetadata } from './file-format.ts';
+import { formatNamed, formatOfPath } from './file-formats.ts';
 import { isOwnTable, openOwnTable } from './own-table.ts';
-import type { ParquetFile } from './parquet/file.ts';
 import { mightContainConstant, partitionColumns } from './partitions.ts';
-import { identityOf, type ListedFile, openPlaced, verifyPlaced } from './placed-file.ts';
+import { identityOf, type ListedFile } from './placed-file.ts';
 import { planUnits } from './row-units.ts';
-import type { OwnTable, ReadableTable, ScanOptions, Snapshot } from './table.ts';
+import type { OwnTable, ReadableTable, ScanOptions, Snapshot, SnapshotOptions } from './table.ts';
 
 /** The table of that name in a layer: the bytes under the layer's folder, or the path of it. */
 export function openSource(layer: Bytes | string, table: string): ReadableTable {
   checkName(table, 'source');
-  const bytes = typeof layer === 'string' ? localBytes(layer) : layer;
+  const bytes = typeof layer === 'string' ? bytesAt(layer) : layer;
   const stored = new StoredTable(bytes, table);
   return {
     name: table,
     async snapshot(options = {}) {
       const place = await findTable(bytes, table);
-      return stored.at(place, options.signal);
+      return stored.at(place, options);
     },
   };
 }
@@ -47,7 +48,7 @@ export function openStored(bytes: Bytes, path: string): ReadableTable {
     async snapshot(options = {}) {
       const kind = await bytes.kind(path);
       if (kind === undefined) throw new NotFoundError('table', name, 'there is nothing at this path');
-      return stored.at({ kind, path }, options.signal);
+      return stored.at({ kind, path }, options);
     },
   };
 }
@@ -87,9 +88,9 @@ async function notFound(bytes: Bytes, table: string, candidates: readonly string
   );
 }
 
-/** Remembers the footers of the last snapshot, so that the next one reads only those of new files. */
+/** Remembers the metadata of the last snapshot's files, so that the next one reads only those of new files. */
 class StoredTable {
-  private footers = new Map<string, ParquetFile>();
+  private known = new Map<string, FileMetadata>();
   private own: { readonly path: string; readonly table: OwnTable } | undefined;
 
   constructor(
@@ -97,16 +98,17 @@ class StoredTable {
     private readonly name: string,
   ) {}
 
-  async at({ kind, path }: Place, signal: AbortSignal | undefined): Promise<Snapshot> {
+  async at({ kind, path }: Place, options: SnapshotOptions): Promise<Snapshot> {
     if (kind === 'file') {
-      refuseOrc(this.bytes.locate(path), path);
+      this.refuseVersion(path, options);
       const file = await this.bytes.stat(path);
       if (file === undefined) throw new NotFoundError('table', this.name, `${this.bytes.locate(path)} was removed while it was opened`);
-      return this.snapshotOf('', [file]);
+      // Without an ending that says otherwise it is taken for Parquet, whose reader says what it is not.
+      return this.snapshotOf('', [file], formatOfPath(path) ?? formatNamed('parquet'));
     }
     if (await isOwnTable(this.bytes, path)) {
       if (this.own?.path !== path) this.own = { path, table: openOwnTable(this.bytes, path, { name: this.name }) };
-      return this.own.table.snapshot(signal === undefined ? {} : { signal });
+      return this.own.table.snapshot(options);
     }
     if ((await this.bytes.kind(joinPath(path, '_delta_log'))) !== undefined) {
       throw new UnsupportedError(
@@ -114,31 +116,50 @@ class StoredTable {
         'is a Delta table, which this version does not read; write its rows to a folder of Parquet files. Reading its files as they are would bring back rows that were deleted',
       );
     }
+    this.refuseVersion(path, options);
     const files = await this.bytes.list(path, isHidden);
-    const parquet = files.filter((file) => file.path.toLowerCase().endsWith('.parquet'));
-    if (parquet.length === 0) {
-      for (const file of files) refuseOrc(this.bytes.locate(path), file.path);
-      const others = files.length === 0 ? '' : `, only ${files.slice(0, 3).map((file) => file.path.slice(path.length + 1)).join(', ')}${files.length > 3 ? ', …' : ''}`;
-      throw new NotFoundError('table', this.name, `there are no Parquet files in ${this.bytes.locate(path)}${others}`);
-    }
-    return this.snapshotOf(path, parquet);
+    const format = this.formatOf(path, files);
+    return this.snapshotOf(path, files.filter((file) => formatOfPath(file.path) === format), format);
   }
 
-  private async snapshotOf(folder: string, files: readonly FileStat[]): Promise<Snapshot> {
-    const footers = await this.readFooters(files);
+  private refuseVersion(path: string, { version, timestampUs }: SnapshotOptions): void {
+    if (version === undefined && timestampUs === undefined) return;
+    throw new ArgumentError(version === undefined ? 'timestamp' : 'version', `${this.bytes.locate(path)} has no log, so only what is there now can be read`);
+  }
+
+  /** The one format of the data files in a folder. */
+  private formatOf(folder: string, files: readonly FileStat[]): FileFormat {
+    const where = this.bytes.locate(folder);
+    const firstOf = new Map<FileFormat, FileStat>();
+    for (const file of files) {
+      const format = formatOfPath(file.path);
+      if (format !== undefined && !firstOf.has(format)) firstOf.set(format, file);
+    }
+    const [first, second] = [...firstOf];
+    if (second !== undefined) {
+      const names = [first![1], second[1]].map((file) => file.path.slice(folder.length + 1));
+      throw new ArgumentError('source', `${where} holds both ${first![0].title} and ${second[0].title} files (${names.join(', ')}); move one kind to a folder of its own`);
+    }
+    if (first !== undefined) return first[0];
+    const others = files.length === 0 ? '' : `, only ${files.slice(0, 3).map((file) => file.path.slice(folder.length + 1)).join(', ')}${files.length > 3 ? ', …' : ''}`;
+    throw new NotFoundError('table', this.name, `there are no Parquet or ORC files in ${where}${others}`);
+  }
+
+  private async snapshotOf(folder: string, files: readonly FileStat[], format: FileFormat): Promise<Snapshot> {
+    const metadata = await this.readMetadata(files, format);
     const partitions = partitionColumns(this.name, files.map((file) => file.path.slice(folder.length)));
-    const own = unionSchema(this.name, footers);
+    const own = unionSchema(this.name, metadata);
     const fields = own.fields.filter((field) => !partitions.some((column) => column.field.name === field.name));
     const schema = new Schema([...fields, ...partitions.map((column) => column.field)]);
     const dataFiles = files.map((file, index): DataFile => {
       const constants = partitions.map(({ field, values }): Constant => ({ field, value: values[index]! }));
-      return this.dataFile(file, footers[index]!, constants);
+      return this.dataFile(file, format, metadata[index]!, constants);
     });
-    const passedOver = footers.flatMap((footer) => footer.passedOver).filter(({ column }) => !schema.fields.some(({ name }) => name === column));
+    const passedOver = metadata.flatMap((file) => file.passedOver).filter(({ column }) => !schema.fields.some(({ name }) => name === column));
     const table: DataFiles = { name: this.name, schema, files: dataFiles, passedOver };
     return {
       name: this.name,
-      format: 'parquet',
+      format: format.name,
       version: fingerprint(files),
       schema,
       files,
@@ -148,38 +169,36 @@ class StoredTable {
     };
   }
 
-  private async readFooters(files: readonly FileStat[]): Promise<ParquetFile[]> {
-    const known = this.footers;
-    const footers = await mapConcurrently(files, 8, async (file) => known.get(identityOf(listed(file))) ?? readFooter(() => openPlaced(this.bytes, listed(file))));
-    this.footers = new Map(files.map((file, index) => [identityOf(listed(file)), footers[index]!]));
-    return footers;
+  private async readMetadata(files: readonly FileStat[], { name: format }: FileFormat): Promise<FileMetadata[]> {
+    const { bytes, known } = this;
+    const metadata = await mapConcurrently(files, 8, async (stat) => {
+      const file = listed(stat);
+      return known.get(identityOf(file)) ?? metadataOf({ format, bytes, file });
+    });
+    this.known = new Map(files.map((file, index) => [identityOf(listed(file)), metadata[index]!]));
+    return metadata;
   }
 
-  private dataFile(file: FileStat, footer: ParquetFile, constants: readonly Constant[]): DataFile {
+  private dataFile(file: FileStat, format: FileFormat, metadata: FileMetadata, constants: readonly Constant[]): DataFile {
     const { bytes } = this;
-    const placed = listed(file);
     return {
       name: bytes.locate(file.path),
-      rows: footer.rows,
-      rowGroups: footer.rowGroups.length,
+      format: format.name,
+      bytes,
+      file: listed(file),
+      rows: metadata.rows,
+      parts: format.partsOf(metadata),
       constants,
       mightContain: ({ column, range }) => mightContainConstant(constants, column, range),
-      place: bytes.root === undefined ? undefined : { root: bytes.root, file: placed },
-      open: () => openPlaced(bytes, placed),
-      footer: async () => footer,
-      verifyUnchanged: (opened) => verifyPlaced(placed, opened),
+      metadata: async () => metadata,
     };
   }
 }
 
-function listed({ path, size, modifiedNs }: FileStat): ListedFile {
-  return { kind: 'listed', path, size, modifiedNs };
+function listed({ path, size, modifiedNs, etag }: FileStat): ListedFile {
+  return { kind: 'listed', path, size, modifiedNs, ...(etag !== undefined && { etag }) };
 }
 
-function refuseOrc(where: string, path: string): void {
-  if (!path.toLowerCase().endsWith('.orc')) return;
-  throw new UnsupportedError(where, 'orc', 'holds ORC, which this version does not read; write its rows to Parquet');
-}
 
 /** `_key=value` folders are data, as Spark has it. */
 function isHidden(name: string): boolean {

@@ -18,7 +18,7 @@ export interface ScanOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What a scan would read. `unit`s are row groups; the counts are before and after pruning. */
+/** What a scan would read. `unit`s are row groups or stripes; the counts are before and after pruning. */
 export interface ScanPlan {
   readonly columns: readonly string[];
   readonly files: number;
@@ -60,19 +60,30 @@ export interface Snapshot {
   units?(options?: ScanOptions): Promise<readonly RowUnit[] | undefined>;
 }
 
+/** Which version of a table; by default the newest. Older ones are known to tables with a log only. */
+export interface SnapshotOptions {
+  readonly version?: number;
+  /** The version that was the newest at this time, in microseconds since the epoch. */
+  readonly timestampUs?: bigint;
+  readonly signal?: AbortSignal;
+}
+
 /** Anything that can be read: a source layer's table, a registered Arrow table, a table of our own. */
 export interface ReadableTable {
   readonly name: string;
-  /** The newest version. Throws NotFoundError when there is no table. */
-  snapshot(options?: { readonly signal?: AbortSignal }): Promise<Snapshot>;
+  /** Throws NotFoundError when there is no table, or no such version. */
+  snapshot(options?: SnapshotOptions): Promise<Snapshot>;
 }
 
 /** A data file that was written but belongs to no version yet. */
 export interface StagedFile {
+  /** Where it will live, from the table's folder on. */
   readonly path: string;
+  /** What all its rows have in the partition columns, which it lacks; as text. Absent: the table is not partitioned. */
+  readonly partitionValues?: Readonly<Record<string, string | null>>;
   readonly rows: number;
-  /** Absent: one. */
-  readonly rowGroups?: number;
+  /** Row groups, or stripes; absent: one. */
+  readonly parts?: number;
   readonly bytes: number;
   readonly checksum: string;
   /** Delta's statistics of the file (numRecords, minValues, maxValues, nullCount), as JSON. */
@@ -102,11 +113,18 @@ export interface OwnSnapshot extends Snapshot {
   readonly committedAtMs: number;
 }
 
+export interface Compaction {
+  readonly version: number;
+  /** How many files were replaced, and by how many. */
+  readonly filesBefore: number;
+  readonly filesAfter: number;
+}
+
 /** A table of our own, with a commit log. */
 export interface OwnTable extends ReadableTable {
   /** Undefined when nothing was ever committed. */
-  trySnapshot(options?: { readonly version?: number; readonly signal?: AbortSignal }): Promise<OwnSnapshot | undefined>;
-  snapshot(options?: { readonly version?: number; readonly signal?: AbortSignal }): Promise<OwnSnapshot>;
+  trySnapshot(options?: SnapshotOptions): Promise<OwnSnapshot | undefined>;
+  snapshot(options?: SnapshotOptions): Promise<OwnSnapshot>;
   stage(
     schema: Schema,
     batches: AsyncIterable<RecordBatch> | Iterable<RecordBatch>,
@@ -115,6 +133,8 @@ export interface OwnTable extends ReadableTable {
   commit(request: CommitRequest): Promise<CommitResult>;
   /** Removes what a failed or cancelled writer staged. */
   discard(staged: readonly StagedFile[]): Promise<void>;
+  /** Puts small files together, as a version of the same rows. Undefined when there was nothing to gain. */
+  compact(options?: { readonly signal?: AbortSignal }): Promise<Compaction | undefined>;
   /**
    * Deletes files that no version within the retention refers to, nor `keepVersion`, which something else still names; says
    * how many and how large they were.

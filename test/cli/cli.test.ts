@@ -176,6 +176,11 @@ describe('from nothing to features', { concurrency: 4 }, () => {
     await succeeds(['inspect', join(shop, 'data/silver/transactions/part-2.parquet')], { folder: root });
   });
 
+  test('compact says how many files it put together', async () => {
+    assert.match((await succeeds(['compact'])).out, /customer_demographics +0 +0/);
+    assert.deepEqual(JSON.parse((await succeeds(['compact', 'customer_demographics', '--format', 'json'])).out), [{ featureSet: 'customer_demographics', filesBefore: 0, filesAfter: 0 }]);
+  });
+
   test('vacuum says what it deleted', async () => {
     assert.match((await succeeds(['vacuum'])).out, /customer_demographics +0 +0 B/);
   });

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { Schema, type Table } from '../../src/arrow/arrow.ts';
+import { Schema, type Table, tableFromArrays } from '../../src/arrow/arrow.ts';
 import { tablesEqual } from '../../src/arrow/canonical.ts';
 import { OverflowError, SchemaMismatchError } from '../../src/base/errors.ts';
 import { dayUs } from '../../src/base/time.ts';
 import { Aggregation, type AggregationOptions } from '../../src/engine/aggregation.ts';
 import { groupBy } from '../../src/engine/group-by.ts';
 import { borrowInstance } from '../../src/engine/instance.ts';
-import type { Agg, GroupByPlan } from '../../src/engine/plan.ts';
+import { type Agg, type GroupByPlan, outputsOf } from '../../src/engine/plan.ts';
+import { sumOf } from '../oracle/exact.ts';
 import { groupByOracle, type Row } from '../oracle/group-by.ts';
 import { batchesOf, type Cell, cellsOf, tableOf, types } from '../support/arrow.ts';
 import { type Case, caseOf, finite } from '../support/cases.ts';
@@ -169,6 +170,73 @@ test('intermediate overflow and cancellation do no harm', async () => {
   const answer = await groupBy(table, 'k').agg({ v: ['sum', 'mean'] });
   assert.deepEqual(cellsOf(answer, 'v_sum'), [big, Infinity, 1, NaN]);
   assert.deepEqual(cellsOf(answer, 'v_mean'), [big / 3, big, 1 / 3, NaN]);
+});
+
+test('sums of many values stay exact beyond the room of both of their parts, whatever they are added along with', async () => {
+  const [rows, groups] = [120_000, 3];
+  // So far apart that they can only just be split; then many of the large ones, which leave little room.
+  const amount = Float64Array.from({ length: rows }, (_, i) => (i < groups ? 1e-6 / 3 : 1000 / 3 + (i % 7) / 10));
+  const id = Int32Array.from({ length: rows }, (_, i) => i % groups);
+  const date = BigInt64Array.from({ length: rows }, (_, i) => BigInt(i));
+  const expected = Array.from({ length: groups }, (_, group) => sumOf([...amount].filter((_, i) => i % groups === group)));
+  const columns = tableFromArrays({ id, amount, date });
+  const nulls = tableOf({
+    id: { type: types.int32, values: [...id, 0, 1, 2] }, amount: { type: types.double, values: [...amount, null, null, null] }, date: { type: types.int64, values: [...date, null, null, null] },
+  });
+  for (const table of [columns, nulls]) {
+    const specs: readonly Record<string, Agg | Agg[]>[] = [
+      { amount: 'sum' }, { amount: ['sum', 'min'] }, { amount: ['sum', 'min', 'max'], date: ['min', 'max'] }, { date: 'max', amount: 'sum' },
+    ];
+    for (const spec of specs) {
+      const answer = await groupBy(table, 'id').agg(spec, { threads: 1, batchSize: 1000 });
+      assert.deepEqual(cellsOf(answer, 'amount_sum'), expected, JSON.stringify(spec));
+    }
+  }
+});
+
+test('a sum is looked at in time although counts pass the mark by rows that add nothing', () => {
+  const round = [...Array<number>(63).fill(1000 / 3), null];
+  const values = [1e-6 / 3, ...round.slice(1), ...Array.from({ length: 300 }, () => round).flat()];
+  const cuts = values.flatMap((value, i) => (value === null ? [i, i + 1] : []));
+  const table = batchesOf({ id: { type: types.int32, values: values.map(() => 1) }, amount: { type: types.double, values } }, cuts);
+  const answer = run(table, { keys: ['id'], outputs: outputsOf({ amount: 'sum' }) });
+  assert.deepEqual(cellsOf(answer, 'amount_sum'), [sumOf(values.filter((value) => value !== null))]);
+});
+
+test('property: nulls that are filled are nulls that are left out, whatever share they are and wherever batches begin', () => {
+  const some = <T>(values: fc.Arbitrary<T>, rows: number) =>
+    fc.constantFrom(0.03, 0.5, 0.97).chain((share) => fc.array(fc.tuple(values, fc.double({ min: 0, max: 1, noNaN: true })).map(([value, at]) => (at < share ? null : value)), { minLength: rows, maxLength: rows }));
+  const tables = fc.integer({ min: 0, max: 200 }).chain((rows) =>
+    fc.record({
+      id: fc.array(fc.integer({ min: 0, max: 4 }), { minLength: rows, maxLength: rows }),
+      amount: some(finite, rows), date: some(fc.bigInt({ min: -(1n << 63n), max: (1n << 63n) - 1n }), rows), number: some(fc.integer({ min: -9, max: 9 }), rows),
+      cuts: fc.array(fc.nat({ max: rows }), { maxLength: 3 }),
+    }),
+  );
+  fc.assert(
+    fc.property(tables, ({ id, amount, date, number, cuts }) => {
+      const table = batchesOf(
+        { id: { type: types.int32, values: id }, amount: { type: types.double, values: amount }, date: { type: types.int64, values: date }, number: { type: types.int32, values: number } },
+        cuts,
+      );
+      const all = run(table, { keys: ['id'], outputs: outputsOf({ amount: ['sum', 'min', 'max', 'count'], date: ['min', 'max'], number: ['sum', 'min', 'max'] }) });
+      for (const spec of [{ amount: 'sum', date: 'max' }, { amount: ['sum', 'count'], date: 'min' }, { date: 'max', amount: 'min' }, { number: 'sum', amount: 'max' }] as const) {
+        const some = run(table, { keys: ['id'], outputs: outputsOf(spec as Record<string, Agg | Agg[]>) });
+        for (const { name } of some.schema.fields) assert.deepEqual(cellsOf(some, name), cellsOf(all, name), name);
+      }
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('keys that differ in zeros at their end only are different keys, even where all hashes are equal', () => {
+  const names = ['', '\0', '\0\0', 'abcdefgh', 'abcdefgh\0', 'sixteen letters!', 'sixteen letters!\0', 'sixteen letters!\0\0'];
+  const table = tableOf({ name: { type: types.utf8, values: [...names, ...names] } });
+  for (const rare of [{}, { allHashesEqual: true }]) {
+    const answer = run(table, { keys: ['name'], outputs: outputsOf({ name: 'count' }) }, { rare });
+    assert.deepEqual(cellsOf(answer, 'name'), names);
+    assert.deepEqual(cellsOf(answer, 'name_count'), names.map(() => 2n));
+  }
 });
 
 test('a sum of integers that does not fit is an error that names column and key, never a wrapped number', () => {

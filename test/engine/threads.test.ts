@@ -1,5 +1,6 @@
 /** Several threads give what one gives, bit for bit; what goes wrong on one of them is an error, not a hang. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import test, { after } from 'node:test';
 import fc from 'fast-check';
 import type { Table } from '../../src/arrow/arrow.ts';
@@ -9,9 +10,10 @@ import { Aggregation, type AggregationOptions } from '../../src/engine/aggregati
 import { groupBy } from '../../src/engine/group-by.ts';
 import { type GroupByPlan, outputsOf } from '../../src/engine/plan.ts';
 import { createAggregations, type RowUnit } from '../../src/engine/run.ts';
-import { endIdleWorkers, workersOf } from '../../src/engine/threads/pool.ts';
+import { endIdleWorkers } from '../../src/engine/threads/pool.ts';
 import { batchesOf, type Cell, type TestColumn, types } from '../support/arrow.ts';
 import { caseOf } from '../support/cases.ts';
+import { startThreads } from '../support/threads.ts';
 
 after(endIdleWorkers);
 
@@ -72,10 +74,9 @@ const settings = fc.record({
 });
 
 /** So that threads take part from the first stretch on. */
-const startThreads = (): Promise<unknown> => Promise.all(workersOf(4).map(({ started }) => started));
 
 test('whatever the threads, stretches and hashes, the answer and the partial states are the same bits', async () => {
-  await startThreads();
+  await startThreads(4);
   await fc.assert(
     fc.asyncProperty(settings, tables, fc.array(fc.nat(120), { maxLength: 4 }), async ({ threads, rare, what }, columns, cuts) => {
       const table = batchesOf(columns, cuts);
@@ -87,7 +88,7 @@ test('whatever the threads, stretches and hashes, the answer and the partial sta
 });
 
 test('every type and aggregation on several threads', async () => {
-  await startThreads();
+  await startThreads(4);
   await fc.assert(
     fc.asyncProperty(settings, caseOf, async ({ threads, rare, what }, { columns, plan, cuts }) => {
       const table = batchesOf(columns, cuts);
@@ -172,7 +173,7 @@ test('units are fetched on the threads', async () => {
 test('a unit that fails, and a thread that dies, are errors with a cause; the next run finds new threads', async () => {
   const plan: GroupByPlan = { keys: ['key'], outputs: outputsOf({ value: ['sum', 'count'] }) };
   const { schemaOfUnits } = (await import(unitModule)) as typeof import('../support/row-units.ts');
-  await Promise.all(workersOf(2).map(({ started }) => started));
+  await startThreads(2);
   for (const [what, expected] of [['fail', MemoryLimitError], ['exit', ThreadError]] as const) {
     const run = createAggregations([plan], schemaOfUnits, { threads: 2, rare: { stretchRows: 10 } });
     const units = [unit({ first: 0, rows: 1000 }), unit({ first: 0, rows: 1000, what }), unit({ first: 0, rows: 1000 })];
@@ -185,8 +186,21 @@ test('a unit that fails, and a thread that dies, are errors with a cause; the ne
   }
 });
 
+test('a process ends by itself although its threads had not begun when the run was closed', () => {
+  const script = `
+    import { createAggregations } from ${JSON.stringify(new URL('../../src/engine/run.js', import.meta.url).href)};
+    import { tableOf, types } from ${JSON.stringify(new URL('../support/arrow.js', import.meta.url).href)};
+    const table = tableOf({ id: { type: types.int64, values: [1n, null, 3n] } });
+    const run = createAggregations([{ keys: ['id'], outputs: [] }], table.schema, { threads: 2, rare: { stretchRows: 1 } });
+    await run.add(table.batches[0]);
+    console.log((await run.finish())[0].numRows);
+    await run.close();`;
+  const { stdout, status, signal } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], { encoding: 'utf8', timeout: 60_000 });
+  assert.deepEqual({ stdout, status, signal }, { stdout: '2\n', status: 0, signal: null });
+});
+
 test('the memory of a large run is given back, by the threads too', async () => {
-  await Promise.all(workersOf(2).map(({ started }) => started));
+  await startThreads(2);
   const table = batchesOf({ key: { type: types.int64, values: Array.from({ length: million }, (_, i) => BigInt(i) * 1_000_003n) } }, []);
   const rssAfter = async (runs: number): Promise<number> => {
     for (let run = 0; run < runs; run++) await groupBy(table, 'key').agg({ key: ['min', 'max', 'sum'] }, { threads: 3 });

@@ -4,18 +4,20 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
+import { tableFromArrays } from '../../src/arrow/arrow.ts';
 import { dayUs } from '../../src/base/time.ts';
-import { endIdleWorkers, workersOf } from '../../src/engine/threads/pool.ts';
+import { endIdleWorkers } from '../../src/engine/threads/pool.ts';
 import {
-  CancelledError, DamagedFileError, encodeParquet, FeatureStore, type FeatureStoreError, type Progress, tablesEqual, writeTable,
+  CancelledError, DamagedFileError, encodeParquet, featureSet, FeatureStore, type FeatureStoreError, groupBy, type Progress, tablesEqual, writeTable,
 } from '../../src/index.ts';
 import { answerFromSource } from '../../src/modes/compute.ts';
 import { openSource } from '../../src/store/source.ts';
 import type { Snapshot } from '../../src/store/table.ts';
+import { startThreads } from '../support/threads.ts';
 import { customerSet, projectFolder, transactions, transactionTable } from './support.ts';
 
 // So that they take part in the first read.
-before(() => Promise.all(workersOf(4).map(({ started }) => started)));
+before(() => startThreads(4));
 after(endIdleWorkers);
 
 const now = new Date(Number((100n * dayUs) / 1_000n));
@@ -50,6 +52,26 @@ async function question(t: test.TestContext) {
 
 const failureOf = (work: Promise<unknown>): Promise<FeatureStoreError> =>
   work.then(() => assert.fail('it should fail'), (error: unknown) => error as FeatureStoreError);
+
+test('an answer so large that threads read it out in parts is one batch all the same, and finds its entities', async () => {
+  const many = 600_000;
+  const source = tableFromArrays({
+    customer_id: Int32Array.from({ length: many }, (_, i) => (i * 7_919) % many), amount: Float64Array.from({ length: many }, (_, i) => i / 8),
+  });
+  const [one, three] = await Promise.all([1, 3].map(async (threads) => {
+    const store = await FeatureStore.open({ feature_store: { mode: 'virtualized' } }, { threads });
+    store.registerSource('spending', source);
+    store.define(featureSet({ name: 'spend', entityKeys: 'customer_id', source: 'spending', aggregations: { amount: ['sum', 'count'] } }));
+    return { all: (await store.getFeatures('spend')).table, some: (await store.getFeatures('spend', { entities: [0, many - 1] })).table };
+  }));
+  assert.equal(three!.all.batches.length, 1);
+  assert.equal(three!.all.numRows, many);
+  assert.ok(tablesEqual(one!.all, three!.all));
+  assert.ok(tablesEqual(one!.some, three!.some));
+  const parted = await groupBy(source, 'customer_id').agg({ amount: ['sum', 'count'] }, { threads: 3 });
+  assert.ok(parted.batches.length > 1, 'in parts');
+  assert.ok(tablesEqual(one!.all, parted));
+});
 
 test('one, two and four threads give the same table, over any range, from files and from a table of our own', async (t) => {
   const [files, own] = [plainFiles(t), project(t)];

@@ -8,6 +8,8 @@ import { type Bytes, mapConcurrently, readWhole } from '../../src/store/bytes.ts
 import { checksumOf, verifiedFile } from '../../src/store/checksum.ts';
 import { localBytes } from '../../src/store/local-bytes.ts';
 import { memoryBytes } from '../../src/store/memory-bytes.ts';
+import { s3Bytes } from '../../src/store/s3-bytes.ts';
+import { startS3 } from '../support/s3-server.ts';
 import { range, temporaryFolder } from '../support/store.ts';
 
 it('bytes: write, list, read a range', async () => {
@@ -19,10 +21,11 @@ it('bytes: write, list, read a range', async () => {
   await file.close();
 });
 
-function contract(name: string, makeBytes: (test: TestContext) => Bytes): void {
+/** `keepsOpen`: an open file can be read although it was deleted. */
+function contract(name: string, makeBytes: (test: TestContext) => Bytes | Promise<Bytes>, keepsOpen = true): void {
   describe(`bytes in ${name}`, () => {
     it('put if absent: one of many wins, and its content is whole', async (t) => {
-      const bytes = makeBytes(t);
+      const bytes = await makeBytes(t);
       const contents = range(0, 8).map((i) => new Uint8Array(10_000).fill(i));
       const won = await Promise.all(contents.map((content) => bytes.putIfAbsent('log/0', content)));
       assert.equal(won.filter(Boolean).length, 1);
@@ -31,7 +34,7 @@ function contract(name: string, makeBytes: (test: TestContext) => Bytes): void {
     });
 
     it('what is not there is a value', async (t) => {
-      const bytes = makeBytes(t);
+      const bytes = await makeBytes(t);
       assert.deepEqual(
         [await bytes.kind('x'), await bytes.stat('x'), await bytes.open('x/y'), await bytes.names('x'), await bytes.delete('x'), await bytes.move('x', 'y')],
         [undefined, undefined, undefined, undefined, false, false],
@@ -40,7 +43,7 @@ function contract(name: string, makeBytes: (test: TestContext) => Bytes): void {
     });
 
     it('tells files from folders, and lists in order, without what is skipped', async (t) => {
-      const bytes = makeBytes(t);
+      const bytes = await makeBytes(t);
       for (const path of ['t/b', 't/a/c', 't/_x/d', 't/a/_e', 'u']) await bytes.writeNew(path, new Uint8Array(1));
       assert.deepEqual([await bytes.kind('t'), await bytes.kind('t/b'), await bytes.kind('')], ['folder', 'file', 'folder']);
       assert.deepEqual((await bytes.list('t')).map(({ path }) => path), ['t/_x/d', 't/a/_e', 't/a/c', 't/b']);
@@ -49,27 +52,28 @@ function contract(name: string, makeBytes: (test: TestContext) => Bytes): void {
       assert.equal((await bytes.list('')).length, 5);
     });
 
-    it('an open file reads on when it is moved or deleted', async (t) => {
-      const bytes = makeBytes(t);
+    it(`an open file ${keepsOpen ? 'reads on' : 'says so'} when it is moved or deleted`, async (t) => {
+      const bytes = await makeBytes(t);
       await bytes.writeNew('a', Uint8Array.of(1, 2, 3));
       const file = (await bytes.open('a'))!;
       assert.equal(await bytes.move('a', 'deep/b'), true);
       assert.deepEqual(await readWhole(bytes, 'deep/b'), Uint8Array.of(1, 2, 3));
       await bytes.delete('deep/b');
-      assert.deepEqual(await file.read(0, 3), Uint8Array.of(1, 2, 3));
+      if (keepsOpen) assert.deepEqual(await file.read(0, 3), Uint8Array.of(1, 2, 3));
+      else await assert.rejects(file.read(0, 3), DamagedFileError);
       await assert.rejects(async () => file.read(2, 4), DamagedFileError);
       await file.close();
     });
 
     it('a new file never overwrites', async (t) => {
-      const bytes = makeBytes(t);
+      const bytes = await makeBytes(t);
       await bytes.writeNew('a', Uint8Array.of(1));
       await assert.rejects(bytes.writeNew('a', Uint8Array.of(2)), StorageError);
       assert.deepEqual(await readWhole(bytes, 'a'), Uint8Array.of(1));
     });
 
     it('no path leaves the root', async (t) => {
-      const bytes = makeBytes(t);
+      const bytes = await makeBytes(t);
       for (const path of ['../x', 'a/../../x', '/etc/passwd', 'a//b', './a', 'a\0b']) {
         await assert.rejects(async () => bytes.open(path), ArgumentError, path);
         await assert.rejects(async () => bytes.writeNew(path, new Uint8Array(1)), ArgumentError, path);
@@ -81,6 +85,7 @@ function contract(name: string, makeBytes: (test: TestContext) => Bytes): void {
 
 contract('memory', () => memoryBytes());
 contract('local files', (t) => localBytes(temporaryFolder(t)));
+contract('an object store', async (t) => s3Bytes('s3://bucket/a prefix/b+ä', (await startS3(t)).options), false);
 
 describe('local files', () => {
   it('refusals say what was being done, and what to do', async (t) => {

@@ -1,18 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import {
-  Bool, DateDay, Decimal, Dictionary, Field, Float64, Int16, Int32, Int8, makeData, RecordBatch, Schema, Struct, Table, Timestamp, Uint64, Utf8, vectorFromArray,
-} from '../../src/arrow/arrow.ts';
-import { tableOfColumns, tablesEqual } from '../../src/arrow/canonical.ts';
-import {
-  ArgumentError, CancelledError, DamagedFileError, NotFoundError, SchemaMismatchError, StorageError, UnsupportedError,
-} from '../../src/base/errors.ts';
-import { dayUs } from '../../src/base/time.ts';
+import { tablesEqual } from '../../src/arrow/canonical.ts';
+import { ArgumentError, DamagedFileError, StorageError, UnsupportedError } from '../../src/base/errors.ts';
 import { type Bytes, joinPath, readWhole } from '../../src/store/bytes.ts';
-import { localBytes } from '../../src/store/local-bytes.ts';
+import type { FileFormatName } from '../../src/store/file-format.ts';
+import { formatNamed } from '../../src/store/file-formats.ts';
 import { memoryBytes } from '../../src/store/memory-bytes.ts';
-import { openOwnTable } from '../../src/store/own-table.ts';
-import { currentIds, eventSchema, events, faultyBytes, range, readIds, readTable, temporaryFolder, write } from '../support/store.ts';
+import { openOwnTable, type OwnTableOptions } from '../../src/store/own-table.ts';
+import type { OwnTable } from '../../src/store/table.ts';
+import { currentIds, eventSchema, events, faultyBytes, fileFormats, places, readIds, readTable, write } from '../support/store.ts';
+import { ownTableContract } from './own-table-contract.ts';
 
 const dayMs = 86_400_000;
 
@@ -28,218 +25,42 @@ it('a table of our own: stage, commit, read', async () => {
   assert.ok(tablesEqual(await readTable(snapshot), rows));
 });
 
-/** What holds for tables of our own on all bytes. */
-function contract(name: string, makeBytes: (test: TestContext) => Bytes): void {
-  describe(`a table of our own on ${name}`, () => {
-    it('is not there before the first commit', async (t) => {
-      const table = openOwnTable(makeBytes(t), 'deep/in/folders');
-      assert.equal(await table.trySnapshot(), undefined);
-      await assert.rejects(table.snapshot(), NotFoundError);
-    });
-
-    it('appends and overwrites; every version can be read while its files are kept', async (t) => {
-      const bytes = makeBytes(t);
-      const table = openOwnTable(bytes, 't');
-      await write(table, 'append', events(0, 2));
-      await write(table, 'append', events(2, 2));
-      await write(table, 'overwrite', events(100, 1));
-      await write(table, 'append', events(101, 1));
-      const ids = async (version: number): Promise<number[]> => readIds(await table.snapshot({ version }));
-      assert.deepEqual(await Promise.all(range(0, 4).map(ids)), [[0, 1], [0, 1, 2, 3], [100], [100, 101]]);
-      await assert.rejects(table.snapshot({ version: 4 }), /versions 0 to 3/);
-      await assert.rejects(table.snapshot({ version: -1 }), NotFoundError);
-      // Another instance, that has read nothing before, sees the same.
-      const anew = await openOwnTable(bytes, 't').snapshot();
-      assert.deepEqual([anew.version, await readIds(anew)], [(await table.snapshot()).version, [100, 101]]);
-    });
-
+/** What only tables of our own have: places of files, checksums, and a log that is read once. */
+function ownLayout(name: string, format: FileFormatName, makeBytes: (test: TestContext) => Bytes): void {
+  const { ending } = formatNamed(format);
+  const open = (bytes: Bytes, folder: string, options: OwnTableOptions = {}): OwnTable => openOwnTable(bytes, folder, { format, ...options });
+  describe(`${name}: files and log`, () => {
     it('shows who lists the folder exactly the live files', async (t) => {
       const bytes = makeBytes(t);
-      const table = openOwnTable(bytes, 't');
+      const table = open(bytes, 't');
       await write(table, 'append', events(0, 2));
       await write(table, 'append', events(2, 2));
-      const parquet = async (folder: string): Promise<number> => ((await bytes.names(folder)) ?? []).filter((file) => file.endsWith('.parquet')).length;
+      const parquet = async (folder: string): Promise<number> => ((await bytes.names(folder)) ?? []).filter((file) => file.endsWith(ending)).length;
       assert.deepEqual([await parquet('t'), await parquet('t/_staged'), await parquet('t/_superseded')], [2, 0, 0]);
       await write(table, 'overwrite', events(9, 1));
       assert.deepEqual([await parquet('t'), await parquet('t/_staged'), await parquet('t/_superseded')], [1, 0, 2]);
     });
 
-    it('keeps an empty table, and its schema exactly', async (t) => {
+    it('shows who lists the key=value folders exactly the live files', async (t) => {
       const bytes = makeBytes(t);
-      const fields = [
-        new Field('day', new DateDay(), false, new Map([['unit', 'day']])),
-        new Field('zoned', new Timestamp(1, 'Europe/Berlin'), true),
-        new Field('seconds', new Timestamp(0), true),
-        new Field('price', new Decimal(2, 20), true),
-        new Field('id', new Uint64(), true),
-        new Field('shop', new Dictionary(new Utf8(), new Int32(), 7), true),
-        new Field('flag', new Bool(), true),
-      ];
-      const schema = new Schema(fields, new Map([['made by', 'a test']]));
-      await openOwnTable(bytes, 't').commit({ readVersion: -1, kind: 'overwrite', schema, add: [], info: {} });
-      const snapshot = await openOwnTable(bytes, 't').snapshot();
-      assert.deepEqual(snapshot.schema.fields.map(String), fields.map(String));
-      assert.deepEqual(snapshot.schema.fields.map((field) => field.nullable), fields.map((field) => field.nullable));
-      assert.deepEqual([snapshot.schema.metadata, snapshot.schema.fields[0]!.metadata], [schema.metadata, fields[0]!.metadata]);
-      assert.deepEqual([snapshot.rows, (await readTable(snapshot)).numRows], [0, 0]);
-      assert.deepEqual(await openOwnTable(bytes, 't').stage(schema, []), []);
-    });
-
-    it('gives back every value as it was written', async (t) => {
-      const rows = oddValues();
-      const table = openOwnTable(makeBytes(t), 't');
-      await write(table, 'overwrite', rows);
-      const snapshot = await table.snapshot();
-      const back = await readTable(snapshot);
-      assert.ok(tablesEqual(back, rows), `${back}\n${rows}`);
-      for await (const batch of snapshot.scan()) assert.deepEqual(batch.schema.fields.map(String), rows.schema.fields.map(String));
-    });
-
-    it('lets appends pass each other, and tells an overwrite that it was overtaken', async (t) => {
-      const bytes = makeBytes(t);
-      const [one, two] = [openOwnTable(bytes, 't'), openOwnTable(bytes, 't')];
-      await write(one, 'append', events(0, 1));
-      const stage = (id: number) => two.stage(eventSchema, events(id, 1).batches);
-      const [first, second, third] = [await stage(1), await stage(2), await stage(3)];
-      assert.deepEqual(await one.commit({ readVersion: 0, kind: 'append', schema: eventSchema, add: first, info: {} }), { kind: 'committed', version: 1 });
-      assert.deepEqual(await two.commit({ readVersion: 0, kind: 'append', schema: eventSchema, add: second, info: {} }), { kind: 'committed', version: 2 });
-      assert.deepEqual(await two.commit({ readVersion: 1, kind: 'overwrite', schema: eventSchema, add: third, info: {} }), { kind: 'conflict', winner: 2 });
-      assert.deepEqual(await two.commit({ readVersion: 2, kind: 'overwrite', schema: eventSchema, add: third, info: {} }), { kind: 'committed', version: 3 });
-      const late = await two.stage(eventSchema, events(4, 1).batches);
-      assert.deepEqual(await one.commit({ readVersion: 2, kind: 'append', schema: eventSchema, add: late, info: {} }), { kind: 'conflict', winner: 3 });
-      assert.deepEqual(await currentIds(one), [3]);
-      await assert.rejects(one.commit({ readVersion: 7, kind: 'append', schema: eventSchema, add: late, info: {} }), ArgumentError);
-      await two.discard(late);
-      assert.deepEqual(await bytes.names('t/_staged') ?? [], []);
-    });
-
-    it('takes twelve appends at once', async (t) => {
-      const bytes = makeBytes(t);
-      const results = await Promise.all(range(0, 12).map((id) => write(openOwnTable(bytes, 't'), 'append', events(id, 1))));
-      assert.deepEqual(results.map((result) => (result.kind === 'committed' ? result.version : -1)).sort((a, b) => a - b), range(0, 12));
-      assert.deepEqual((await currentIds(openOwnTable(bytes, 't'))).sort((a, b) => a - b), range(0, 12));
-    });
-
-    it('recognises a commit that is tried again', async (t) => {
-      const table = openOwnTable(makeBytes(t), 't');
-      const add = await table.stage(eventSchema, events(0, 2).batches);
-      const request = { readVersion: -1, kind: 'append', schema: eventSchema, add, info: {} } as const;
-      assert.deepEqual(await table.commit(request), await table.commit(request));
-      assert.deepEqual(await currentIds(table), [0, 1]);
-      await table.discard(add);
-      assert.deepEqual(await currentIds(table), [0, 1]);
-    });
-
-    it('refuses rows of another shape', async (t) => {
-      const table = openOwnTable(makeBytes(t), 't');
-      await write(table, 'append', events(0, 2));
-      const other = new Schema([eventSchema.fields[0]!, new Field('at', new DateDay(), true), eventSchema.fields[2]!]);
-      await assert.rejects(table.stage(other, events(0, 2).batches), SchemaMismatchError);
-      await assert.rejects(table.commit({ readVersion: 0, kind: 'append', schema: other, add: [], info: {} }), /column at: column 1 is expected to be Timestamp/);
-      const more = new Schema([...eventSchema.fields, new Field('x', new Int32(), true)]);
-      await assert.rejects(table.commit({ readVersion: 0, kind: 'append', schema: more, add: [], info: {} }), /column x/);
-      const nullable = new Schema([new Field('id', eventSchema.fields[0]!.type, true), ...eventSchema.fields.slice(1)]);
-      const nothing = tableOfColumns(nullable, [makeData({ type: nullable.fields[0]!.type as never, length: 1, nullCount: 1, nullBitmap: new Uint8Array(1), data: new BigInt64Array(1) } as never), ...events(0, 1).batches[0]!.data.children.slice(1)], 1);
-      await assert.rejects(write(table, 'append', nothing), /no nulls by its schema, but 1/);
-      assert.deepEqual(await currentIds(table), [0, 1]);
-    });
-
-    it('splits what it stages into files of bounded size, in order', async (t) => {
-      const byRows = openOwnTable(makeBytes(t), 'rows', { fileRowsMax: 10 });
-      const rows = events(0, 95);
-      const seen: number[] = [];
-      const slices = [rows.batches[0]!.slice(0, 33), rows.batches[0]!.slice(33, 34), rows.batches[0]!.slice(34, 95)];
-      const add = await byRows.stage(eventSchema, slices, { onProgress: (count) => seen.push(count) });
-      assert.ok(add.every((file) => file.rows <= 10));
-      assert.equal(seen.at(-1), 95);
-      await byRows.commit({ readVersion: -1, kind: 'append', schema: eventSchema, add, info: {} });
-      assert.deepEqual(await currentIds(byRows), range(0, 95));
-      // A row takes 8 + 8 + 4 + 6 bytes.
-      const byBytes = openOwnTable(makeBytes(t), 'bytes', { fileBytesMax: 26 * 20 });
-      const files = await byBytes.stage(eventSchema, slices);
-      assert.ok(files.length >= 5 && files.length <= 8, `${files.length} files`);
-      assert.equal(files.reduce((sum, file) => sum + file.rows, 0), 95);
-    });
-
-    it('leaves nothing when staging fails or is cancelled', async (t) => {
-      const bytes = makeBytes(t);
-      const table = openOwnTable(bytes, 't', { fileRowsMax: 10 });
-      const controller = new AbortController();
-      const cancelled = table.stage(eventSchema, events(0, 95).batches, { signal: controller.signal, onProgress: () => controller.abort() });
-      await assert.rejects(cancelled, CancelledError);
-      const failing = function* (): Generator<RecordBatch> {
-        yield events(0, 50).batches[0]!;
-        throw new RangeError('the rows ran out');
-      };
-      await assert.rejects(table.stage(eventSchema, failing()), /the rows ran out/);
-      assert.deepEqual((await bytes.names('t/_staged')) ?? [], []);
-      await assert.rejects(table.trySnapshot({ signal: AbortSignal.abort() }), CancelledError);
-    });
-
-    it('prunes by time, and never a row that counts', async (t) => {
-      const table = openOwnTable(makeBytes(t), 't', { fileRowsMax: 10 });
-      await write(table, 'append', events(0, 100));
-      const snapshot = await table.snapshot();
-      const of = (first: number, end: number) => ({ column: 'at', range: { startUs: BigInt(first) * dayUs, endUs: BigInt(end) * dayUs } });
-      const plan = await snapshot.plan({ timeRange: of(20, 30) });
-      assert.deepEqual([plan.files, plan.filesTotal, plan.rows, plan.rowsTotal], [1, 10, 10, 100]);
-      assert.ok(plan.bytes < (await snapshot.plan()).bytes / 5);
-      for (const [first, end] of [[0, 0], [5, 6], [19, 21], [-5, 3], [97, 200], [0, 100]] as const) {
-        const ids = await readIds(snapshot, { timeRange: of(first, end) });
-        const wanted = range(0, 100).filter((id) => id >= first && id < end);
-        assert.deepEqual(ids.filter((id) => id >= first && id < end), wanted);
-      }
-      assert.equal((await snapshot.plan({ timeRange: of(200, 300) })).files, 0);
-      await assert.rejects(snapshot.plan({ columns: ['nmae'] }), /did you mean 'name'/);
-      await assert.rejects(readIds(snapshot, { timeRange: { column: 'name', range: {} } }), /event time is a timestamp or a date/);
-    });
-
-    it('reads no columns, some columns, in the order asked for', async (t) => {
-      const table = openOwnTable(makeBytes(t), 't');
-      await write(table, 'append', events(0, 5));
-      const snapshot = await table.snapshot();
-      assert.deepEqual((await readTable(snapshot, { columns: ['name', 'id'] })).schema.names, ['name', 'id']);
-      let rows = 0;
-      for await (const batch of snapshot.scan({ columns: [] })) rows += batch.numRows;
-      assert.equal(rows, 5);
-    });
-
-    it('lets a reader in mid-scan finish with the version it began', async (t) => {
-      const bytes = makeBytes(t);
-      const table = openOwnTable(bytes, 't', { fileRowsMax: 10 });
-      await write(table, 'append', events(0, 50));
-      const snapshot = await table.snapshot();
-      const scan = snapshot.scan({ columns: ['id'] });
-      const ids = Array.from((await scan.next()).value!.getChild('id')!, Number);
-      await write(openOwnTable(bytes, 't'), 'overwrite', events(1000, 5));
-      await write(openOwnTable(bytes, 't'), 'overwrite', events(2000, 5));
-      await table.vacuum({ nowMs: Date.now() });
-      for await (const batch of scan) ids.push(...Array.from(batch.getChild('id')!, Number));
-      assert.deepEqual(ids, range(0, 50));
-      assert.deepEqual(await currentIds(table), range(2000, 5));
-    });
-
-    it('stops early without harm, and when it is told to', async (t) => {
-      const table = openOwnTable(makeBytes(t), 't', { fileRowsMax: 10 });
-      await write(table, 'append', events(0, 50));
-      const snapshot = await table.snapshot();
-      for await (const batch of snapshot.scan()) {
-        assert.equal(batch.numRows, 10);
-        break;
-      }
-      const controller = new AbortController();
-      const scan = snapshot.scan({ signal: controller.signal });
-      await scan.next();
-      controller.abort();
-      await assert.rejects(async () => {
-        for await (const _ of scan);
-      }, CancelledError);
+      const table = open(bytes, 't', { partitionBy: ['name'] });
+      await write(table, 'append', events(0, 9));
+      await write(table, 'append', events(9, 5));
+      const inPlace = async (): Promise<string[]> => (await bytes.list('t', (name) => name.startsWith('_'))).map(({ path }) => path);
+      const live = async (): Promise<string[]> => (await table.snapshot()).files!.map(({ path }) => `t/${path}`).sort();
+      assert.deepEqual([await inPlace(), (await live()).length], [await live(), 12]);
+      await table.compact();
+      assert.deepEqual([await inPlace(), (await live()).length], [await live(), 7]);
+      await write(table, 'overwrite', events(0, 2));
+      assert.deepEqual([await inPlace(), (await live()).length], [await live(), 2]);
+      assert.equal((await table.vacuum({ nowMs: Date.now() + 1, retentionMs: 0 })).files, 17);
+      assert.deepEqual(await readIds(await table.snapshot()), [0, 1]);
     });
 
     it('vacuums what no retained version uses, and nothing else', async (t) => {
       const bytes = makeBytes(t);
       let nowMs = Date.now();
-      const table = openOwnTable(bytes, 't', { now: () => nowMs });
+      const table = open(bytes, 't', { now: () => nowMs });
       await write(table, 'append', events(0, 1)); // superseded by the next version
       nowMs += 10 * dayMs;
       await write(table, 'overwrite', events(1, 1));
@@ -263,7 +84,7 @@ function contract(name: string, makeBytes: (test: TestContext) => Bytes): void {
     });
 
     it('leaves the staged files of a live writer alone', async (t) => {
-      const table = openOwnTable(makeBytes(t), 't');
+      const table = open(makeBytes(t), 't');
       const add = await table.stage(eventSchema, events(3, 1).batches);
       await table.vacuum({ nowMs: Date.now() + dayMs / 2, retentionMs: 0 });
       await table.commit({ readVersion: -1, kind: 'append', schema: eventSchema, add, info: {} });
@@ -276,7 +97,7 @@ function contract(name: string, makeBytes: (test: TestContext) => Bytes): void {
 
     it('reads the log once', async (t) => {
       const counted = faultyBytes(makeBytes(t), undefined);
-      const table = openOwnTable(counted.bytes, 't');
+      const table = open(counted.bytes, 't');
       for (let i = 0; i < 30; i++) await write(table, 'append', events(i, 1));
       await table.snapshot();
       const before = counted.calls();
@@ -285,28 +106,15 @@ function contract(name: string, makeBytes: (test: TestContext) => Bytes): void {
       await write(table, 'overwrite', events(99, 1));
       // Who comes anew reads back to the overwrite only.
       const anew = faultyBytes(counted.bytes, undefined);
-      await openOwnTable(anew.bytes, 't').snapshot();
+      await open(anew.bytes, 't').snapshot();
       assert.ok(anew.calls() < 10, `${anew.calls()} calls`);
-    });
-
-    it('notices that the table was deleted and made anew', async (t) => {
-      const bytes = makeBytes(t);
-      const table = openOwnTable(bytes, 't');
-      await write(table, 'append', events(0, 1));
-      const before = await table.snapshot();
-      for (const { path } of await bytes.list('t')) await bytes.delete(path);
-      assert.equal(await table.trySnapshot(), undefined);
-      await write(openOwnTable(bytes, 't'), 'append', events(7, 1));
-      const after = await table.snapshot();
-      assert.deepEqual([after.versionNumber, await readIds(after)], [before.versionNumber, [7]]);
-      assert.notEqual(after.version, before.version);
     });
 
     it('reports every flipped bit of a data file, and never reads it', async (t) => {
       const bytes = makeBytes(t);
       const rows = events(0, 200);
-      await write(openOwnTable(bytes, 't'), 'append', rows);
-      const [file] = (await bytes.names('t'))!.filter((name) => name.endsWith('.parquet'));
+      await write(open(bytes, 't'), 'append', rows);
+      const [file] = (await bytes.names('t'))!.filter((name) => name.endsWith(ending));
       const path = joinPath('t', file!);
       const sound = (await readWhole(bytes, path))!;
       const step = Math.max(1, Math.floor(sound.length / 150));
@@ -314,20 +122,20 @@ function contract(name: string, makeBytes: (test: TestContext) => Bytes): void {
         const damaged = sound.slice();
         damaged[at]! ^= 1 << (at % 8);
         await replace(bytes, path, damaged);
-        await assert.rejects(async () => readTable(await openOwnTable(bytes, 't').snapshot()), (thrown) => thrown instanceof DamagedFileError && thrown.file.includes(file!), `byte ${at}`);
+        await assert.rejects(async () => readTable(await open(bytes, 't').snapshot()), (thrown) => thrown instanceof DamagedFileError && thrown.file.includes(file!), `byte ${at}`);
       }
       await replace(bytes, path, sound.subarray(0, sound.length - 1));
-      await assert.rejects(async () => readTable(await openOwnTable(bytes, 't').snapshot()), /truncated/);
+      await assert.rejects(async () => readTable(await open(bytes, 't').snapshot()), /truncated/);
       await bytes.delete(path);
-      await assert.rejects(async () => readTable(await openOwnTable(bytes, 't').snapshot()), DamagedFileError);
+      await assert.rejects(async () => readTable(await open(bytes, 't').snapshot()), DamagedFileError);
     });
 
     it('reports every flipped bit of the log, truncation, and a lost entry', async (t) => {
       const bytes = makeBytes(t);
-      for (let i = 0; i < 3; i++) await write(openOwnTable(bytes, 't'), 'append', events(i, 1));
+      for (let i = 0; i < 3; i++) await write(open(bytes, 't'), 'append', events(i, 1));
       const path = 't/_log/00000000000000000001.json';
       const sound = (await readWhole(bytes, path))!;
-      const reading = () => openOwnTable(bytes, 't').snapshot();
+      const reading = () => open(bytes, 't').snapshot();
       const named = (thrown: unknown): boolean => thrown instanceof DamagedFileError && thrown.file.includes('00000000000000000001.json');
       for (let at = 0; at < sound.length; at++) {
         const damaged = sound.slice();
@@ -345,8 +153,13 @@ function contract(name: string, makeBytes: (test: TestContext) => Bytes): void {
   });
 }
 
-contract('memory', () => memoryBytes());
-contract('local files', (t) => localBytes(temporaryFolder(t)));
+for (const format of fileFormats) {
+  for (const [place, makeBytes] of places) {
+    const name = `a table of our own of ${format} files on ${place}`;
+    ownTableContract(name, { makeBytes, open: (bytes, folder, options = {}) => openOwnTable(bytes, folder, { format, ...options }), holdsAll: format !== 'orc' });
+    ownLayout(name, format, makeBytes);
+  }
+}
 
 describe('a table of our own in a bad place', () => {
   it('a file stands where its folder should be', async () => {
@@ -381,24 +194,4 @@ describe('a table of our own in a bad place', () => {
 async function replace(bytes: Bytes, path: string, content: Uint8Array): Promise<void> {
   await bytes.delete(path);
   await bytes.writeNew(path, content);
-}
-
-/** Nulls, NaN, −0, numbers beyond 2^53, and names that quote. */
-function oddValues(): Table {
-  const columns = {
-    'a "quoted" name': vectorFromArray([1, null, -3], new Int32()).data[0]!,
-    id: vectorFromArray([0n, 2n ** 64n - 1n, null], new Uint64()).data[0]!,
-    value: vectorFromArray([Number.NaN, -0, null], new Float64()).data[0]!,
-    flag: vectorFromArray([true, null, false], new Bool()).data[0]!,
-    day: vectorFromArray([new Date('1969-12-31'), null, new Date('2038-01-19')], new DateDay()).data[0]!,
-    seconds: vectorFromArray([1n, null, -1n].map((v) => (v === null ? null : Number(v) * 1000)), new Timestamp(0)).data[0]!,
-    nanos: makeData({ type: new Timestamp(3), length: 3, nullCount: 0, data: BigInt64Array.of(1n, -1n, 2n ** 62n) } as never),
-    text: vectorFromArray(['', null, 'ÄÖ\u{1F600}'], new Utf8()).data[0]!,
-    shop: vectorFromArray(['b', 'a', 'b'], new Dictionary(new Utf8(), new Int32())).data[0]!,
-    size: vectorFromArray(['x', null, 'y'], new Dictionary(new Utf8(), new Int8())).data[0]!,
-    grade: vectorFromArray([7, null, 7], new Dictionary(new Int32(), new Int16())).data[0]!,
-  };
-  const schema = new Schema(Object.entries(columns).map(([name, data]) => new Field(name, data.type, true)));
-  const struct = makeData({ type: new Struct(schema.fields), length: 3, nullCount: 0, children: Object.values(columns) });
-  return new Table(schema, [new RecordBatch(schema, struct)]);
 }

@@ -35,6 +35,28 @@ it('four processes append twenty-five times each, at once: nothing is lost, noth
   assert.equal(readdirSync(join(folder, 't')).filter((name) => name.endsWith('.parquet')).length, snapshot.files!.length);
 });
 
+it('three processes append while one puts small files together and another vacuums: nothing is lost, nothing doubled', async (t) => {
+  const folder = temporaryFolder(t);
+  const writers = range(0, 3).map((writer) => start(folder, 'append', writer * 1000, 3, 15));
+  let running = true;
+  const ended = Promise.all(writers.map((writer) => writer.ended)).then((codes) => {
+    running = false;
+    return codes;
+  });
+  let compactions = 0;
+  while (running) {
+    if ((await openOwnTable(localBytes(folder), 't').compact()) !== undefined) compactions++;
+    await openOwnTable(localBytes(folder), 't').vacuum({ nowMs: Date.now() });
+  }
+  assert.deepEqual(await ended, [0, 0, 0]);
+  const table = openOwnTable(localBytes(folder), 't');
+  await table.compact();
+  const snapshot = await table.snapshot();
+  assert.deepEqual((await readIds(snapshot)).sort((a, b) => a - b), range(0, 3).flatMap((writer) => range(writer * 1000, 45)));
+  assert.deepEqual([snapshot.files!.length, compactions > 0], [1, true]);
+  assert.equal(readdirSync(join(folder, 't')).filter((name) => name.endsWith('.parquet')).length, 1);
+});
+
 it('two processes overwrite while one reads: every version is whole', async (t) => {
   const folder = temporaryFolder(t);
   const writers = [start(folder, 'overwrite', 0, 30, 15), start(folder, 'overwrite', 100_000, 30, 15)];

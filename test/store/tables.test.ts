@@ -1,15 +1,17 @@
 /** Tables in memory, and tables by path. */
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { type Dictionary, Field, Int32, Schema, Struct, Table, Utf8, vectorFromArray } from '../../src/arrow/arrow.ts';
 import { tableOfColumns, tablesEqual } from '../../src/arrow/canonical.ts';
 import { ArgumentError, NotFoundError, SchemaMismatchError, StorageError, UnsupportedError } from '../../src/base/errors.ts';
 import { localBytes } from '../../src/store/local-bytes.ts';
 import { memoryTable } from '../../src/store/memory-table.ts';
-import { openTable, writeTable } from '../../src/store/open-table.ts';
-import { eventSchema, events, parquetBytes, range, readIds, readTable, temporaryFolder } from '../support/store.ts';
+import { openTable, type OpenTableOptions, writeTable } from '../../src/store/open-table.ts';
+import { eventSchema, events, fileFormats, parquetBytes, range, readIds, readTable, temporaryFolder } from '../support/store.ts';
 
 it('a table written and opened by its path', async (t) => {
   const path = join(temporaryFolder(t), 'silver', 'transactions');
@@ -29,13 +31,46 @@ describe('tables by path', () => {
     assert.equal((await (await openTable(path)).read()).numRows, 1);
     assert.equal((await (await openTable(path, { version: 0 })).read()).numRows, 3);
     await assert.rejects(writeTable(path, events(9, 1), { format: 'delta' }), UnsupportedError);
-    await assert.rejects(writeTable(path, events(9, 1), { format: 'orc' }), UnsupportedError);
-    await assert.rejects(writeTable(path, events(9, 1), { mode: 'append', partitionBy: 'name' }), UnsupportedError);
+    await assert.rejects(writeTable(path, events(9, 1), { format: 'xlsx' as 'delta' }), UnsupportedError);
+    await assert.rejects(writeTable(path, events(9, 1), { mode: 'append', partitionBy: 'name' }), /partitioned by nothing, not by name/);
     await assert.rejects(writeTable(path, events(9, 1), { mode: 'appendd' as 'append' }), /did you mean 'append'/);
-    await assert.rejects(writeTable('s3://bucket/t', events(9, 1)), UnsupportedError);
+    await assert.rejects(writeTable('gs://bucket/t', events(9, 1)), UnsupportedError);
     const other = new Table(new Schema([new Field('id', new Int32(), true)]));
     await assert.rejects(writeTable(path, other, { mode: 'append' }), SchemaMismatchError);
     assert.deepEqual((await localBytes(path).names('_staged')) ?? [], []);
+  });
+
+  for (const format of fileFormats) {
+    it(`of ${format} files, in key=value folders`, async (t) => {
+      const path = join(temporaryFolder(t), 't');
+      await writeTable(path, events(0, 10), { format, partitionBy: 'name' });
+      await writeTable(path, events(10, 10), { mode: 'append' });
+      const table = await openTable(path);
+      assert.equal(table.format, format);
+      const ids = Array.from((await table.read({ columns: ['id'] })).getChild('id')!, Number);
+      assert.deepEqual(ids.sort((a, b) => a - b), range(0, 20));
+      assert.deepEqual((await table.read()).schema.fields.map(String), eventSchema.fields.map(String));
+      // Who knows nothing of the log finds the same rows by the names of the folders.
+      await rm(join(path, '_log'), { recursive: true });
+      const found = await openTable(path);
+      assert.deepEqual([found.schema.names, (await found.read()).numRows], [['id', 'at', 'name'], 20]);
+    });
+  }
+
+  it('are opened as they were', async (t) => {
+    const path = join(temporaryFolder(t), 't');
+    await writeTable(path, events(0, 1));
+    await setTimeout(20);
+    const between = new Date();
+    await setTimeout(20);
+    await writeTable(path, events(1, 1), { mode: 'append' });
+    const rows = async (options: OpenTableOptions): Promise<number> => (await (await openTable(path, options)).read()).numRows;
+    assert.deepEqual([await rows({}), await rows({ version: 0 }), await rows({ timestamp: between }), await rows({ timestamp: between.toISOString() }), await rows({ timestamp: new Date() })], [2, 1, 1, 1, 2]);
+    await assert.rejects(rows({ timestamp: '2001-01-01' }), /version at 2001-01-01T00:00:00Z.*was first written at/);
+    await assert.rejects(rows({ version: 2 }), NotFoundError);
+    await assert.rejects(rows({ version: 0, timestamp: between }), ArgumentError);
+    await writeFile(join(path, '..', 'f.parquet'), parquetBytes(events(0, 1)));
+    await assert.rejects(openTable(join(path, '..', 'f.parquet'), { timestamp: between }), /has no log/);
   });
 
   it('may be empty', async (t) => {

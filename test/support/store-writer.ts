@@ -1,10 +1,10 @@
-/** A writer in a process of its own: `node store-writer.js <folder> <append|overwrite> <first> <count> <commits>`. */
-import { localBytes } from '../../src/store/local-bytes.ts';
+/** A writer in a process of its own: `node store-writer.js <folder or s3://bucket> <append|overwrite> <first> <count> <commits>`. */
+import { bytesAt } from '../../src/store/bytes-at.ts';
 import { openOwnTable } from '../../src/store/own-table.ts';
 import { events } from './store.ts';
 
 const [folder, kind, first, count, commits] = process.argv.slice(2);
-const table = openOwnTable(localBytes(folder!), 't', { fileRowsMax: Math.ceil(Number(count) / 3) });
+const table = openOwnTable(bytesAt(folder!), 't', { fileRowsMax: Math.ceil(Number(count) / 3) });
 for (let done = 0; done < Number(commits); ) {
   const rows = events(Number(first) + done * Number(count), Number(count));
   const readVersion = (await table.trySnapshot())?.versionNumber ?? -1;

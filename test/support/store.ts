@@ -8,8 +8,13 @@ import {
 } from '../../src/arrow/arrow.ts';
 import { canonicalTable, tableOfColumns } from '../../src/arrow/canonical.ts';
 import type { Bytes } from '../../src/store/bytes.ts';
+import type { FileFormatName } from '../../src/store/file-format.ts';
+import { formatNamed } from '../../src/store/file-formats.ts';
+import { localBytes } from '../../src/store/local-bytes.ts';
+import { memoryBytes } from '../../src/store/memory-bytes.ts';
 import { encodeParquet } from '../../src/store/parquet/encode.ts';
 import type { CommitResult, OwnTable, ScanOptions, Snapshot } from '../../src/store/table.ts';
+import type { TableFormat } from '../../src/store/tables.ts';
 
 export const eventSchema = new Schema([
   new Field('id', new Int64(), false),
@@ -31,6 +36,19 @@ export function events(first: number, count: number): Table {
     ],
     count,
   );
+}
+
+/** Every format of data files and of tables, and all bytes that are at hand: what suites are run over. */
+export const fileFormats: readonly FileFormatName[] = ['parquet', 'orc'];
+export const tableFormats: readonly TableFormat[] = [...fileFormats];
+export const places: readonly (readonly [string, (test: TestContext) => Bytes])[] = [
+  ['memory', () => memoryBytes()],
+  ['local files', (test) => localBytes(temporaryFolder(test))],
+];
+
+/** The bytes of one file. */
+export function fileBytes(table: Table, format: FileFormatName): Uint8Array {
+  return formatNamed(format).encode(table.schema, table.batches, {});
 }
 
 export function parquetBytes(table: Table): Uint8Array {

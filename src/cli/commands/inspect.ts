@@ -1,6 +1,6 @@
 /** `inspect <path|set>`: what a table is: schema, version, files, rows, and the first of them. */
 import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { type RecordBatch, Table } from '../../arrow/arrow.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import { didYouMean } from '../../base/names.ts';
@@ -8,7 +8,7 @@ import { type FeatureSetDefinition, openTable } from '../../index.ts';
 import { type Context, layoutOf, sendLines, withStore } from '../context.ts';
 import { plainJson } from '../formats.ts';
 import { countOption, formatOption, textOption } from '../options.ts';
-import { sourcePath, tryFindProject } from '../project.ts';
+import { pathIn, sourcePath, tryFindProject } from '../project.ts';
 import { arrowTableLines, formatBytes, tableLines } from '../text-table.ts';
 import { escapeControls } from '../text-width.ts';
 import { toRows, typeName } from '../../arrow/values.ts';
@@ -63,9 +63,9 @@ async function pathOf(word: string, context: Context): Promise<string> {
     throw new ArgumentError(word, 'there is no such file or folder, and no project here that could have a feature set of that name');
   }
   return withStore(context, async ({ config, featureSets }) => {
-    if (featureSets.includes(word)) return join(config.storagePath, word, 'features');
+    if (featureSets.includes(word)) return pathIn(config.storagePath, word, 'features');
     const source = sourceOf(word);
-    const found = source && sourcePath(source, config);
+    const found = source && (await sourcePath(source, config));
     if (found !== undefined) return found;
     throw new ArgumentError(word, `it is no file, no folder, no feature set and no source table of this project${didYouMean(word, featureSets)}`);
   });

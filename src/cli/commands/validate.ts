@@ -50,7 +50,7 @@ async function problemOf(definition: FeatureSetDefinition, store: FeatureStore):
 async function check(definition: FeatureSetDefinition, store: FeatureStore): Promise<void> {
   if (definition.kind === 'written') return;
   const { table } = definition.source;
-  const path = sourcePath(definition.source, store.config);
+  const path = await sourcePath(definition.source, store.config);
   if (path === undefined) throw new NotFoundError('source', sourceName(definition, store.config), 'no such table is in that layer');
   const { schema } = await openTable(path);
   // A compute function may do anything, so it is not called to see whether it would.

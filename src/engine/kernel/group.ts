@@ -40,7 +40,11 @@ const iMaySlots: usize = 56;
 const iRows: usize = 60; // where the rows of each id are counted, u64, and how far apart
 const iRowsStride: usize = 64;
 const iRowsCount: usize = 68;
-const intGrouperBytes: usize = 72;
+const iPending: usize = 72; // room for the rows of a batch
+const intGrouperBytes: usize = 80;
+
+/** Rows that are looked up at a time. */
+const rowsAtOnce: i32 = 4096;
 
 export function newIntGrouper(maySlots: i32): usize {
   const grouper = allocZeroed(intGrouperBytes);
@@ -223,7 +227,7 @@ function meetCounted(grouper: usize): void {
 }
 
 /** Whether an id is a key's. */
-@inline function isAlive(grouper: usize, id: u32): bool {
+@inline export function isAlive(grouper: usize, id: u32): bool {
   return id >= load<u32>(grouper + iMetCount) || load<u8>(<usize>load<u32>(grouper + iMet) + id) != 0;
 }
 
@@ -320,6 +324,7 @@ function becomeHashed(grouper: usize): void {
   let slots: u64 = 1024;
   while (slots < <u64>load<u32>(grouper + iCount) << 2) slots <<= 1;
   rehash(grouper, slots);
+  store<u32>(grouper + iPending, <u32>alloc(rowsAtOnce << 2));
 }
 
 function rehash(grouper: usize, slots: u64): void {
@@ -342,21 +347,23 @@ function rehash(grouper: usize, slots: u64): void {
  * in the cache. Room for all that may come is made before, a few thousand rows at a time, so that the loops look after nothing.
  */
 function groupHashed(grouper: usize, keys: usize, count: i32, ids: usize): void {
-  const atOnce = 4096;
-  for (let start = 0; start < count; start += atOnce) {
-    const some = min(atOnce, count - start);
+  for (let start = 0; start < count; start += rowsAtOnce) {
+    const some = min(rowsAtOnce, count - start);
     const slots = load<u64>(grouper + iSlots);
     const met = <u64>load<u32>(grouper + iCount);
     // Rows that may all be new are no reason to double, as long as the keys that are there fill no more than a quarter.
     if ((met + some) << 1 > slots && (met << 2 > slots || <u64>some << 2 > slots)) {
       free(load<u32>(grouper + iTable), <usize>slots << 2);
-      rehash(grouper, max<u64>(slots << 1, <u64>atOnce << 2));
+      rehash(grouper, max<u64>(slots << 1, <u64>rowsAtOnce << 2));
     }
     groupSome(grouper, keys + (<usize>start << 3), some, ids + (<usize>start << 2));
   }
 }
 
-/** The first loop asks the table for all rows at once, so that the waits for memory overlap; the second settles each. */
+/**
+ * The first loop asks the table for all rows at once and the second looks at what it found, without a branch that would wait for
+ * memory: so the waits overlap. The third settles what was not at its first slot, or is new.
+ */
 function groupSome(grouper: usize, keys: usize, count: i32, ids: usize): void {
   const mask = <u32>load<u64>(grouper + iSlots) - 1;
   const table: usize = load<u32>(grouper + iTable);
@@ -365,15 +372,21 @@ function groupSome(grouper: usize, keys: usize, count: i32, ids: usize): void {
     const slot = <u32>hashOf(load<i64>(keys + (<usize>i << 3))) & mask;
     store<u32>(ids + (<usize>i << 2), load<u32>(table + (<usize>slot << 2)));
   }
+  const pending: usize = load<u32>(grouper + iPending);
+  let left: usize = 0;
   for (let i = 0; i < count; i++) {
-    const key = load<i64>(keys + (<usize>i << 3));
-    let id1 = load<u32>(ids + (<usize>i << 2));
-    if (id1 != 0 && load<i64>(known + (<usize>(id1 - 1) << 3)) == key) {
-      store<u32>(ids + (<usize>i << 2), id1 - 1);
-      continue;
-    }
+    const id1 = load<u32>(ids + (<usize>i << 2));
+    const isThere = u32(id1 != 0);
+    const found = load<i64>(known + (<usize>(id1 - isThere) << 3));
+    store<u32>(ids + (<usize>i << 2), id1 - 1);
+    store<u32>(pending + (left << 2), i);
+    left += <usize>(1 - (isThere & u32(found == load<i64>(keys + (<usize>i << 3)))));
+  }
+  for (let at: usize = 0; at < left; at++) {
+    const i: usize = load<u32>(pending + (at << 2));
+    const key = load<i64>(keys + (i << 3));
     let slot = <u32>hashOf(key) & mask;
-    id1 = load<u32>(table + (<usize>slot << 2));
+    let id1 = load<u32>(table + (<usize>slot << 2));
     while (id1 != 0 && load<i64>(known + (<usize>(id1 - 1) << 3)) != key) {
       slot = (slot + 1) & mask;
       id1 = load<u32>(table + (<usize>slot << 2));
@@ -383,7 +396,7 @@ function groupSome(grouper: usize, keys: usize, count: i32, ids: usize): void {
       known = load<u32>(grouper + iKeys);
       store<u32>(table + (<usize>slot << 2), id1);
     }
-    store<u32>(ids + (<usize>i << 2), id1 - 1);
+    store<u32>(ids + (i << 2), id1 - 1);
   }
 }
 

@@ -12,13 +12,13 @@
  *   bytes     least and greatest of strings      pick      the value at the earliest or latest event time
  *   distinct  the distinct values of groups      sketch    about how many they are      hash   what both go by
  *   squares   exact sums of squares of doubles   integers  exact sums of several words
- *   merge     the states of another thread, in the same memory
+ *   merge     the states of another thread, in the same memory      part      the same, a range of keys at a time
  *   output    from states to columns
  *   sort      positions in ascending order of 64-bit words or strings
  *
  * Every pointer is a byte address in this instance's memory. Arrays that come in hold at least `count` elements.
  */
-export { alloc, allocZeroed, attach, enlarge, free, reset, setLimit, outOfMemory, usedBytes } from './memory';
+export { alloc, allocZeroed, attach, enlarge, enterRegion, free, leaveRegion, reset, setLimit, outOfMemory, usedBytes } from './memory';
 export { selectRange64, anyInRange64, selectRange32, selectValid } from './select';
 export {
   gather64, gatherI8, gatherU8, gatherI16, gatherU16, gatherI32, gatherU32, gatherF32, gatherBits,
@@ -29,7 +29,7 @@ export {
   mergeInts, mergePairs,
 } from './group';
 export { newStringGrouper, groupStrings, groupCodes, stringSpans, mergeStrings } from './strings';
-export { growStates, accumulate, accumulatePair, countNulls, mergeNulls, mergeHighLow, mergeInt128, mergeCounts } from './state';
+export { growStates, accumulate, accumulatePair, countNulls, countBits, invertCounts, fillNulls, mergeNulls, mergeHighLow, mergeInt128, mergeCounts, countRows } from './state';
 export { prepareSums } from './split';
 export { wideOf, wideAdd, wideAddLimb, wideFlag, newWideTable } from './wide';
 export { gatherSpans, gatherCodeSpans, gatherDecimals, orderKeys, compactTimed } from './values';
@@ -40,5 +40,6 @@ export { addSketch, mergeSketches, addSketchBytes, sketchSize, writeSketch, sket
 export { newSquareTable, addSquares, mergeSquares, writeSquares, addSquareBytes } from './squares';
 export { addIntegerSquares, addDecimals, addDecimalSquares, mergeWords } from './integers';
 export { argsort64, argsortStrings, ranksOf, flipSigns } from './sort';
+export { partInts, partStrings, sampleInts, sampleStrings, mergeSomeInts, gatherRows } from './part';
 export { mergeRows, mergeStates, mergeNullCounts, gatherStates } from './merge';
 export { wordsOf, extremesOf, countsOf, sumsOf, meansOf } from './output';

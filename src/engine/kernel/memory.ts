@@ -22,6 +22,12 @@ let next: u32 = 0;
 let end: u32 = 0;
 let limit: u64 = 0xffff0000;
 
+/** While it works in a region: what it goes back to. */
+let outerLists: usize = 0;
+let outerNext: u32 = 0;
+let outerEnd: u32 = 0;
+let inRegion: bool = false;
+
 /** 1 after an allocation failed for want of memory; the instance traps then. */
 export let outOfMemory: i32 = 0;
 
@@ -41,7 +47,26 @@ export function attach(): void {
   lists = 0;
   next = 0;
   end = 0;
+  inRegion = false;
   outOfMemory = 0;
+}
+
+/** From now on blocks are cut from this block, as far as it goes; `leaveRegion` gives them all back at once. */
+export function enterRegion(block: usize, bytes: u32): void {
+  outerLists = lists;
+  outerNext = next;
+  outerEnd = end;
+  lists = 0;
+  next = <u32>block;
+  end = <u32>block + bytes;
+  inRegion = true;
+}
+
+export function leaveRegion(): void {
+  lists = outerLists;
+  next = outerNext;
+  end = outerEnd;
+  inRegion = false;
 }
 
 /** Bytes up to the break. */
@@ -119,7 +144,8 @@ export function alloc(size: usize): usize {
     return block;
   }
   const bytes = bytesOf(sizeClass);
-  return bytes > <u64>(spanBytes >> 1) ? <usize>take(bytes) : cut(<u32>bytes);
+  const fits = inRegion && <u64>((next + 63) & ~63) + bytes <= <u64>end;
+  return bytes > <u64>(spanBytes >> 1) && !fits ? <usize>take(bytes) : cut(<u32>bytes);
 }
 
 /** Gives back a block that `alloc(size)` returned, here or in another instance on this memory. */

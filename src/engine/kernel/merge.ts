@@ -11,9 +11,12 @@ export function mergeRows(other: usize, ids: usize, count: i32, states: usize, s
   }
 }
 
-/** `other` and `states` point at the column's states of the first group. */
+/**
+ * `other` and `states` point at the column's states of the first group. `groups`: the numbers that those of the other have in its
+ * wide accumulators; 0 where they are numbered as they stand.
+ */
 export function mergeStates(
-  isDouble: i32, what: i32, other: usize, otherWides: usize, ids: usize, count: i32, states: usize, stride: i32, wides: usize,
+  isDouble: i32, what: i32, other: usize, otherWides: usize, groups: usize, ids: usize, count: i32, states: usize, stride: i32, wides: usize,
 ): void {
   if (isDouble) store<u32>(wides + wMode, byTwoSum);
   for (let i = 0; i < count; i++) {
@@ -24,7 +27,7 @@ export function mergeStates(
       if (isDouble) {
         addExactly(state, load<f64>(from), wides, id);
         addExactly(state, load<f64>(from, 8), wides, id);
-        const wide = wideOfOther(otherWides, i);
+        const wide = wideOfOther(otherWides, groups == 0 ? <u32>i : load<u32>(groups + (<usize>i << 2)));
         if (wide != 0) wideMerge(wideOf(wides, id), wide);
       } else {
         addInt128(state, load<u64>(from), load<i64>(from, 8));

@@ -5,12 +5,14 @@
  *
  * and both parts are added by one vector addition. Values are below 2^E and whole multiples of 2^F, so sums of high parts are
  * exact up to 2^(53+K) and sums of low parts up to 2^(53+F); beyond half of that low is carried into high, or the group's
- * wide accumulator takes both. K lies in the middle, so that both have room for as many additions.
+ * wide accumulator takes both. K lies in the middle, so that both have room for as many additions. Where each addition also
+ * counts a row, a group is looked at only when its count is a multiple of a power of two, below as many additions as take
+ * a quarter of the room.
  *
  * After J. Demmel and H. D. Nguyen, "Fast reproducible floating-point summation" (2013): pre-rounding against a constant.
  * Where E − F is too large, sums go by TwoSum (state.ts) from then on.
  */
-import { wideAdd, wideOf, wLargest, wLimits, wMode, wSmallest, wSplitter } from './wide';
+import { wEvery, wideAdd, wideOf, wLargest, wLimits, wMode, wSmallest, wSplitter } from './wide';
 
 export const undecided: u32 = 0;
 export const bySplit: u32 = 1;
@@ -19,12 +21,16 @@ export const byTwoSum: u32 = 2;
 /** The widest E − F: what is left of twice 53 bits is room for additions. */
 const spanMax: i32 = 92;
 
-@inline export function addSplit(state: usize, value: f64, splitter: f64, limits: v128, wides: usize, id: u32): void {
-  const high = (value + splitter) - splitter;
-  const low = value - high;
-  const sum = f64x2.add(v128.load(state), f64x2.replace_lane(f64x2.splat(high), 1, low));
+/** Adds both parts of a value, and looks whether there is room for more. */
+@inline export function addParts(state: usize, parts: v128, limits: v128, wides: usize, id: u32): void {
+  const sum = f64x2.add(v128.load(state), parts);
   v128.store(state, sum);
   if (v128.any_true(f64x2.gt(f64x2.abs(sum), limits))) carry(state, wides, id);
+}
+
+/** Looks whether there is room for more. */
+export function look(state: usize, wides: usize, id: u32): void {
+  if (v128.any_true(f64x2.gt(f64x2.abs(v128.load(state)), v128.load(wides + wLimits)))) carry(state, wides, id);
 }
 
 /** Brings a group's sum back within the limits. */
@@ -107,6 +113,7 @@ function decide(wides: usize, largest: f64, smallest: f64): bool {
   if (above - unit > spanMax) return false;
   const bit = (above + unit + 1) >> 1;
   store<f64>(wides + wSplitter, 1.5 * powerOf2(52 + bit));
+  store<u32>(wides + wEvery, (1 << min(16, min(51 + bit - above, 52 + unit - bit))) - 1);
   store<f64>(wides + wLimits, powerOf2(52 + bit));
   store<f64>(wides + wLimits, powerOf2(52 + unit), 8);
   store<f64>(wides + wLargest, largest);

@@ -16,8 +16,8 @@
  */
 import { alloc, free } from './memory';
 import { validBit } from './select';
-import { addSplit, bySplit, byTwoSum } from './split';
-import { wideAdd, wideOf, wLimits, wMode, wSplitter } from './wide';
+import { addParts, bySplit, byTwoSum, look } from './split';
+import { wEvery, wideAdd, wideOf, wLimits, wMode, wSplitter } from './wide';
 
 /** Room for `wanted` groups: the block of `have` groups, or a larger one with new groups made from `template`. */
 export function growStates(states: usize, have: i32, wanted: i32, stride: i32, template: usize): usize {
@@ -84,10 +84,8 @@ export function growStates(states: usize, have: i32, wanted: i32, stride: i32, t
 /** What is asked for, as literals: each combination becomes a loop of its own. */
 @inline function loop<T>(
   values: usize, ids: usize, count: i32, states: usize, stride: usize, wides: usize, flip: i64, signs: i64,
-  withCount: bool, withSum: bool, withMin: bool, withMax: bool, split: bool,
+  withCount: bool, withSum: bool, withMin: bool, withMax: bool,
 ): void {
-  const splitter: f64 = split ? load<f64>(wides + wSplitter) : 0;
-  const limits = split ? v128.load(wides + wLimits) : f64x2.splat(0);
   for (let i = 0; i < count; i++) {
     const id = load<u32>(ids + (<usize>i << 2));
     let state = states + <usize>id * stride;
@@ -97,10 +95,8 @@ export function growStates(states: usize, have: i32, wanted: i32, stride: i32, t
     }
     const value = load<T>(values + (<usize>i << 3));
     if (withSum) {
-      if (isFloat<T>()) {
-        if (split) addSplit(state, <f64>value, splitter, limits, wides, id);
-        else addExactly(state, <f64>value, wides, id);
-      } else addInt128(state, <u64>value, (<i64>value >> 63) & signs);
+      if (isFloat<T>()) addExactly(state, <f64>value, wides, id);
+      else addInt128(state, <u64>value, (<i64>value >> 63) & signs);
       state += 16;
     }
     if (withMin || withMax) {
@@ -118,36 +114,116 @@ export function growStates(states: usize, have: i32, wanted: i32, stride: i32, t
   what: i32, values: usize, ids: usize, count: i32, states: usize, stride: usize, wides: usize, flip: i64, signs: i64,
 ): void {
   switch (what) {
-    case 1: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, false, false, false, false); break;
-    case 2: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, true, false, false, false); break;
-    case 3: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, true, false, false, false); break;
-    case 4: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, false, true, false, false); break;
-    case 5: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, false, true, false, false); break;
-    case 6: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, true, true, false, false); break;
-    case 7: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, true, true, false, false); break;
-    case 8: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, false, false, true, false); break;
-    case 9: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, false, false, true, false); break;
-    case 10: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, true, false, true, false); break;
-    case 11: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, true, false, true, false); break;
-    case 12: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, false, true, true, false); break;
-    case 13: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, false, true, true, false); break;
-    case 14: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, true, true, true, false); break;
-    case 15: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, true, true, true, false); break;
+    case 1: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, false, false, false); break;
+    case 2: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, true, false, false); break;
+    case 3: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, true, false, false); break;
+    case 4: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, false, true, false); break;
+    case 5: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, false, true, false); break;
+    case 6: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, true, true, false); break;
+    case 7: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, true, true, false); break;
+    case 8: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, false, false, true); break;
+    case 9: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, false, false, true); break;
+    case 10: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, true, false, true); break;
+    case 11: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, true, false, true); break;
+    case 12: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, false, true, true); break;
+    case 13: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, false, true, true); break;
+    case 14: loop<T>(values, ids, count, states, stride, wides, flip, signs, false, true, true, true); break;
+    case 15: loop<T>(values, ids, count, states, stride, wides, flip, signs, true, true, true, true); break;
     default: unreachable();
   }
 }
 
-/** The lists with a sum, by split. */
+/** The first states of a row, the sum among them, by split; a row that is counted tells by its count when to look. */
+@inline function splitRow(
+  group: usize, id: u32, parts: v128, value: f64, wides: usize, limits: v128, every: u32, withCount: bool, withMin: bool, withMax: bool,
+): void {
+  let state = group;
+  if (withCount) {
+    const rows = load<u64>(state) + 1;
+    store<u64>(state, rows);
+    state += 8;
+    v128.store(state, f64x2.add(v128.load(state), parts));
+    if ((<u32>rows & every) == 0) look(state, wides, id);
+  } else {
+    addParts(state, parts, limits, wides, id);
+  }
+  state += 16;
+  if (withMin || withMax) {
+    const key = orderOf(value);
+    if (withMin) {
+      keepLess(state, key);
+      state += 8;
+    }
+    if (withMax) keepGreater(state, key);
+  }
+}
+
+/** A second column in the same visit: extremes of integers. */
+@inline function secondRow(state: usize, integer: i64, flip: i64, withMin: bool, withMax: bool): void {
+  const key = integer ^ flip;
+  if (withMin) {
+    keepLess(state, key);
+    state += 8;
+  }
+  if (withMax) keepGreater(state, key);
+}
+
+/**
+ * The lists with a sum, by split, four rows at a time. `integers`: those of a second column, whose states begin `offset` bytes
+ * after the first of a group.
+ */
+@inline function splitLoop(
+  doubles: usize, integers: usize, ids: usize, count: i32, states: usize, stride: usize, wides: usize, offset: usize, flip: i64,
+  withCount: bool, min: bool, max: bool, secondMin: bool, secondMax: bool,
+): void {
+  const splitter = load<f64>(wides + wSplitter);
+  const splitters = f64x2.splat(splitter);
+  const limits = v128.load(wides + wLimits);
+  const every = load<u32>(wides + wEvery);
+  let i = 0;
+  for (; i + 4 <= count; i += 4) {
+    const place = doubles + (<usize>i << 3);
+    const values = v128.load(place);
+    const more = v128.load(place, 16);
+    const highs = f64x2.sub(f64x2.add(values, splitters), splitters);
+    const moreHighs = f64x2.sub(f64x2.add(more, splitters), splitters);
+    const lows = f64x2.sub(values, highs);
+    const moreLows = f64x2.sub(more, moreHighs);
+    const two = load<u64>(ids + (<usize>i << 2));
+    const other = load<u64>(ids + (<usize>i << 2), 8);
+    let group = states + <usize>(<u32>two) * stride;
+    splitRow(group, <u32>two, v128.shuffle<f64>(highs, lows, 0, 2), f64x2.extract_lane(values, 0), wides, limits, every, withCount, min, max);
+    if (secondMin || secondMax) secondRow(group + offset, load<i64>(integers + (<usize>i << 3)), flip, secondMin, secondMax);
+    group = states + <usize>(two >> 32) * stride;
+    splitRow(group, <u32>(two >> 32), v128.shuffle<f64>(highs, lows, 1, 3), f64x2.extract_lane(values, 1), wides, limits, every, withCount, min, max);
+    if (secondMin || secondMax) secondRow(group + offset, load<i64>(integers + (<usize>i << 3), 8), flip, secondMin, secondMax);
+    group = states + <usize>(<u32>other) * stride;
+    splitRow(group, <u32>other, v128.shuffle<f64>(moreHighs, moreLows, 0, 2), f64x2.extract_lane(more, 0), wides, limits, every, withCount, min, max);
+    if (secondMin || secondMax) secondRow(group + offset, load<i64>(integers + (<usize>i << 3), 16), flip, secondMin, secondMax);
+    group = states + <usize>(other >> 32) * stride;
+    splitRow(group, <u32>(other >> 32), v128.shuffle<f64>(moreHighs, moreLows, 1, 3), f64x2.extract_lane(more, 1), wides, limits, every, withCount, min, max);
+    if (secondMin || secondMax) secondRow(group + offset, load<i64>(integers + (<usize>i << 3), 24), flip, secondMin, secondMax);
+  }
+  for (; i < count; i++) {
+    const id = load<u32>(ids + (<usize>i << 2));
+    const group = states + <usize>id * stride;
+    const value = load<f64>(doubles + (<usize>i << 3));
+    const high = (value + splitter) - splitter;
+    splitRow(group, id, f64x2.replace_lane(f64x2.splat(high), 1, value - high), value, wides, limits, every, withCount, min, max);
+    if (secondMin || secondMax) secondRow(group + offset, load<i64>(integers + (<usize>i << 3)), flip, secondMin, secondMax);
+  }
+}
+
 @inline function chooseSplit(what: i32, values: usize, ids: usize, count: i32, states: usize, stride: usize, wides: usize): void {
   switch (what) {
-    case 2: loop<f64>(values, ids, count, states, stride, wides, 0, 0, false, true, false, false, true); break;
-    case 3: loop<f64>(values, ids, count, states, stride, wides, 0, 0, true, true, false, false, true); break;
-    case 6: loop<f64>(values, ids, count, states, stride, wides, 0, 0, false, true, true, false, true); break;
-    case 7: loop<f64>(values, ids, count, states, stride, wides, 0, 0, true, true, true, false, true); break;
-    case 10: loop<f64>(values, ids, count, states, stride, wides, 0, 0, false, true, false, true, true); break;
-    case 11: loop<f64>(values, ids, count, states, stride, wides, 0, 0, true, true, false, true, true); break;
-    case 14: loop<f64>(values, ids, count, states, stride, wides, 0, 0, false, true, true, true, true); break;
-    case 15: loop<f64>(values, ids, count, states, stride, wides, 0, 0, true, true, true, true, true); break;
+    case 2: splitLoop(values, 0, ids, count, states, stride, wides, 0, 0, false, false, false, false, false); break;
+    case 3: splitLoop(values, 0, ids, count, states, stride, wides, 0, 0, true, false, false, false, false); break;
+    case 6: splitLoop(values, 0, ids, count, states, stride, wides, 0, 0, false, true, false, false, false); break;
+    case 7: splitLoop(values, 0, ids, count, states, stride, wides, 0, 0, true, true, false, false, false); break;
+    case 10: splitLoop(values, 0, ids, count, states, stride, wides, 0, 0, false, false, true, false, false); break;
+    case 11: splitLoop(values, 0, ids, count, states, stride, wides, 0, 0, true, false, true, false, false); break;
+    case 14: splitLoop(values, 0, ids, count, states, stride, wides, 0, 0, false, true, true, false, false); break;
+    case 15: splitLoop(values, 0, ids, count, states, stride, wides, 0, 0, true, true, true, false, false); break;
     default: unreachable();
   }
 }
@@ -166,20 +242,21 @@ export function accumulate(
   else choose<f64>(what, values, ids, count, states, stride, wides, flip, signs);
 }
 
-/** Both columns of a row in one visit to its group; the states of the second begin `offset` bytes after those of the first. */
+/** Both columns of a row in one visit to its group, by TwoSum. */
 @inline function pairLoop(
   doubles: usize, integers: usize, ids: usize, count: i32, states: usize, stride: usize, wides: usize, offset: usize, flip: i64,
   min: bool, max: bool, secondMin: bool, secondMax: bool, split: bool,
 ): void {
-  const splitter: f64 = split ? load<f64>(wides + wSplitter) : 0;
-  const limits = split ? v128.load(wides + wLimits) : f64x2.splat(0);
+  if (split) {
+    splitLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, min, max, secondMin, secondMax);
+    return;
+  }
   for (let i = 0; i < count; i++) {
     const id = load<u32>(ids + (<usize>i << 2));
     const group = states + <usize>id * stride;
     store<u64>(group, load<u64>(group) + 1);
     const value = load<f64>(doubles + (<usize>i << 3));
-    if (split) addSplit(group + 8, value, splitter, limits, wides, id);
-    else addExactly(group + 8, value, wides, id);
+    addExactly(group + 8, value, wides, id);
     let state = group + 24;
     if (min || max) {
       const order = orderOf(value);
@@ -189,13 +266,7 @@ export function accumulate(
       }
       if (max) keepGreater(state, order);
     }
-    const key = load<i64>(integers + (<usize>i << 3)) ^ flip;
-    let second = group + offset;
-    if (secondMin) {
-      keepLess(second, key);
-      second += 8;
-    }
-    if (secondMax) keepGreater(second, key);
+    secondRow(group + offset, load<i64>(integers + (<usize>i << 3)), flip, secondMin, secondMax);
   }
 }
 
@@ -235,13 +306,75 @@ export function accumulatePair(
   else choosePair(what, whatSecond, doubles, integers, ids, count, states, stride, wides, offset, flip, false);
 }
 
-/** Counts the nulls of each group: `nulls` has one i64 a group. */
-export function countNulls(bitmap: usize, bitOffset: i32, rows: usize, count: i32, ids: usize, nulls: usize): void {
-  for (let i = 0; i < count; i++) {
-    const row = rows == 0 ? <u32>i : load<u32>(rows + (<usize>i << 2));
-    const place = nulls + (<usize>load<u32>(ids + (<usize>i << 2)) << 3);
-    store<i64>(place, load<i64>(place) + <i64>(1 - validBit(bitmap, bitOffset, row)));
+/**
+ * Counts the nulls of each group, or its values: `counts` has one i64 a group. Up to eight bytes behind the bitmap are read.
+ */
+export function countNulls(bitmap: usize, bitOffset: i32, rows: usize, count: i32, ids: usize, ofValues: i32, counts: usize): void {
+  if (rows == 0) {
+    const flip: u64 = ofValues != 0 ? 0 : u64.MAX_VALUE;
+    // As many bits at a time as are left of a word wherever in its first byte they begin.
+    for (let start = 0; start < count; start += 56) {
+      const bit = bitOffset + start;
+      let counted = ((load<u64>(bitmap + (bit >> 3)) >> <u64>(bit & 7)) ^ flip) & ((1 << 56) - 1);
+      if (start + 56 > count) counted &= (<u64>1 << <u64>(count - start)) - 1;
+      while (counted != 0) {
+        const place = counts + (<usize>load<u32>(ids + (<usize>(start + <i32>ctz<u64>(counted)) << 2)) << 3);
+        store<i64>(place, load<i64>(place) + 1);
+        counted &= counted - 1;
+      }
+    }
+    return;
   }
+  for (let i = 0; i < count; i++) {
+    const place = counts + (<usize>load<u32>(ids + (<usize>i << 2)) << 3);
+    store<i64>(place, load<i64>(place) + <i64>i32(validBit(bitmap, bitOffset, load<u32>(rows + (<usize>i << 2))) == ofValues));
+  }
+}
+
+/** Turns counts of nulls into counts of values, or back: of a group's rows, those that are not counted. */
+export function invertCounts(counts: usize, groups: i32, states: usize, stride: usize): void {
+  for (let group = 0; group < groups; group++) {
+    const place = counts + (<usize>group << 3);
+    store<i64>(place, load<i64>(states + <usize>group * stride) - load<i64>(place));
+  }
+}
+
+/** How many of these bits are set. Up to eight bytes behind them are read. */
+export function countBits(bitmap: usize, bitOffset: i32, count: i32): i32 {
+  let set: u64 = 0;
+  for (let start = 0; start < count; start += 56) {
+    const bit = bitOffset + start;
+    const kept: u64 = start + 56 > count ? (<u64>1 << <u64>(count - start)) - 1 : (1 << 56) - 1;
+    set += popcnt<u64>((load<u64>(bitmap + (bit >> 3)) >> <u64>(bit & 7)) & kept);
+  }
+  return <i32>set;
+}
+
+/** Values with `identity` for each null: what changes no state when it is added. `rows` as in `compact64`. */
+export function fillNulls(words: usize, bitmap: usize, bitOffset: i32, rows: usize, count: i32, identity: i64, out: usize): void {
+  let i = 0;
+  if (rows == 0) {
+    const filler = i64x2.splat(identity);
+    for (; i + 8 <= count; i += 8) {
+      const bit = bitOffset + i;
+      const bits = i64x2.splat(<i64>(load<u16>(bitmap + (bit >> 3)) >> <u16>(bit & 7)));
+      const from = words + (<usize>i << 3);
+      const to = out + (<usize>i << 3);
+      v128.store(to, v128.bitselect(v128.load(from), filler, areSet(bits, i64x2(1, 2))));
+      v128.store(to, v128.bitselect(v128.load(from, 16), filler, areSet(bits, i64x2(4, 8))), 16);
+      v128.store(to, v128.bitselect(v128.load(from, 32), filler, areSet(bits, i64x2(16, 32))), 32);
+      v128.store(to, v128.bitselect(v128.load(from, 48), filler, areSet(bits, i64x2(64, 128))), 48);
+    }
+  }
+  for (; i < count; i++) {
+    const row = rows == 0 ? <u32>i : load<u32>(rows + (<usize>i << 2));
+    const isValid = validBit(bitmap, bitOffset, row) != 0;
+    store<i64>(out + (<usize>i << 3), select<i64>(load<i64>(words + (<usize>i << 3)), identity, isValid));
+  }
+}
+
+@inline function areSet(bits: v128, wanted: v128): v128 {
+  return i64x2.eq(v128.and(bits, wanted), wanted);
 }
 
 /** For partial states, which count values: `rows[i] − counts[i]` more nulls. */
@@ -272,10 +405,22 @@ export function mergeInt128(low: usize, high: usize, ids: usize, count: i32, sta
   }
 }
 
-/** Adds to the rows of groups; 0 in place of `counts` adds one for each. */
+/** Counts rows. `wides`: those of the sum behind the counts, where that goes by the counts; else 0. */
+export function countRows(ids: usize, count: i32, states: usize, stride: usize, wides: usize): void {
+  const every: u32 = wides != 0 && load<u32>(wides + wMode) == bySplit ? load<u32>(wides + wEvery) : u32.MAX_VALUE;
+  for (let i = 0; i < count; i++) {
+    const id = load<u32>(ids + (<usize>i << 2));
+    const state = states + <usize>id * stride;
+    const rows = load<u64>(state) + 1;
+    store<u64>(state, rows);
+    if ((<u32>rows & every) == 0 && every != u32.MAX_VALUE) look(state + 8, wides, id);
+  }
+}
+
+/** Adds to the rows of groups. */
 export function mergeCounts(counts: usize, ids: usize, count: i32, states: usize, stride: usize): void {
   for (let i = 0; i < count; i++) {
     const state = states + <usize>load<u32>(ids + (<usize>i << 2)) * stride;
-    store<u64>(state, load<u64>(state) + (counts == 0 ? 1 : load<u64>(counts + (<usize>i << 3))));
+    store<u64>(state, load<u64>(state) + load<u64>(counts + (<usize>i << 3)));
   }
 }

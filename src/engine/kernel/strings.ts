@@ -19,7 +19,11 @@ const sSlots: usize = 16;
 const sBlock: usize = 20; // the block that long strings are being copied into
 const sBlockLeft: usize = 24;
 const sMasks: usize = 28; // 16 bytes for each length from 0 to 16: as many ones as the string has bytes
-const stringGrouperBytes: usize = 32;
+const sPending: usize = 32; // room for the rows of a batch
+const stringGrouperBytes: usize = 40;
+
+/** Rows that are looked up at a time. */
+const rowsAtOnce: i32 = 4096;
 const blockBytes: usize = 1 << 16;
 
 const eHash: usize = 16;
@@ -37,6 +41,7 @@ export function newStringGrouper(): usize {
   const masks = allocZeroed(17 << 4);
   for (let length: usize = 1; length <= 16; length++) memory.fill(masks + (length << 4), 0xff, length);
   store<u32>(grouper + sMasks, <u32>masks);
+  store<u32>(grouper + sPending, <u32>alloc(rowsAtOnce << 2));
   return grouper;
 }
 
@@ -169,16 +174,15 @@ function idOfString(grouper: usize, bytes: usize, length: u32): u32 {
 
 /** Gives each selected string its id. `offsets` are u32 and count from `bytes`. */
 export function groupStrings(grouper: usize, offsets: usize, bytes: usize, rows: usize, count: i32, ids: usize): void {
-  const atOnce = 4096;
-  for (let start = 0; start < count; start += atOnce) {
-    const some = min(atOnce, count - start);
+  for (let start = 0; start < count; start += rowsAtOnce) {
+    const some = min(rowsAtOnce, count - start);
     makeRoom(grouper, some);
     if (rows == 0) groupSome(grouper, offsets + (<usize>start << 2), bytes, 0, some, ids + (<usize>start << 2));
     else groupSome(grouper, offsets, bytes, rows + (<usize>start << 2), some, ids + (<usize>start << 2));
   }
 }
 
-/** The first loop asks the table for all rows at once, so that the waits for memory overlap; the second settles each. */
+/** In three loops, as integers are (group.ts). */
 function groupSome(grouper: usize, offsets: usize, bytes: usize, rows: usize, count: i32, ids: usize): void {
   const mask = load<u32>(grouper + sSlots) - 1;
   const table: usize = load<u32>(grouper + sTable);
@@ -190,13 +194,27 @@ function groupSome(grouper: usize, offsets: usize, bytes: usize, rows: usize, co
     const slot = hashOfString(headOf(masks, bytes + start, length), bytes + start, length) & mask;
     store<u32>(ids + (<usize>i << 2), load<u32>(table + (<usize>slot << 2)));
   }
+  const pending: usize = load<u32>(grouper + sPending);
+  let left: usize = 0;
   for (let i = 0; i < count; i++) {
     const row: usize = rows == 0 ? i : load<u32>(rows + (<usize>i << 2));
     const start = load<u32>(offsets + (row << 2));
     const length = load<u32>(offsets + (row << 2), 4) - start;
     const id1 = load<u32>(ids + (<usize>i << 2));
-    const met = id1 != 0 && isEntry(entryOf(grouper, id1 - 1), headOf(masks, bytes + start, length), bytes + start, length);
-    store<u32>(ids + (<usize>i << 2), met ? id1 - 1 : idOfString(grouper, bytes + start, length));
+    const isThere = u32(id1 != 0);
+    const entry = entryOf(grouper, id1 - isThere);
+    const head = headOf(masks, bytes + start, length);
+    let isSame = isThere & u32(i64x2.all_true(i64x2.eq(v128.load(entry), head))) & u32(load<u32>(entry, eLength) == length);
+    if (length > inlineBytes) isSame = isSame != 0 ? u32(sameRest(entry, bytes + start, length)) : 0;
+    store<u32>(ids + (<usize>i << 2), id1 - 1);
+    store<u32>(pending + (left << 2), i);
+    left += <usize>(1 - isSame);
+  }
+  for (let at: usize = 0; at < left; at++) {
+    const i: usize = load<u32>(pending + (at << 2));
+    const row: usize = rows == 0 ? i : load<u32>(rows + (i << 2));
+    const start = load<u32>(offsets + (row << 2));
+    store<u32>(ids + (i << 2), idOfString(grouper, bytes + start, load<u32>(offsets + (row << 2), 4) - start));
   }
 }
 
@@ -221,13 +239,12 @@ export function groupCodes(
   }
 }
 
-/** The own id of each string of a grouper of another thread, in the same memory. */
-export function mergeStrings(grouper: usize, other: usize, ids: usize): void {
-  const count = load<u32>(other + sCount);
-  for (let id: u32 = 0; id < count; id++) {
-    const entry = entryOf(other, id);
+/** The own id of each string of a grouper of another thread, in the same memory; of those of `groups` where it is not 0. */
+export function mergeStrings(grouper: usize, other: usize, groups: usize, count: i32, ids: usize): void {
+  for (let i = 0; i < count; i++) {
+    const entry = entryOf(other, groups == 0 ? <usize>i : <usize>load<u32>(groups + (<usize>i << 2)));
     makeRoom(grouper, 1);
-    store<u32>(ids + (<usize>id << 2), idOfString(grouper, placeOf(entry), load<u32>(entry, eLength)));
+    store<u32>(ids + (<usize>i << 2), idOfString(grouper, placeOf(entry), load<u32>(entry, eLength)));
   }
 }
 

@@ -18,13 +18,14 @@ const slabCount: usize = 56; // fills half a 64 KiB block
  * What belongs to the sums of a column: its wide accumulators, and how values are split (split.ts):
  *
  *   | pointers, u32: one address per group, 0 = none | capacity, u32 | slab, u32 | left in slab, u32 |
- *   | how to add, u32 | – | M | limits of high and low | largest and smallest magnitude | f64 each
+ *   | how to add, u32 | additions between looks, less one, u32 | M | limits of high and low | largest and smallest magnitude | f64 each
  */
 const wPointers: usize = 0;
 const wCapacity: usize = 4;
 const wSlab: usize = 8;
 const wLeft: usize = 12;
 export const wMode: usize = 16; // 0 not decided, 1 split, 2 by TwoSum
+export const wEvery: usize = 20;
 export const wSplitter: usize = 24;
 export const wLimits: usize = 32;
 export const wLargest: usize = 48;

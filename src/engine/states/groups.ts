@@ -33,8 +33,9 @@ interface Counts {
 export class Groups {
   pointer = 0;
   capacity = 0;
-  /** Per column: one i64 a group; 0 where no null was met. */
-  readonly nulls: number[];
+  /** Per column: one i64 a group; 0 where no null was met. Where most values are null it counts the others for a time. */
+  private readonly nulls: number[];
+  private readonly countsValues: boolean[];
   /** The rows of the groups that were last asked for: several outputs ask in turn. */
   private rowCounts: Counts | undefined;
   private readonly gathered: Buffer64[] = [];
@@ -49,6 +50,7 @@ export class Groups {
     columns: number,
   ) {
     this.nulls = Array<number>(columns).fill(0);
+    this.countsValues = Array<boolean>(columns).fill(false);
     this.wanted = new Buffer64(instance);
     this.written = new Buffer64(instance);
   }
@@ -68,10 +70,25 @@ export class Groups {
     return true;
   }
 
-  /** Where the nulls of a column are counted. */
-  nullsOf(column: number): number {
-    if (this.nulls[column] === 0) this.nulls[column] = this.instance.kernels.allocZeroed(this.capacity * 8) >>> 0;
+  /** Where the nulls of a column are counted, or its values. The rows of groups must be those that were counted here. */
+  countedAt(column: number, what: 'nulls' | 'values'): number {
+    const { kernels } = this.instance;
+    const ofValues = what === 'values';
+    if (this.nulls[column] === 0) this.nulls[column] = kernels.allocZeroed(this.capacity * 8) >>> 0;
+    if (this.countsValues[column] !== ofValues) kernels.invertCounts(this.nulls[column]!, this.capacity, this.pointer, this.stride);
+    this.countsValues[column] = ofValues;
     return this.nulls[column]!;
+  }
+
+  /** Whether the values of a column are counted at this time. */
+  areValuesCounted(column: number): boolean {
+    return this.countsValues[column]!;
+  }
+
+  /** Sees to it that nulls are counted of all columns: whatever is not `Accumulators.add` wants them so. */
+  settle(): readonly number[] {
+    for (const [column, ofValues] of this.countsValues.entries()) if (ofValues) this.countedAt(column, 'nulls');
+    return this.nulls;
   }
 
   /** One word of `count` groups of another aggregation, side by side; `slot` says which buffer of ours it may use. */
@@ -128,7 +145,7 @@ export class Groups {
   }
 
   private count(column: number, wanted: number, count: number, asDouble: 0 | 1, out: number): number {
-    return this.instance.kernels.countsOf(this.pointer, this.stride, this.nulls[column]!, wanted, count, asDouble, out);
+    return this.instance.kernels.countsOf(this.pointer, this.stride, this.settle()[column]!, wanted, count, asDouble, out);
   }
 
   /** Which of these groups have at least so many values of a column, as a bitmap; none when all have. */

@@ -64,10 +64,11 @@ export class PoolWorker {
   constructor() {
     this.started = new Promise((resolve) => (this.settleStarted = resolve));
     this.worker = startWorker();
-    this.worker.unref();
     this.worker.on('message', (reply: Reply) => this.hear(reply));
     this.worker.on('error', (error) => this.die(error));
     this.worker.on('exit', (code) => this.die(new Error(`it ended with exit code ${code}`)));
+    // After the listeners: to listen for messages makes a worker keep the process alive.
+    this.worker.unref();
   }
 
   /** What has been asked and not been answered. */
@@ -141,8 +142,8 @@ export function workersOf(count: number): PoolWorker[] {
   return [...pool].slice(0, count);
 }
 
-export function threadsListen(): boolean {
-  return [...pool].some(({ ready }) => ready);
+export function workersListening(): PoolWorker[] {
+  return [...pool].filter(({ ready }) => ready);
 }
 
 /** Ends the threads that have nothing to do. For tests, and for whoever wants the memory back. */

@@ -14,14 +14,16 @@ import { type DataType, Field, type RecordBatch, Schema, Table, tableToIPC } fro
 import { plainType } from '../../arrow/canonical.ts';
 import { columnsOf } from '../../arrow/expression.ts';
 import { throwIfCancelled } from '../../base/errors.ts';
-import { Aggregation, type AggregationOptions, type Counters, type StateOptions, statesSchema } from '../aggregation.ts';
+import { Aggregation, type AggregationMemory, type AggregationOptions, type Counters, type StateOptions, statesSchema } from '../aggregation.ts';
 import { Instance, sharedMemory, sharedModule } from '../instance.ts';
+import { partOf, type PartOfGroups, PartReader } from '../parts.ts';
 import type { GroupByPlan } from '../plan.ts';
 import type { RowUnit } from '../run.ts';
+import { Shelf } from '../shelf.ts';
 import { columnData } from '../staging.ts';
 import { bindPlan, fieldOf, resultSchema } from '../types.ts';
 import { BatchPacker, type NamedData, unpackTable } from './packing.ts';
-import { type PoolWorker, workersOf } from './pool.ts';
+import { type PoolWorker, workersListening, workersOf } from './pool.ts';
 import { Ring, ringBytes } from './ring.ts';
 import type { BatchLayout } from './worker.ts';
 
@@ -35,31 +37,43 @@ const stretchesPerTurn = 4;
 const selective = 8;
 /** Groups that are read out on the caller's thread, where it has them all. */
 const groupsHere = 1 << 18;
-/** Units that a thread is given before it has answered for what it has. */
+/** From so many groups on, of all threads together, they are merged and read out in parts of so many. */
+const partedDefault = { from: 1 << 19, groups: 1 << 16 } as const;
+/** Parts are numbered by 16 bits. */
+const partsMax = 4_096;
+/** Units, or parts, that a thread is given before it has answered for what it has. */
 const unitsAhead = 2;
 /** What stretches under way may take beside the groups. */
 const stagingBytes = 256 * 2 ** 20;
 
 /** A memory that threads share, with the caller's instance on it. */
-interface Team {
-  readonly id: number;
-  readonly memory: WebAssembly.Memory;
-  readonly instance: Instance;
+class Team {
+  readonly id = teams++;
+  readonly memory = sharedMemory();
+  readonly instance = new Instance(sharedModule(), this.memory);
+
+  get memoryBytes(): number {
+    return this.instance.memoryBytes;
+  }
+
+  get usedBytes(): number {
+    return this.instance.usedBytes;
+  }
 }
 
 let teams = 0;
 let jobs = 0;
-const idle: Team[] = [];
-const idleMax = 2;
+const shelf = new Shelf<Team>(2, forget);
 
 function leaseTeam(memoryLimit: number | undefined): Team {
-  let team = idle.pop();
-  if (team === undefined) {
-    const memory = sharedMemory();
-    team = { id: teams++, memory, instance: new Instance(sharedModule(), memory) };
-  }
+  const team = shelf.take() ?? new Team();
   team.instance.begin(memoryLimit);
   return team;
+}
+
+/** Lets go of a team's memory, here and on the threads that may know it. */
+function forget({ id }: Team): void {
+  for (const worker of workersListening()) void worker.call('forget', { team: id }).catch(() => undefined);
 }
 
 /** A thread of the pool in a run. */
@@ -339,6 +353,8 @@ export class TeamRun {
     if (members.length === 0 || isHere) return this.ownAggregations().map((aggregation) => aggregation[what]());
     return Promise.all(
       this.plans.map(async (plan, i) => {
+        const inParts = this.partsOf(i, all);
+        if (inParts > 1) return this.answerInParts(i, members, all.map((each) => each[i]!), inParts, what);
         const memories = described.map((each) => each[i]!);
         const target = members[largest(memories.map(({ groups }) => groups), i)]!;
         const others = [...memories.filter((_, m) => members[m] !== target), ...(own === undefined ? [] : [own[i]!])].filter(({ groups }) => groups > 0);
@@ -346,10 +362,59 @@ export class TeamRun {
         const rest = members.filter((member) => member !== target);
         await Promise.all(rest.map(({ worker }) => worker.call('restart', { job: this.job, plan: i })));
         if (this.own !== undefined) this.own[i] = Aggregation.create(plan, this.schema, this.options, this.team.instance);
-        const schema = what === 'finish' ? resultSchema(bindPlan(plan, this.schema)) : statesSchema(plan, this.schema);
-        return unpackTable(schema, packed);
+        return unpackTable(this.schemaOf(plan, what), packed);
       }),
     );
+  }
+
+  private schemaOf(plan: GroupByPlan, what: 'finish' | 'states'): Schema {
+    return what === 'finish' ? resultSchema(bindPlan(plan, this.schema)) : statesSchema(plan, this.schema);
+  }
+
+  /** In how many parts a plan is answered; one where it is not worth it, or cannot be. */
+  private partsOf(plan: number, all: readonly (readonly AggregationMemory[])[]): number {
+    const groups = all.reduce((sum, memories) => sum + memories[plan]!.groups, 0);
+    const { from, groups: each } = this.options.rare?.stretchRows === undefined ? partedDefault : { from: 2, groups: 2 };
+    if (groups < from) return 1;
+    return this.ownAggregations()[plan]!.isCuttable ? Math.min(Math.ceil(groups / each), partsMax) : 1;
+  }
+
+  /** Whoever has time takes the next part. */
+  private async answerInParts(plan: number, members: readonly Member[], all: readonly AggregationMemory[], parts: number, what: 'finish' | 'states'): Promise<Table> {
+    const { job } = this;
+    const cut = await members[0]!.worker.call('cut', { job, plan, all, parts });
+    const split = await Promise.all(all.map((memory, i) => members[i % members.length]!.worker.call('split', { job, plan, memory, cut })));
+    const definition = this.plans[plan]!;
+    const schema = this.schemaOf(definition, what);
+    const tables: Table[] = [];
+    const failures = new Map<number, unknown>();
+    let next = 0;
+    const takeParts = async (read: (groups: readonly PartOfGroups[]) => Promise<Table>): Promise<void> => {
+      while (next < parts && failures.size === 0) {
+        const part = next++;
+        try {
+          this.check();
+          tables[part] = await read(split.map((groups) => partOf(groups, part)));
+        } catch (error) {
+          failures.set(part, error);
+        }
+      }
+    };
+    const lanes = members.flatMap(({ worker }) => Array<PoolWorker>(unitsAhead).fill(worker)).map((worker) =>
+      takeParts(async (groups) => unpackTable(schema, await worker.call('part', { job, plan, groups, what }))),
+    );
+    if (members.length < this.threads) {
+      const reader = new PartReader(this.team.instance, definition, this.schema, this.options);
+      lanes.push(takeParts(async (groups) => {
+        await nextTurn();
+        return reader.read(groups, what);
+      }));
+    }
+    await Promise.all(lanes);
+    // Of several errors the one of the least keys, as one thread would have it.
+    if (failures.size > 0) throw failures.get(Math.min(...failures.keys()));
+    const batches = tables.flatMap((table) => (table.numRows === 0 ? [] : table.batches));
+    return new Table(schema, batches.length === 0 ? tables[0]!.batches : batches);
   }
 
   private cancel(): void {
@@ -370,11 +435,8 @@ export class TeamRun {
     const begun = this.members.filter(({ worker }) => worker.alive);
     const ended = await Promise.allSettled(begun.map(({ worker }) => (worker.ready ? worker.call('end', { job }) : undefined)));
     const sound = this.failure === undefined && ended.every(({ status }) => status === 'fulfilled') && this.members.every(({ worker }) => worker.alive);
-    if (sound && team.instance.reusable && idle.length < idleMax) {
-      idle.push(team);
-      return;
-    }
-    for (const { worker } of this.members) if (worker.ready) void worker.call('forget', { team: team.id }).catch(() => undefined);
+    if (sound && team.instance.sound) shelf.put(team);
+    else forget(team);
   }
 }
 

@@ -9,7 +9,9 @@ import { parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import { type Schema, tableFromIPC } from '../../arrow/arrow.ts';
 import { invariant, throwIfCancelled } from '../../base/errors.ts';
 import { Aggregation, type AggregationMemory, type AggregationOptions, type StateOptions } from '../aggregation.ts';
+import type { Cut } from '../cut.ts';
 import { Instance } from '../instance.ts';
+import { type PartOfGroups, PartReader, type SplitGroups } from '../parts.ts';
 import type { GroupByPlan } from '../plan.ts';
 import type { RowsOf, RowUnit } from '../run.ts';
 import { BatchUnpacker, buffersOf, type ColumnLayout, packError, packTable, type PackedTable } from './packing.ts';
@@ -39,6 +41,11 @@ export interface Requests {
   describe: { asks: { readonly job: Job }; gives: readonly AggregationMemory[] };
   /** Takes over what other threads have of one plan, and answers. */
   answer: { asks: { readonly job: Job; readonly plan: number; readonly others: readonly AggregationMemory[]; readonly what: 'finish' | 'states' }; gives: PackedTable };
+  /** Cuts the keys of all threads into parts, and says which groups of one are in which (parts.ts). */
+  cut: { asks: { readonly job: Job; readonly plan: number; readonly all: readonly AggregationMemory[]; readonly parts: number }; gives: Cut };
+  split: { asks: { readonly job: Job; readonly plan: number; readonly memory: AggregationMemory; readonly cut: Cut }; gives: SplitGroups };
+  /** Merges what all threads have in one part, and answers. */
+  part: { asks: { readonly job: Job; readonly plan: number; readonly groups: readonly PartOfGroups[]; readonly what: 'finish' | 'states' }; gives: PackedTable };
   /** Forgets the groups, so that they are not counted again. */
   restart: { asks: { readonly job: Job; readonly plan: number }; gives: undefined };
   end: { asks: { readonly job: Job }; gives: undefined };
@@ -67,6 +74,7 @@ interface Run {
   readonly plans: readonly GroupByPlan[];
   readonly options: AggregationOptions;
   readonly aggregations: Aggregation[];
+  readonly parts: readonly PartReader[];
   readonly ring: Ring;
   readonly batches: BatchUnpacker;
   readonly layouts: Map<number, { readonly columns: readonly ColumnLayout[]; readonly schema: Schema; readonly states: BatchLayout['states'] }>;
@@ -98,7 +106,7 @@ async function serve(request: Request): Promise<void> {
   const { ticket } = request;
   try {
     const value = await answer(request);
-    port.postMessage({ ticket, value }, request.kind === 'answer' ? buffersOf(value as PackedTable) : []);
+    port.postMessage({ ticket, value }, request.kind === 'answer' || request.kind === 'part' ? buffersOf(value as PackedTable) : []);
   } catch (error) {
     port.postMessage({ ticket, error: packError(error) });
   }
@@ -129,6 +137,13 @@ async function answer(request: Request): Promise<unknown> {
       for (const other of request.others) aggregation.merge(other);
       return packTable(request.what === 'finish' ? aggregation.finish() : aggregation.states());
     }
+    case 'cut':
+      return run.aggregations[request.plan]!.cut(request.all, request.parts);
+    case 'split':
+      return run.aggregations[request.plan]!.split(request.memory, request.cut);
+    case 'part':
+      throwIfCancelled(run.cancelled.signal, 'group by');
+      return packTable(run.parts[request.plan]!.read(request.groups, request.what));
     case 'restart':
       run.aggregations[request.plan] = Aggregation.create(run.plans[request.plan]!, run.schema, run.options, run.instance);
       return undefined;
@@ -147,6 +162,7 @@ function begin({ job, team, memory, ring, module, plans, schema, options }: Requ
     plans,
     options,
     aggregations,
+    parts: plans.map((plan) => new PartReader(instance, plan, tableSchema, options)),
     ring: new Ring(instance.view8(ring, ringBytes).buffer, ring),
     batches: new BatchUnpacker(instance),
     layouts: new Map(),

@@ -1,6 +1,7 @@
 /**
  * The Arrow schema that writers embed in a Parquet footer under `ARROW:schema`: base64 of an encapsulated IPC message,
- * which is a FlatBuffer. Of it is read only what Parquet cannot say: time zones, seconds, Date64, large offsets.
+ * which is a FlatBuffer. Of it is read only what Parquet or ORC cannot say: time zones, seconds, Date64, large offsets,
+ * narrow and unsigned integers, halves, Null.
  *
  *   table    | … | back to its vtable, i32 | fields … |       vtable   | its size | table's size | where field 0 is | …
  *
@@ -12,7 +13,8 @@ import { Schema, Table, tableToIPC } from '../../arrow/arrow.ts';
 
 /** What the embedded schema adds to the type of a column. */
 export type EmbeddedType =
-  | { readonly kind: 'large' | 'date64' }
+  | { readonly kind: 'large' | 'date64' | 'half' | 'null' }
+  | { readonly kind: 'integer'; readonly bitWidth: number; readonly isSigned: boolean }
   | { readonly kind: 'timestamp'; readonly unit: number; readonly timezone: string | undefined };
 
 /** The text to embed for this schema. */
@@ -53,12 +55,19 @@ export function embeddedTypes(text: string | undefined): ReadonlyMap<string, Emb
 const messageField = { headerType: 1, header: 2 } as const;
 const schemaField = { fields: 1 } as const;
 const columnField = { name: 0, typeKind: 2, type: 3 } as const;
-const typeKind = { date: 8, timestamp: 10, largeBinary: 19, largeUtf8: 20 } as const;
+const typeKind = { null: 1, int: 2, float: 3, date: 8, timestamp: 10, largeBinary: 19, largeUtf8: 20 } as const;
 const schemaMessage = 1;
 
 function embeddedType(field: FlatTable): EmbeddedType | undefined {
   const type = tableOf(field, columnField.type);
   switch (byteOf(field, columnField.typeKind)) {
+    case typeKind.null:
+      return { kind: 'null' };
+    case typeKind.int:
+      return { kind: 'integer', bitWidth: intOf(type, 0), isSigned: byteOf(type, 1) !== 0 };
+    case typeKind.float:
+      // Halves are the default, and so may be left out.
+      return shortOf(type, 0, 0) === 0 ? { kind: 'half' } : undefined;
     case typeKind.date:
       // Milliseconds are the default, and so may be left out.
       return shortOf(type, 0, 1) === 1 ? { kind: 'date64' } : undefined;
@@ -106,6 +115,11 @@ function byteOf(table: FlatTable, field: number): number {
 function shortOf(table: FlatTable, field: number, missing: number): number {
   const pointer = pointerOf(table, field);
   return pointer === undefined ? missing : table.view.getInt16(pointer, true);
+}
+
+function intOf(table: FlatTable, field: number): number {
+  const pointer = pointerOf(table, field);
+  return pointer === undefined ? 0 : table.view.getInt32(pointer, true);
 }
 
 function textOf(table: FlatTable, field: number): string | undefined {

@@ -10,10 +10,11 @@
  */
 import { plainData } from '../../arrow/build.ts';
 import {
-  ArrowTimeUnit, type Data, DataType, Field, makeData, RecordBatch, Schema, Struct, Table, tableToIPC, Timestamp, TimestampMillisecond, Type,
+  ArrowTimeUnit, type Data, DataType, Field, makeData, RecordBatch, Schema, Struct, Table, tableToIPC, Timestamp, TimestampMillisecond,
 } from '../../arrow/arrow.ts';
 import { plainType } from '../../arrow/canonical.ts';
-import { ArgumentError, invariant, InvariantError, MemoryLimitError, OverflowError, UnsupportedError } from '../../base/errors.ts';
+import { ArgumentError, invariant, InvariantError, MemoryLimitError, OverflowError } from '../../base/errors.ts';
+import { checkWritable } from '../writable-schema.ts';
 import { embeddedSchema } from './arrow-schema.ts';
 import { CodecError, encode } from './codec.ts';
 import { magic, ourName } from './footer.ts';
@@ -34,7 +35,7 @@ const inputBytesMax = 1024 * 1024 * 1024;
 
 /** One Parquet file; the columns of each batch are those of `schema`, in its order. */
 export function encodeParquet(schema: Schema, batches: readonly RecordBatch[], options: EncodeOptions = {}): Uint8Array {
-  checkSchema(schema);
+  checkWritable(schema, 'Parquet');
   if (options.rowGroupRows !== undefined && !(Number.isSafeInteger(options.rowGroupRows) && options.rowGroupRows > 0)) {
     throw new ArgumentError('rowGroupRows', `expected a whole number above zero, found ${options.rowGroupRows}`);
   }
@@ -64,38 +65,6 @@ export function encodeParquet(schema: Schema, batches: readonly RecordBatch[], o
     throw new InvariantError(`the Parquet encoder refused ${rows} rows of ${schema}: ${thrown.message}`, thrown);
   }
   return withEmbeddedSchema(file, schema);
-}
-
-function checkSchema(schema: Schema): void {
-  if (schema.fields.length === 0) throw new ArgumentError('schema', 'a Parquet file needs at least one column');
-  const names = new Set<string>();
-  for (const { name, type } of schema.fields) {
-    if (names.has(name)) throw new ArgumentError('schema', `two columns are called ${name}`);
-    names.add(name);
-    if (!isWritable(plainType(type))) {
-      throw new UnsupportedError(`column ${name}`, `${type} in Parquet`, `${type} cannot be written; cast it to a number, string, date, timestamp or decimal first`);
-    }
-  }
-}
-
-function isWritable(type: DataType): boolean {
-  switch (type.typeId) {
-    case Type.Null:
-    case Type.Bool:
-    case Type.Int:
-    case Type.Float:
-    case Type.Utf8:
-    case Type.LargeUtf8:
-    case Type.Binary:
-    case Type.LargeBinary:
-    case Type.Date:
-    case Type.Timestamp:
-      return true;
-    case Type.Decimal:
-      return DataType.isDecimal(type) && type.bitWidth === 128 && type.scale >= 0 && type.scale <= type.precision && type.precision <= 38;
-    default:
-      return false;
-  }
 }
 
 function storedType(type: DataType): DataType {

@@ -2,29 +2,27 @@
  * Reading Parquet: open → plan → scan.
  *
  *   open   the footer, in one or two reads from the end of the file
- *   plan   which row groups and which bytes of them; pure
- *   scan   row group by row group: fetch the wanted column chunks, decode, hand out batches
+ *   plan   which row groups and which bytes of them, at most; pure
+ *   scan   row group by row group: fetch the wanted column chunks, or pages of them, decode, hand out batches
  *
  * One row group at a time is in memory, and the bytes of the next while it is worked on.
  */
 import { type Data, DataType, Field, makeData, RecordBatch, Schema, Struct } from '../../arrow/arrow.ts';
 import { DamagedFileError, SchemaMismatchError, throwIfCancelled, UnsupportedError } from '../../base/errors.ts';
 import { didYouMean } from '../../base/names.ts';
+import type { TimeRange } from '../../base/time.ts';
+import type { FileBytes } from '../bytes.ts';
+import type { FilePlan } from '../file-format.ts';
 import type { ScanOptions } from '../table.ts';
 import { codecNames, decodeColumns, type DecodeOptions, isDecodable } from './decode.ts';
-import { type Column, type ColumnChunk, fileSizeMin, type Footer, magic, parseFooter } from './footer.ts';
+import { coalesce, type FetchedGroup, fetchGroup, isCut, readExactly, totalBytes } from './fetch.ts';
+import { type ByteRange, type Column, fileSizeMin, type Footer, magic, parseFooter } from './footer.ts';
 import { type ColumnStatistics, mightContain } from './statistics.ts';
 import { asDictionary } from './types.ts';
 
+export type { FileBytes } from '../bytes.ts';
 export type { ColumnChunk, RowGroup } from './footer.ts';
 export type { Bound, ColumnStatistics } from './statistics.ts';
-
-/** Bytes of one file, by range. A read answers with exactly what was asked for, or throws. */
-export interface FileBytes {
-  readonly name: string;
-  readonly size: number;
-  read(start: number, end: number): Promise<Uint8Array>;
-}
 
 /**
  * A Parquet file whose footer was read and checked. `schema` has the flat top-level columns that can be read: fixed-length
@@ -35,23 +33,22 @@ export interface ParquetFile extends Footer {
 }
 
 /** What a scan of one file reads. */
-export interface ParquetPlan {
-  readonly columns: readonly string[];
+export interface ParquetPlan extends FilePlan {
   /** Indexes of the row groups that are left after pruning. */
   readonly rowGroups: readonly number[];
   /** For each of them the stretches of the file that are read, `end` excluded. */
   readonly reads: readonly (readonly ByteRange[])[];
-  readonly rows: number;
-  readonly bytes: number;
+  /** What rows a scan is for. */
+  readonly timeRange?: { readonly column: string; readonly range: TimeRange };
 }
 
-export interface ByteRange {
-  readonly start: number;
-  readonly end: number;
+export interface ScanParquetOptions extends DecodeOptions {
+  readonly signal?: AbortSignal;
+  /** Rows outside of the plan's time range may be left out; otherwise all rows of its row groups come. */
+  readonly pruned?: boolean;
 }
 
 const tailBytes = 64 * 1024;
-const gapBytesMax = 64 * 1024;
 const prefetchBytesMax = 128 * 1024 * 1024;
 
 export async function openParquet(bytes: FileBytes): Promise<ParquetFile> {
@@ -95,7 +92,7 @@ export function planParquet(file: ParquetFile, options: ScanOptions = {}): Parqu
     rows += group.rows;
     bytes += totalBytes(ranges);
   });
-  return { columns, rowGroups, reads, rows, bytes };
+  return { columns, rowGroups, reads, rows, bytes, ...(timeRange && { timeRange }) };
 }
 
 /** The plan in parts of neighbouring row groups, each with `rowsMin` rows or more as far as there are so many. Pure. */
@@ -106,23 +103,25 @@ export function cutPlan(file: ParquetFile, plan: ParquetPlan, rowsMin: number): 
     rows += file.rowGroups[index]!.rows;
     if (rows < rowsMin && at < plan.rowGroups.length - 1) return;
     const reads = plan.reads.slice(start, at + 1);
-    parts.push({ columns: plan.columns, rowGroups: plan.rowGroups.slice(start, at + 1), reads, rows, bytes: totalBytes(reads.flat()) });
+    parts.push({ ...plan, rowGroups: plan.rowGroups.slice(start, at + 1), reads, rows, bytes: totalBytes(reads.flat()) });
     [start, rows] = [at + 1, 0];
   });
   return parts;
 }
 
 /**
- * The rows of the plan, in file order. Batches own their buffers. Where a row group stores text as codes into a
+ * The rows of the plan, in file order. Batches own their buffers, unless they are `lent`. Where a row group stores text as codes into a
  * dictionary its batches, and their schemas, have it as Dictionary<Int32, …> of the file's type: so it groups and filters
  * faster.
  */
 export async function* scanParquet(
-  bytes: FileBytes, file: ParquetFile, plan: ParquetPlan, options: DecodeOptions & { readonly signal?: AbortSignal } = {},
+  bytes: FileBytes, file: ParquetFile, plan: ParquetPlan, options: ScanParquetOptions = {},
 ): AsyncGenerator<RecordBatch, void, void> {
   const columns = plan.columns.map((name) => file.columns.get(name)!);
-  const fetchAt = (at: number): Promise<Uint8Array[]> => Promise.all(plan.reads[at]!.map(({ start, end }) => readExactly(bytes, start, end)));
-  let fetched: Promise<Uint8Array[]> | undefined;
+  const timeRange = options.pruned ? plan.timeRange : undefined;
+  const time = timeRange && { column: timeColumn(file, timeRange.column), range: timeRange.range };
+  const fetchAt = (at: number): Promise<FetchedGroup> => fetchGroup(bytes, file.rowGroups[plan.rowGroups[at]!]!, plan.columns, plan.reads[at]!, time);
+  let fetched: Promise<FetchedGroup> | undefined;
   for (let at = 0; at < plan.rowGroups.length; at++) {
     throwIfCancelled(options.signal, `reading ${file.name}`);
     const index = plan.rowGroups[at]!;
@@ -131,17 +130,18 @@ export async function* scanParquet(
       yield batchOf(new Schema([]), [], group.rows);
       continue;
     }
-    const parts = await (fetched ?? fetchAt(at));
+    const { ranges, chunks: parts } = await (fetched ?? fetchAt(at));
     const next = plan.reads[at + 1];
     fetched = next !== undefined && totalBytes(next) <= prefetchBytesMax ? fetchAt(at + 1) : undefined;
     // A failure is met when its row group's turn comes, or never when the caller stops before.
     fetched?.catch(() => undefined);
-    const chunks = columns.map((column) => {
+    const chunks = columns.map((column, i) => {
       const chunk = group.columns.get(column.name)!;
-      return { column: chunk.isCodes ? { ...column, ...asDictionary(column) } : column, chunk, bytes: chunkBytes(chunk, plan.reads[at]!, parts) };
+      return { column: chunk.isCodes ? { ...column, ...asDictionary(column) } : column, chunk, ...parts[i]! };
     });
     const schema = new Schema(chunks.map(({ column }) => new Field(column.name, column.type, column.nullable)));
-    for (const data of decodeColumns(file.name, index, group.rows, chunks, options)) {
+    const part = { rowGroup: index, rows: group.rows, ranges, ...(time && isCut(group, time) && { time }) };
+    for (const data of decodeColumns(file.name, part, chunks, options)) {
       throwIfCancelled(options.signal, `reading ${file.name}`);
       yield batchOf(schema, data, data[0]!.length);
     }
@@ -176,36 +176,6 @@ function timeColumn(file: ParquetFile, name: string): Column {
     throw new SchemaMismatchError(file.name, name, `it is ${column.type}, but event time is a timestamp or a date`);
   }
   return column;
-}
-
-/** The stretches that cover all chunks; what lies between near ones is read along. */
-function coalesce(chunks: readonly ColumnChunk[]): ByteRange[] {
-  const ranges: { start: number; end: number }[] = [];
-  for (const { start, end } of [...chunks].sort((a, b) => a.start - b.start)) {
-    const last = ranges.at(-1);
-    if (last !== undefined && start - last.end <= gapBytesMax) last.end = Math.max(last.end, end);
-    else ranges.push({ start, end });
-  }
-  return ranges;
-}
-
-function chunkBytes(chunk: ColumnChunk, ranges: readonly ByteRange[], parts: readonly Uint8Array[]): Uint8Array {
-  const at = ranges.findIndex(({ start, end }) => start <= chunk.start && chunk.end <= end);
-  const from = chunk.start - ranges[at]!.start;
-  return parts[at]!.subarray(from, from + chunk.end - chunk.start);
-}
-
-function totalBytes(ranges: readonly ByteRange[]): number {
-  return ranges.reduce((sum, { start, end }) => sum + end - start, 0);
-}
-
-async function readExactly(bytes: FileBytes, start: number, end: number): Promise<Uint8Array> {
-  const part = await bytes.read(start, end);
-  if (part.length === end - start) return part;
-  throw new DamagedFileError(
-    bytes.name,
-    `expected ${end - start} bytes from ${start} on, found ${part.length}; the file became shorter while it was read. Read it again`,
-  );
 }
 
 function endsWith(bytes: Uint8Array): boolean {

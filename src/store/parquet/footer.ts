@@ -22,6 +22,11 @@ export const fileSizeMin = 12;
 /** How our files sign. */
 export const ourName = 'tauro-feature-store';
 
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
 /** One column of one row group: a stretch of the file. `end` excludes. */
 export interface ColumnChunk {
   readonly start: number;
@@ -31,6 +36,8 @@ export interface ColumnChunk {
   /** Text, and all of it codes into the chunk's dictionary. */
   readonly isCodes: boolean;
   readonly statistics: ColumnStatistics;
+  /** Where in the file its page index is: the places of its pages, and their bounds. */
+  readonly pageIndex?: { readonly offsets: ByteRange; readonly bounds: ByteRange | undefined };
 }
 
 export interface RowGroup {
@@ -51,6 +58,8 @@ export interface Footer {
   readonly schema: Schema;
   readonly columns: ReadonlyMap<string, Column>;
   readonly passedOver: readonly { readonly column: string; readonly why: string }[];
+  /** The names of columns that have a field id. */
+  readonly fieldIds: ReadonlyMap<number, string>;
   readonly rowGroups: readonly RowGroup[];
   readonly createdBy: string | undefined;
   readonly keyValueMetadata: ReadonlyMap<string, string>;
@@ -102,9 +111,13 @@ export function parseFooter(name: string, bytes: Uint8Array, footerStart: number
   if (rowsClaimed !== 0 && rowsClaimed !== rows) throw damaged(name, `says ${rowsClaimed} rows, but its row groups hold ${rows}`);
   const fields = readable.map(({ column }) => new Field(column.name, column.type, column.nullable));
   return {
-    rows, schema: new Schema(fields), columns: new Map(readable.map(({ column }) => [column.name, column])), passedOver, rowGroups,
-    createdBy, keyValueMetadata,
+    rows, schema: new Schema(fields), columns: new Map(readable.map(({ column }) => [column.name, column])), passedOver,
+    fieldIds: fieldIdsOf(topLevel), rowGroups, createdBy, keyValueMetadata,
   };
+}
+
+function fieldIdsOf(columns: readonly TopLevel[]): Map<number, string> {
+  return new Map(columns.flatMap(({ name, element }): [number, string][] => (element.has(9) ? [[element.int(9)!, name]] : [])));
 }
 
 function damaged(file: string, detail: string, cause?: unknown): DamagedFileError {
@@ -256,6 +269,16 @@ function chunkOf(file: string, group: number, rows: number, chunk: ThriftStruct,
   }
   return {
     start, end: Math.min(end + padding, footerStart), codec, uncompressedBytes, isCodes: isText(column.type) && isDictionaryEncoded(meta),
-    statistics: statisticsOf(column, rows, meta.struct(12), layout.ordered(leaf)),
+    statistics: statisticsOf(column, rows, meta.struct(12), layout.ordered(leaf)), ...pageIndexOf(chunk, footerStart),
   };
+}
+
+/** Where the page index is said to be. One that does not lie in the file is none. */
+function pageIndexOf(chunk: ThriftStruct, footerStart: number): Pick<ColumnChunk, 'pageIndex'> {
+  const rangeAt = (start: bigint | undefined, length: number | undefined): ByteRange | undefined => {
+    if (start === undefined || length === undefined || start < BigInt(magic.length) || length <= 0) return undefined;
+    return start + BigInt(length) > BigInt(footerStart) ? undefined : { start: Number(start), end: Number(start) + length };
+  };
+  const offsets = rangeAt(chunk.long(4), chunk.int(5));
+  return offsets === undefined ? {} : { pageIndex: { offsets, bounds: rangeAt(chunk.long(6), chunk.int(7)) } };
 }

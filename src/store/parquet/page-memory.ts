@@ -47,13 +47,16 @@ const pageBytes = 65_536;
 const addressMax = 0xffff_0000;
 const keptBytesMax = 64 * 1024 * 1024;
 const keptMax = 2;
+/** Of buffers outside that are kept with an instance. */
+const lentBytesMax = 16 * 1024 * 1024;
 
 let module: WebAssembly.Module | undefined;
 const idle: PageMemory[] = [];
 
-export function borrowPageMemory(): PageMemory {
+/** `lends`: what is copied out is good until `lendAgain`, and buffers are used again; otherwise it is for keeps. */
+export function borrowPageMemory({ lends = false } = {}): PageMemory {
   const memory = idle.pop() ?? new PageMemory();
-  memory.begin();
+  memory.begin(lends);
   return memory;
 }
 
@@ -62,6 +65,10 @@ export class PageMemory {
   private bytesView: Uint8Array;
   private end = 0;
   private free = new Map<number, Pointer[]>();
+  private lends = false;
+  /** Buffers outside, in the order in which they are lent for each batch. */
+  private lent: ArrayBuffer[] = [];
+  private nextLent = 0;
 
   constructor() {
     module ??= new WebAssembly.Module(Buffer.from(pageKernel, 'base64'));
@@ -70,13 +77,15 @@ export class PageMemory {
   }
 
   /** Forgets all blocks. */
-  begin(): void {
+  begin(lends = false): void {
+    this.lends = lends;
     this.end = Math.ceil(this.kernels.heapStart() / slackBytes) * slackBytes;
     this.free = new Map();
   }
 
   /** For others to borrow. */
   giveBack(): void {
+    if (this.lent.reduce((sum, { byteLength }) => sum + byteLength, 0) > lentBytesMax) this.lent = [];
     if (this.kernels.memory.buffer.byteLength <= keptBytesMax && idle.length < keptMax) idle.push(this);
   }
 
@@ -117,9 +126,32 @@ export class PageMemory {
     this.bytes.set(bytes, at);
   }
 
-  /** Copies bytes out. */
-  copy(at: Pointer, bytes: number): ArrayBuffer {
+  /** Copies bytes out, to the start of a buffer. */
+  copy(at: Pointer, bytes: number): Uint8Array {
+    if (!this.lends) return new Uint8Array(this.kernels.memory.buffer.slice(at, at + bytes));
+    const out = this.room(bytes);
+    out.set(this.bytes.subarray(at, at + bytes));
+    return out;
+  }
+
+  /** Copies bytes out to a buffer that nobody else gets. */
+  copyForKeeps(at: Pointer, bytes: number): ArrayBuffer {
     return this.kernels.memory.buffer.slice(at, at + bytes);
+  }
+
+  /** Bytes outside of the memory, at the start of a buffer. What is in them is anything. */
+  room(bytes: number): Uint8Array {
+    // Not the pool of small buffers: views of any width begin at the start.
+    if (!this.lends) return Buffer.allocUnsafeSlow(bytes);
+    let buffer = this.lent[this.nextLent];
+    if (buffer === undefined || buffer.byteLength < bytes) buffer = this.lent[this.nextLent] = new ArrayBuffer(2 ** Math.ceil(Math.log2(Math.max(bytes, blockBytesMin))));
+    this.nextLent++;
+    return new Uint8Array(buffer, 0, bytes);
+  }
+
+  /** What was copied out so far may be written over: new buffers cost more than to fill them, for the system clears their pages. */
+  lendAgain(): void {
+    this.nextLent = 0;
   }
 
   private extend(bytes: number): Pointer {

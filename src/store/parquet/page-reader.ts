@@ -11,6 +11,7 @@ import { Binary, type Data, DataType, Float32, Float64, Int16, Int32, Int64, Int
 import { invariant } from '../../base/errors.ts';
 import type { Column, ColumnChunk } from './footer.ts';
 import type { Block, PageMemory } from './page-memory.ts';
+import { Validity } from './page-validity.ts';
 import { type Page, PageError } from './pages.ts';
 import { physicalType } from './types.ts';
 
@@ -92,6 +93,8 @@ export class PageReader {
   private nextPage = 0;
   private rows: Rows = { count: 0, bitmap: 0, content: { kind: 'words', at: 0 } };
   private row = 0;
+  /** Rows of the chunk that are behind. */
+  private done = 0;
   private dictionary: Dictionary | undefined;
   private dictionaryVector: Vector | undefined;
   private readonly blocks = {
@@ -116,37 +119,51 @@ export class PageReader {
     return this.bytesOf(count, validity);
   }
 
+  /** Goes on to a row of the chunk, not before the one at hand. Pages up to there are not unpacked. */
+  skipTo(row: number): void {
+    while (this.done < row) {
+      const page = this.chunk.pages[this.nextPage];
+      const left = this.rows.count - this.row;
+      if (left > 0) this.pass(Math.min(left, row - this.done));
+      else if (page !== undefined && page.kind !== 'dictionary' && this.done + page.values <= row) {
+        this.done += page.values;
+        this.nextPage++;
+      } else this.loadNext();
+    }
+  }
+
   private wordsOf(count: number, validity: Validity): Data {
     const width = this.width || 4;
-    let values: ArrayBuffer | undefined;
+    let values: Uint8Array | undefined;
     for (let done = 0; done < count; ) {
       const { rows, row, take } = this.take(count - done);
       invariant(rows.content.kind === 'words', 'words are cut from pages of words');
       const at = rows.content.at + row * width;
       if (take === count) values = this.memory.copy(at, take * width);
       else {
-        values ??= new ArrayBuffer(count * width);
-        new Uint8Array(values).set(this.memory.bytes.subarray(at, at + take * width), done * width);
+        values ??= this.memory.room(count * width);
+        values.set(this.memory.bytes.subarray(at, at + take * width), done * width);
       }
       validity.add(rows.bitmap, row, take);
       done += take;
     }
-    return this.dataOf(values ?? new ArrayBuffer(0), count, validity);
+    return this.dataOf((values ?? this.memory.room(0)).buffer, count, validity);
   }
 
-  private dataOf(values: ArrayBuffer, length: number, validity: Validity): Data {
+  /** `values` begin the buffer, which may be longer. */
+  private dataOf(values: ArrayBufferLike, length: number, validity: Validity): Data {
     const common = { length, ...validity.finish() };
     const { column } = this.chunk;
-    if (this.isCodes) return makeData({ ...common, type: column.type, data: new Int32Array(values), dictionary: this.vectorOfDictionary() } as never);
+    if (this.isCodes) return makeData({ ...common, type: column.type, data: new Int32Array(values, 0, length), dictionary: this.vectorOfDictionary() } as never);
     switch (column.physical) {
       case physicalType.float:
-        return makeData({ ...common, type: new Float32(), data: new Float32Array(values) });
+        return makeData({ ...common, type: new Float32(), data: new Float32Array(values, 0, length) });
       case physicalType.double:
-        return makeData({ ...common, type: new Float64(), data: new Float64Array(values) });
+        return makeData({ ...common, type: new Float64(), data: new Float64Array(values, 0, length) });
       case physicalType.int64:
-        return makeData({ ...common, type: new Int64(), data: new BigInt64Array(values) });
+        return makeData({ ...common, type: new Int64(), data: new BigInt64Array(values, 0, length) });
       default:
-        return makeData({ ...common, ...narrowed(column, new Int32Array(values)) } as never);
+        return makeData({ ...common, ...narrowed(column, new Int32Array(values, 0, length)) } as never);
     }
   }
 
@@ -164,8 +181,8 @@ export class PageReader {
       done += take;
     }
     const type = this.isText ? new Utf8() : new Binary();
-    const valueOffsets = new Int32Array(this.memory.copy(outOffsets, 4 * (count + 1)));
-    return makeData({ type, length: count, ...validity.finish(), valueOffsets, data: joined(parts, size) } as never);
+    const valueOffsets = new Int32Array(this.memory.copy(outOffsets, 4 * (count + 1)).buffer, 0, count + 1);
+    return makeData({ type, length: count, ...validity.finish(), valueOffsets, data: this.joined(parts, size) } as never);
   }
 
   /** The bytes of some rows of a page; their offsets go to `outOffsets`, the first one being `size`. */
@@ -177,7 +194,7 @@ export class PageReader {
       const [start, end] = [memory.wordAt(content.offsets + 4 * row), memory.wordAt(content.offsets + 4 * (row + count))];
       if (size + end - start > bytesMax) throw new RangeError('a batch holds more than 2 GB');
       kernels.shiftOffsets(content.offsets + 4 * row, count + 1, size - start, outOffsets);
-      return new Uint8Array(memory.copy(content.data + start, end - start));
+      return memory.copy(content.data + start, end - start);
     }
     const { offsets, data } = this.dictionary!;
     const indices = content.at + 4 * row;
@@ -186,21 +203,39 @@ export class PageReader {
     const out = memory.fit(this.blocks.out, bytes);
     kernels.gatherBytes(offsets, data, indices, bitmap, row, count, outOffsets, out, 0);
     if (size > 0) kernels.shiftOffsets(outOffsets, count + 1, size, outOffsets);
-    return new Uint8Array(memory.copy(out, bytes));
+    return memory.copy(out, bytes);
+  }
+
+  private joined(parts: readonly Uint8Array[], size: number): Uint8Array {
+    if (parts.length === 1) return parts[0]!;
+    const bytes = this.memory.room(size);
+    let at = 0;
+    for (const part of parts) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+    return bytes;
   }
 
   /** Up to `count` rows of the page at hand, or of the next one. */
   private take(count: number): { rows: Rows; row: number; take: number } {
-    while (this.row === this.rows.count) {
-      const page = this.chunk.pages[this.nextPage];
-      if (page === undefined) throw new PageError('its pages end too early');
-      this.load(page);
-      this.nextPage++;
-    }
+    while (this.row === this.rows.count) this.loadNext();
     const { rows, row } = this;
     const take = Math.min(count, rows.count - row);
-    this.row += take;
+    this.pass(take);
     return { rows, row, take };
+  }
+
+  private pass(rows: number): void {
+    this.row += rows;
+    this.done += rows;
+  }
+
+  private loadNext(): void {
+    const page = this.chunk.pages[this.nextPage];
+    if (page === undefined) throw new PageError('its pages end too early');
+    this.load(page);
+    this.nextPage++;
   }
 
   private load(page: Page): void {
@@ -343,8 +378,8 @@ export class PageReader {
   private vectorOfDictionary(): Vector {
     if (this.dictionaryVector === undefined) {
       const { entries, offsets, data } = this.dictionary!;
-      const valueOffsets = new Int32Array(this.memory.copy(offsets, 4 * (entries + 1)));
-      const bytes = new Uint8Array(this.memory.copy(data, valueOffsets[entries]!));
+      const valueOffsets = new Int32Array(this.memory.copyForKeeps(offsets, 4 * (entries + 1)));
+      const bytes = new Uint8Array(this.memory.copyForKeeps(data, valueOffsets[entries]!));
       this.dictionaryVector = new Vector([makeData({ type: new Utf8(), length: entries, nullCount: 0, valueOffsets, data: bytes })]);
     }
     return this.dictionaryVector;
@@ -355,59 +390,10 @@ export class PageReader {
   }
 }
 
-/** The bitmap of a batch, written once there is a null. */
-class Validity {
-  private bitmap = 0;
-  private rows = 0;
-  private valid = 0;
-
-  constructor(
-    private readonly memory: PageMemory,
-    private readonly block: Block,
-    private readonly count: number,
-  ) {}
-
-  /** Rows that follow: those of a page from `row` on. A bitmap of 0 has no nulls. */
-  add(bitmap: number, row: number, count: number): void {
-    const { kernels } = this.memory;
-    if (bitmap !== 0 && this.bitmap === 0) this.begin();
-    if (bitmap !== 0) this.valid += kernels.copyBits(bitmap, row, count, this.bitmap, this.rows);
-    else {
-      this.valid += count;
-      if (this.bitmap !== 0) kernels.setBits(this.bitmap, this.rows, count);
-    }
-    this.rows += count;
-  }
-
-  finish(): { nullCount: number; nullBitmap?: Uint8Array } {
-    const nullCount = this.count - this.valid;
-    if (nullCount === 0) return { nullCount };
-    return { nullCount, nullBitmap: new Uint8Array(this.memory.copy(this.bitmap, (this.count + 7) >> 3)) };
-  }
-
-  private begin(): void {
-    const bytes = (this.count >> 3) + 1;
-    this.bitmap = this.memory.fit(this.block, bytes);
-    this.memory.bytes.fill(0, this.bitmap, this.bitmap + bytes);
-    this.memory.kernels.setBits(this.bitmap, 0, this.rows);
-  }
-}
-
 /** Integers of 8 and 16 bits are stored as 32. */
 function narrowed({ annotation }: Column, values: Int32Array): { type: DataType; data: ArrayBufferView } {
   if (annotation.kind !== 'integer') return { type: new Int32(), data: values };
   const { bitWidth, signed } = annotation;
   if (bitWidth === 8) return signed ? { type: new Int8(), data: new Int8Array(values) } : { type: new Uint8(), data: new Uint8Array(values) };
   return signed ? { type: new Int16(), data: new Int16Array(values) } : { type: new Uint16(), data: new Uint16Array(values) };
-}
-
-function joined(parts: readonly Uint8Array[], size: number): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }

@@ -24,7 +24,13 @@ export interface ColumnStatistics {
   /** For floats: how many NaN there are. Absent means unknown, and the bounds do not say. */
   readonly nanCount?: bigint;
   /** Bounds of dates and timestamps as stored, before any conversion to the unit of the Arrow type. */
-  readonly stored?: { readonly min: bigint; readonly max: bigint };
+  readonly stored?: StoredBounds;
+}
+
+/** Of a time, as integers in the unit of the file. */
+export interface StoredBounds {
+  readonly min: bigint;
+  readonly max: bigint;
 }
 
 /** `isOrdered`: the footer says that min_value and max_value are in the order of the column's type. */
@@ -50,14 +56,45 @@ export function statisticsOf(column: ColumnType, rows: number, statistics: Thrif
 }
 
 /** False only when no row of the chunk is in the range. Null times are in no range. */
-export function mightContain(column: ColumnType, rows: number, statistics: ColumnStatistics, range: TimeRange): boolean {
-  if (statistics.nullCount === BigInt(rows)) return false;
-  const { timeScale } = column;
-  const { stored } = statistics;
-  if (timeScale === undefined || stored === undefined) return true;
+export function mightContain(column: ColumnType, rows: number, { nullCount, stored }: ColumnStatistics, range: TimeRange): boolean {
+  if (nullCount === BigInt(rows)) return false;
+  return stored === undefined || mightMeet(column, stored, range);
+}
+
+/** True only when every row of the chunk is in the range, as far as its statistics are right. */
+export function isWithin(column: ColumnType, { nullCount, stored }: ColumnStatistics, range: TimeRange): boolean {
+  if (nullCount !== 0n || stored === undefined) return false;
+  const { first, last } = storedRange(column, range);
+  return (first === undefined || stored.min >= first) && (last === undefined || stored.max <= last);
+}
+
+/** What the bytes say are the bounds of some times; undefined where that cannot be. */
+export function storedBounds(column: ColumnType, min: Uint8Array, max: Uint8Array): StoredBounds | undefined {
+  if (column.timeScale === undefined) return undefined;
+  const [least, greatest] = [boundOf(column, min, 'min'), boundOf(column, max, 'max')];
+  if (least === undefined || greatest === undefined || isGreater(least, greatest)) return undefined;
+  return { min: BigInt(least as bigint | number), max: BigInt(greatest as bigint | number) };
+}
+
+/** False only when the range has nothing of what lies between the bounds. */
+export function mightMeet(column: ColumnType, { min, max }: StoredBounds, range: TimeRange): boolean {
+  const { first, last } = storedRange(column, range);
+  return (first === undefined || max >= first) && (last === undefined || min <= last);
+}
+
+/** The least and the greatest stored integer that is in the range: exact, since it is rounded towards the inside. */
+export function storedRange({ timeScale }: ColumnType, { startUs, endUs }: TimeRange): { first?: bigint; last?: bigint } {
+  if (timeScale === undefined) return {};
   const { num, den } = timeScale;
-  if (range.startUs !== undefined && stored.max * num < range.startUs * den) return false;
-  return !(range.endUs !== undefined && stored.min * num >= range.endUs * den);
+  return {
+    ...(startUs !== undefined && { first: ceilDiv(startUs * den, num) }),
+    ...(endUs !== undefined && { last: ceilDiv(endUs * den, num) - 1n }),
+  };
+}
+
+function ceilDiv(value: bigint, by: bigint): bigint {
+  const quotient = value / by;
+  return quotient * by < value ? quotient + 1n : quotient;
 }
 
 function isSignedInteger({ physical, type }: ColumnType): boolean {

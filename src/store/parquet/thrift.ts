@@ -101,6 +101,19 @@ export class ThriftStruct {
     return this.elements(id, thriftType.i32) as readonly number[] | undefined;
   }
 
+  longs(id: number): readonly bigint[] | undefined {
+    return this.elements(id, thriftType.i64) as readonly bigint[] | undefined;
+  }
+
+  binaries(id: number): readonly Uint8Array[] | undefined {
+    return this.elements(id, thriftType.binary) as readonly Uint8Array[] | undefined;
+  }
+
+  /** In a list, either of the two types stands for booleans of both values. */
+  bools(id: number): readonly boolean[] | undefined {
+    return (this.elements(id, thriftType.true) ?? this.elements(id, thriftType.false)) as readonly boolean[] | undefined;
+  }
+
   /** The id of the first field: which member of a union is set. */
   get member(): number | undefined {
     return this.ids[0];

@@ -189,6 +189,30 @@ test('bounds of a column, in its own values', async () => {
   assert.equal(columnBounds(file, 1, 'i'), undefined);
 });
 
+test('statistics that say less than they seem to', async () => {
+  const batch = batchFrom({
+    t: { type: writable.us!, cells: [5n, 9n, null] }, f: { type: writable.double!, cells: [1, 2, Number.NaN] }, text: { type: writable.utf8!, cells: ['a', 'z', null] },
+    u8: { type: writable.uint8!, cells: [1, 200, null] },
+  });
+  const bytes = encodeParquet(batch.schema, [batch]);
+  const changed = (index: number, change: (statistics: ThriftStruct) => void): Promise<Awaited<ReturnType<typeof openParquet>>> =>
+    openParquet(new MemoryFile('t', withFooter(bytes, (meta) => change(meta.structs(4)![0]!.structs(1)![index]!.struct(3)!.struct(12)!))));
+  const isRead = (file: Awaited<ReturnType<typeof openParquet>>, range: TimeRange): boolean => planParquet(file, { timeRange: { column: 't', range } }).rowGroups.length > 0;
+  const later: TimeRange = { startUs: 100n };
+  assert.equal(isRead(await changed(0, () => undefined), later), false);
+  // One bound alone, more nulls than rows, an empty bound: nothing is left out by them.
+  assert.equal(isRead(await changed(0, (statistics) => statistics.delete(6)), later), true);
+  assert.equal(isRead(await changed(0, (statistics) => statistics.set(5, thriftType.binary, new Uint8Array())), later), true);
+  const withNulls = (nulls: bigint) => changed(0, (statistics) => statistics.set(3, thriftType.i64, nulls).delete(1).delete(2).delete(5).delete(6));
+  assert.deepEqual([isRead(await withNulls(3n), later), isRead(await withNulls(2n), later), isRead(await withNulls(4n), later), isRead(await withNulls(-1n), later)], [false, true, true, true]);
+  // NaN as a bound is none; text cut short stays a bound; 200 is greater than 1 although its byte is negative.
+  const nan = new Uint8Array(Float64Array.of(Number.NaN).buffer);
+  assert.deepEqual(columnBounds(await changed(1, (statistics) => statistics.set(5, thriftType.binary, nan)), 0, 'f')!.max, undefined);
+  const cut = columnBounds(await changed(2, (statistics) => statistics.set(6, thriftType.binary, new Uint8Array()).set(5, thriftType.binary, Uint8Array.of(0x7b))), 0, 'text')!;
+  assert.deepEqual([cut.min, cut.max].map((bytes) => Buffer.from(bytes as Uint8Array).toString()), ['', '{']);
+  assert.deepEqual([columnBounds(await changed(3, () => undefined), 0, 'u8')!.min, columnBounds(await changed(3, () => undefined), 0, 'u8')!.max], [1, 200]);
+});
+
 test('a column that is not there, or is no time, is named', async () => {
   const file = await openParquet(events());
   assert.throws(() => planParquet(file, { columns: ['nte'] }), { tag: 'SchemaMismatch', column: 'nte', message: /did you mean 'note'/ });

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { DuckDBInstance } from '@duckdb/node-api';
 import fc from 'fast-check';
-import { DataType } from '../../../src/arrow/arrow.ts';
+import { DataType, type RecordBatch } from '../../../src/arrow/arrow.ts';
 import { FeatureStoreError } from '../../../src/base/errors.ts';
 import { encodeParquet } from '../../../src/store/parquet/encode.ts';
-import { openParquet } from '../../../src/store/parquet/file.ts';
+import { openParquet, planParquet, scanParquet } from '../../../src/store/parquet/file.ts';
 import { borrowPageMemory, type PageMemory, slackBytes } from '../../../src/store/parquet/page-memory.ts';
 import { canRead } from '../../../src/store/parquet/page-reader.ts';
 import { checkPages } from '../../../src/store/parquet/pages.ts';
@@ -86,6 +86,29 @@ test('both decoders agree on what DuckDB writes: plain, dictionaries, nulls, sma
     instance.closeSync();
     rmSync(folder, { recursive: true });
   }
+});
+
+test('lent batches are as right as owned ones until the next is asked for, and their buffers come back', async () => {
+  const rows = 70_000 + 3;
+  const numbers = Array.from({ length: rows }, (_, row) => row);
+  const batch = batchFrom({
+    int8: { type: writable.int8!, cells: numbers.map((row) => (row % 7 === 0 ? null : row % 100)) }, us: { type: writable.us!, cells: numbers.map(BigInt) },
+    text: { type: writable.utf8!, cells: numbers.map((row) => (row % 3 === 0 ? null : `number ${row}`)) }, city: { type: writable.utf8!, cells: numbers.map((row) => `city ${row % 9}`) },
+    decimal: { type: writable.decimal!, cells: numbers.map(BigInt) },
+  });
+  const source = new MemoryFile('t.parquet', encodeParquet(batch.schema, [batch], { rowGroupRows: 69_000 }));
+  const file = await openParquet(source);
+  const owned = (await readAll(source)).batches;
+  const bufferOf = (of: RecordBatch): unknown => of.getChild('us')!.data[0]!.values.buffer;
+  const buffers: unknown[] = [];
+  for await (const lent of scanParquet(source, file, planParquet(file), { lent: true })) {
+    const expected = owned[buffers.length]!;
+    for (const { name } of batch.schema.fields) assert.deepEqual(cellsOf([lent], name), cellsOf([expected], name), name);
+    buffers.push(bufferOf(lent));
+  }
+  assert.equal(buffers.length, owned.length);
+  assert.equal(new Set(buffers).size, 1);
+  assert.equal(new Set(owned.map(bufferOf)).size, owned.length);
 });
 
 test('bytes changed within a chunk are an error that names it, or as many rows as there were', async () => {
@@ -219,11 +242,45 @@ test('levels and indices: runs that lie are refused, and those that are too long
   const indices = (bytes: number[], width: number, count: number, entries: number): number[] | undefined => {
     memory.put(Uint8Array.from(bytes), input);
     const isSound = kernels.decodeIndices(input, input + bytes.length, width, count, entries, out) === 1;
-    return isSound ? [...new Uint32Array(memory.copy(out, 4 * count))] : undefined;
+    return isSound ? [...new Uint32Array(memory.copyForKeeps(out, 4 * count))] : undefined;
   };
   assert.deepEqual(indices([3, 0x88, 0xc6, 0xfa], 3, 8, 8), [0, 1, 2, 3, 4, 5, 6, 7]);
   assert.deepEqual(indices([6, 5, 4, 2], 3, 5, 6), [5, 5, 5, 2, 2]);
   assert.deepEqual(indices([8], 0, 4, 1), [0, 0, 0, 0]);
   assert.deepEqual(indices([4, 255, 255, 255, 255], 32, 2, 0xffff_ffff), undefined);
   for (const [bytes, entries] of [[[6, 5, 4, 2], 5], [[3, 0x88], 8], [[8], 8], [[], 8]] as const) assert.equal(indices([...bytes], 3, 5, entries), undefined, String(bytes));
+});
+
+test('indices of every width, packed and in runs, of any number', () => {
+  const memory = borrowPageMemory();
+  const run = fc.record({ packed: fc.boolean(), count: fc.integer({ min: 1, max: 90 }), seed: fc.nat() });
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 32 }), fc.array(run, { minLength: 1, maxLength: 6 }), fc.nat(20), (width, runs, missing) => {
+      const limit = 2 ** width;
+      const values: number[] = [];
+      const bytes: number[] = [];
+      for (const { packed, count, seed } of runs) {
+        const header = packed ? (count << 1) | 1 : count << 1;
+        bytes.push(...(header < 128 ? [header] : [(header & 127) | 128, header >> 7]));
+        const next = Array.from({ length: packed ? 8 * count : count }, (_, i) => (packed ? Math.imul(seed + i, 0x9e37_79b1) >>> 0 : seed) % limit);
+        values.push(...next);
+        let bits = next.reduceRight((sum, value) => (sum << BigInt(width)) | BigInt(value), 0n);
+        if (!packed) bits = BigInt(next[0]!);
+        for (let left = packed ? count * width : (width + 7) >> 3; left > 0; left--, bits >>= 8n) bytes.push(Number(bits & 255n));
+      }
+      const wanted = values.slice(0, Math.max(1, values.length - missing));
+      memory.begin();
+      const [input, out] = [memory.fit({ at: 0, bytes: 0 }, bytes.length), memory.fit({ at: 0, bytes: 0 }, 4 * wanted.length)];
+      memory.put(Uint8Array.from(bytes), input);
+      const decode = (entries: number): number => memory.kernels.decodeIndices(input, input + bytes.length, width, wanted.length, entries, out);
+      const largest = wanted.reduce((most, value) => Math.max(most, value), 0);
+      // A dictionary has no 2^32 entries, so its last index is never found there.
+      if (largest < 0xffff_ffff) {
+        assert.equal(decode(largest + 1), 1);
+        assert.deepEqual([...new Uint32Array(memory.copyForKeeps(out, 4 * wanted.length))], wanted);
+      }
+      assert.equal(decode(largest), 0);
+    }),
+    { numRuns: 400 },
+  );
 });

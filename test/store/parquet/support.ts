@@ -7,8 +7,7 @@ import {
   Int64, LargeBinary, LargeUtf8, makeData, RecordBatch, Schema, Struct, TimestampMicrosecond, TimestampMillisecond, TimestampNanosecond,
   TimestampSecond, Type, Uint8, Uint16, Uint32, Uint64, Utf8, Vector,
 } from '../../../src/arrow/arrow.ts';
-import type { DecodeOptions } from '../../../src/store/parquet/decode.ts';
-import { type FileBytes, openParquet, planParquet, scanParquet } from '../../../src/store/parquet/file.ts';
+import { type FileBytes, openParquet, planParquet, scanParquet, type ScanParquetOptions } from '../../../src/store/parquet/file.ts';
 import { readThrift, type ThriftStruct, writeThrift } from '../../../src/store/parquet/thrift.ts';
 import type { ScanOptions } from '../../../src/store/table.ts';
 
@@ -16,6 +15,9 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '../../../..');
 
 /** The fixtures of other engines, or undefined where they are absent. */
 export const fixtures = existsSync(join(root, '../shared/fixtures/parquet')) ? join(root, '../shared/fixtures/parquet') : undefined;
+
+/** Small files of other engines; its README says how they were made. */
+export const golden = join(root, 'test/store/parquet/golden');
 
 /** Three million flights, written by Polars. */
 export function flights(): MemoryFile {
@@ -41,7 +43,7 @@ export class MemoryFile implements FileBytes {
 }
 
 /** `byPages: false` reads with the one decoder that can do everything. */
-export async function readAll(bytes: Uint8Array | MemoryFile, options: ScanOptions & DecodeOptions = {}): Promise<{ schema: Schema; batches: RecordBatch[]; rows: number }> {
+export async function readAll(bytes: Uint8Array | MemoryFile, options: ScanOptions & ScanParquetOptions = {}): Promise<{ schema: Schema; batches: RecordBatch[]; rows: number }> {
   const source = bytes instanceof MemoryFile ? bytes : new MemoryFile('t.parquet', bytes);
   const file = await openParquet(source);
   const batches: RecordBatch[] = [];

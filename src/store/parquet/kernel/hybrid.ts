@@ -81,17 +81,31 @@ export function decodeIndices(at: usize, end: usize, width: u32, count: u32, ent
     at += valueBytes;
     const take = <u32>min<u64>(<u64>(header >> 1), left);
     if (take > 0) largest = max(largest, value);
-    for (let i: u32 = 0; i < take; i++) store<u32>(to + (<usize>i << 2), value);
+    fill(to, value, take);
     to += <usize>take << 2;
     left -= take;
   }
   return count == 0 || largest < entries ? 1 : 0;
 }
 
-/** Values of `width` bits, one u32 each. Answers with the largest. */
+/** `count` times the value, and up to three beyond. */
+@inline function fill(to: usize, value: u32, count: u32): void {
+  const values = i32x4.splat(value);
+  for (let i: u32 = 0; i < count; i += 4) v128.store(to + (<usize>i << 2), values);
+}
+
+/** Values of `width` bits, one u32 each. Answers with the largest of them. */
 function unpack(at: usize, width: u32, mask: u64, count: u32, out: usize): u32 {
+  if (width == 0 || width > 25 || count < 16) return unpackOneByOne(at, 0, width, mask, count, out);
+  const eights = count >> 3;
+  const largest = unpackEights(at, width, eights, out);
+  const done = eights << 3;
+  return max(largest, unpackOneByOne(at, <u64>done * width, width, mask, count - done, out + (<usize>done << 2)));
+}
+
+function unpackOneByOne(at: usize, start: u64, width: u32, mask: u64, count: u32, out: usize): u32 {
   let largest: u32 = 0;
-  let bit: u64 = 0;
+  let bit = start;
   for (let i: u32 = 0; i < count; i++) {
     const value = <u32>((load<u64>(at + <usize>(bit >> 3)) >> (bit & 7)) & mask);
     largest = max(largest, value);
@@ -99,4 +113,44 @@ function unpack(at: usize, width: u32, mask: u64, count: u32, out: usize): u32 {
     bit += width;
   }
   return largest;
+}
+
+/** For four values: which bytes each begins in, and the factors that bring each to bit 7. */
+const lanes = memory.data(16);
+const factors = memory.data(16);
+
+function prepareLanes(width: u32, firstBit: u32): void {
+  for (let lane: u32 = 0; lane < 4; lane++) {
+    const bit = firstBit + lane * width;
+    for (let byte: u32 = 0; byte < 4; byte++) store<u8>(lanes + (lane << 2) + byte, <u8>((bit >> 3) + byte));
+    store<u32>(factors + (lane << 2), 1 << (7 - (bit & 7)));
+  }
+}
+
+/**
+ * Eight values are `width` bytes. The four bytes that hold a value of up to 25 bits go into a lane of their own; there is no
+ * shift by lanes, but there is a product, after which all are shifted alike.
+ */
+function unpackEights(at: usize, width: u32, count: u32, out: usize): u32 {
+  const skip = (width << 2) >> 3;
+  prepareLanes(width, 0);
+  const lowLanes = v128.load(lanes);
+  const lowFactors = v128.load(factors);
+  prepareLanes(width, (width << 2) & 7);
+  const highLanes = v128.load(lanes);
+  const highFactors = v128.load(factors);
+  const masks = i32x4.splat((1 << width) - 1);
+  let largest = i32x4.splat(0);
+  for (let i: u32 = 0; i < count; i++) {
+    const low = v128.and(i32x4.shr_u(i32x4.mul(i8x16.swizzle(v128.load(at), lowLanes), lowFactors), 7), masks);
+    const high = v128.and(i32x4.shr_u(i32x4.mul(i8x16.swizzle(v128.load(at + skip), highLanes), highFactors), 7), masks);
+    v128.store(out, low);
+    v128.store(out, high, 16);
+    largest = i32x4.max_u(largest, i32x4.max_u(low, high));
+    at += width;
+    out += 32;
+  }
+  return max(
+    max(i32x4.extract_lane(largest, 0) as u32, i32x4.extract_lane(largest, 1) as u32), max(i32x4.extract_lane(largest, 2) as u32, i32x4.extract_lane(largest, 3) as u32),
+  );
 }

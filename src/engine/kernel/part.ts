@@ -1,0 +1,132 @@
+/**
+ * Groups in parts: ranges of keys that threads merge, sort and read out each by themselves. What several threads have of the
+ * same range lies far apart in memory; brought together, a part stays in the cache.
+ *
+ *   part of a key = how many of the bounds are not above its word;    words order as keys do: integers with their sign flipped,
+ *   of strings eight bytes behind what all begin with
+ */
+import { alloc, free } from './memory';
+import { groupCount, groupInts, intKeys, isAlive, nameKeys } from './group';
+import { stringEntries } from './strings';
+
+/** How many of the ascending bounds are not above a word. */
+@inline function partOf(word: u64, bounds: usize, count: i32): u32 {
+  let from = bounds;
+  let left = count;
+  while (left > 0) {
+    const half = (left + 1) >> 1;
+    const middle = from + (<usize>(half - 1) << 3);
+    const above = load<u64>(middle) > word;
+    from = select<usize>(from, middle + 8, above);
+    left = select<i32>(half - 1, left - half, above);
+  }
+  return <u32>((from - bounds) >> 3);
+}
+
+/** From the part of each of `count` ids (u16, 0xffff: in none): the ids by part, and where each part begins. */
+function gatherParts(partOfId: usize, count: i32, parts: i32, starts: usize, ids: usize): void {
+  memory.fill(starts, 0, <usize>(parts + 1) << 2);
+  for (let id = 0; id < count; id++) {
+    const part: usize = load<u16>(partOfId + (<usize>id << 1));
+    if (part == 0xffff) continue;
+    store<u32>(starts + (part << 2), load<u32>(starts + (part << 2), 4) + 1, 4);
+  }
+  for (let part = 0; part < parts; part++) {
+    const place = starts + (<usize>part << 2);
+    store<u32>(place, load<u32>(place) + load<u32>(place, 4), 4);
+  }
+  for (let id = 0; id < count; id++) {
+    const part: usize = load<u16>(partOfId + (<usize>id << 1));
+    if (part == 0xffff) continue;
+    const place = starts + (part << 2);
+    const at = load<u32>(place);
+    store<u32>(ids + (<usize>at << 2), id);
+    store<u32>(place, at + 1);
+  }
+  // Each start has become the next one.
+  for (let part = parts; part > 0; part--) store<u32>(starts + (<usize>part << 2), load<u32>(starts + (<usize>(part - 1) << 2)));
+  store<u32>(starts, 0);
+}
+
+/** The ids of integer keys by part. `starts` has room for parts + 1, `ids` for all. */
+export function partInts(grouper: usize, flip: i64, bounds: usize, parts: i32, starts: usize, ids: usize): void {
+  nameKeys(grouper);
+  const count = groupCount(grouper);
+  const keys = intKeys(grouper);
+  const bytes = max<usize>(<usize>count << 1, 16);
+  const partOfId = alloc(bytes);
+  for (let id = 0; id < count; id++) {
+    const part = isAlive(grouper, id) ? partOf(<u64>(load<i64>(keys + (<usize>id << 3)) ^ flip), bounds, parts - 1) : 0xffff;
+    store<u16>(partOfId + (<usize>id << 1), <u16>part);
+  }
+  gatherParts(partOfId, count, parts, starts, ids);
+  free(partOfId, bytes);
+}
+
+/** The eight bytes of a string behind the first `skipped`, at most eight, which are `prefix`; as a word that orders as they do. */
+@inline function wordOfString(entry: usize, prefix: u64, skipped: i32): u64 {
+  const first = bswap<u64>(load<u64>(entry));
+  if (skipped == 0) return first;
+  const second = bswap<u64>(load<u64>(entry, 8));
+  const begins = skipped == 8 ? first : first & (u64.MAX_VALUE << <u64>((8 - skipped) << 3));
+  if (begins != prefix) return begins < prefix ? 0 : u64.MAX_VALUE;
+  return skipped == 8 ? second : (first << <u64>(skipped << 3)) | (second >> <u64>((8 - skipped) << 3));
+}
+
+export function partStrings(grouper: usize, prefix: i64, skipped: i32, bounds: usize, parts: i32, starts: usize, ids: usize): void {
+  const count = groupCount(grouper);
+  const entries = stringEntries(grouper);
+  const bytes = max<usize>(<usize>count << 1, 16);
+  const partOfId = alloc(bytes);
+  for (let id = 0; id < count; id++) {
+    store<u16>(partOfId + (<usize>id << 1), <u16>partOf(wordOfString(entries + (<usize>id << 5), <u64>prefix, skipped), bounds, parts - 1));
+  }
+  gatherParts(partOfId, count, parts, starts, ids);
+  free(partOfId, bytes);
+}
+
+/** Words of some integer keys, one in so many; returns how many. */
+export function sampleInts(grouper: usize, flip: i64, step: i32, out: usize): i32 {
+  nameKeys(grouper);
+  const count = groupCount(grouper);
+  const keys = intKeys(grouper);
+  let next: usize = 0;
+  for (let id = 0; id < count; id += step) {
+    store<i64>(out + (next << 3), load<i64>(keys + (<usize>id << 3)) ^ flip);
+    next += <usize>isAlive(grouper, id);
+  }
+  return <i32>next;
+}
+
+/** The first 16 bytes of some strings as two words each that order as they do; returns how many strings. */
+export function sampleStrings(grouper: usize, step: i32, out: usize): i32 {
+  const count = groupCount(grouper);
+  const entries = stringEntries(grouper);
+  let next: usize = 0;
+  for (let id = 0; id < count; id += step) {
+    const entry = entries + (<usize>id << 5);
+    store<u64>(out + (next << 4), bswap<u64>(load<u64>(entry)));
+    store<u64>(out + (next << 4), bswap<u64>(load<u64>(entry, 8)), 8);
+    next++;
+  }
+  return <i32>next;
+}
+
+/** The own ids of some integer keys of another grouper in the same memory, all of which are alive. */
+export function mergeSomeInts(grouper: usize, other: usize, groups: usize, count: i32, ids: usize): void {
+  const keys = intKeys(other);
+  const bytes = max<usize>(<usize>count << 3, 16);
+  const some = alloc(bytes);
+  for (let i = 0; i < count; i++) store<i64>(some + (<usize>i << 3), load<i64>(keys + (<usize>load<u32>(groups + (<usize>i << 2)) << 3)));
+  groupInts(grouper, some, count, ids);
+  free(some, bytes);
+}
+
+/** The rows of some groups, side by side. */
+export function gatherRows(states: usize, stride: i32, groups: usize, count: i32, out: usize): void {
+  for (let i = 0; i < count; i++) {
+    const from = states + <usize>load<u32>(groups + (<usize>i << 2)) * stride;
+    const to = out + <usize>i * stride;
+    for (let at = 0; at < stride; at += 8) store<u64>(to + at, load<u64>(from + at));
+  }
+}

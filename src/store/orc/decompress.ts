@@ -1,0 +1,149 @@
+/**
+ * Streams of ORC as they were before compression: blocks, each behind a header of three bytes.
+ *
+ *   | length · 2 + (1: stored as it is), 3 bytes, low first | so many bytes | …          none: no headers at all
+ *
+ * Law: no block becomes larger than the postscript's block size, whatever it claims.
+ */
+import { brotliDecompressSync, inflateRawSync } from 'node:zlib';
+import * as zlib from 'node:zlib';
+import { UnsupportedError } from '../../base/errors.ts';
+import { damaged, type StreamName } from './decode-runs.ts';
+import { compressionKind } from './metadata.ts';
+
+export interface Compression {
+  readonly kind: number;
+  readonly blockSize: number;
+}
+
+/** Offsets have 31 bits. */
+const streamBytesMax = 2 ** 31 - 1;
+
+type Unpack = (block: Uint8Array, most: number) => Uint8Array;
+
+/** Node has it in newer versions only. */
+const zstd = (zlib as { zstdDecompressSync?: (block: Uint8Array, options: { maxOutputLength: number }) => Uint8Array }).zstdDecompressSync;
+
+const unpackers: Readonly<Record<number, Unpack | undefined>> = {
+  [compressionKind.zlib]: (block, most) => inflateRawSync(block, { maxOutputLength: most }),
+  [compressionKind.snappy]: unpackSnappy,
+  [compressionKind.lz4]: unpackLz4,
+  [compressionKind.brotli]: (block, most) => brotliDecompressSync(block, { maxOutputLength: most }),
+  ...(zstd !== undefined && { [compressionKind.zstd]: (block: Uint8Array, most: number) => zstd(block, { maxOutputLength: most }) }),
+};
+
+/** Throws UnsupportedError, naming the compression, where it cannot be undone here. */
+export function checkCompression(file: string, kind: number): void {
+  if (kind === compressionKind.none || unpackers[kind] !== undefined) return;
+  const name = Object.entries(compressionKind).find(([, number]) => number === kind)?.[0] ?? `number ${kind}`;
+  const detail = `it is compressed with ${name}, which cannot be read here; write it again with zlib or snappy`;
+  throw new UnsupportedError(file, `compression ${name}`, name === 'zstd' ? `${detail}, or use a version of Node.js that has zstd` : detail);
+}
+
+export function decompress(name: StreamName, { kind, blockSize }: Compression, bytes: Uint8Array): Uint8Array {
+  if (kind === compressionKind.none) return plainBytes(bytes);
+  const unpack = unpackers[kind]!;
+  const blocks: Uint8Array[] = [];
+  let size = 0;
+  for (let at = 0; at < bytes.length; ) {
+    if (at + 3 > bytes.length) throw damaged(name, 'it ends within the header of a block');
+    const header = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16);
+    const [start, end] = [at + 3, at + 3 + (header >> 1)];
+    if (end > bytes.length) throw damaged(name, `a block of ${header >> 1} bytes reaches beyond its end`);
+    const block = bytes.subarray(start, end);
+    if ((header & 1) === 1) {
+      blocks.push(block);
+    } else {
+      try {
+        blocks.push(unpack(block, blockSize));
+      } catch (thrown) {
+        throw damaged(name, `a block cannot be decompressed (${thrown instanceof Error ? thrown.message : String(thrown)})`);
+      }
+    }
+    at = end;
+    size += blocks.at(-1)!.length;
+    if (size > streamBytesMax) throw damaged(name, `it has more than ${streamBytesMax} bytes`);
+  }
+  const whole = blocks.length === 1 ? blocks[0]! : Buffer.concat(blocks);
+  return plainBytes(whole);
+}
+
+/** No Buffer, whose slices would not be copies. */
+function plainBytes(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+/** After the format description of Snappy: a length, then literals and copies of what came before. */
+function unpackSnappy(block: Uint8Array, most: number): Uint8Array {
+  let [at, size] = [0, 0];
+  for (let shift = 0; ; shift += 7) {
+    const byte = byteAt(block, at++);
+    size += (byte & 127) * 2 ** shift;
+    if (byte < 128) break;
+    if (shift > 28) throw new RangeError('its length is no length');
+  }
+  if (size > most) throw new RangeError(`it claims ${size} bytes, and blocks have ${most} at most`);
+  const out = new Uint8Array(size);
+  let next = 0;
+  while (at < block.length) {
+    const tag = block[at++]!;
+    const kind = tag & 3;
+    if (kind === 0) {
+      let length = tag >> 2;
+      if (length >= 60) {
+        const bytes = length - 59;
+        length = 0;
+        for (let i = 0; i < bytes; i++) length += byteAt(block, at++) * 256 ** i;
+      }
+      length++;
+      if (at + length > block.length || next + length > size) throw new RangeError('a literal reaches beyond its end');
+      out.set(block.subarray(at, at + length), next);
+      at += length;
+      next += length;
+      continue;
+    }
+    const length = kind === 1 ? ((tag >> 2) & 7) + 4 : (tag >> 2) + 1;
+    let distance = byteAt(block, at++);
+    if (kind === 1) distance += (tag >> 5) << 8;
+    else for (let i = 1; i < (kind === 2 ? 2 : 4); i++) distance += byteAt(block, at++) * 256 ** i;
+    next = copyBack(out, next, distance, length);
+  }
+  if (next !== size) throw new RangeError(`it has ${next} bytes and claims ${size}`);
+  return out;
+}
+
+/** After the description of LZ4's block format. */
+function unpackLz4(block: Uint8Array, most: number): Uint8Array {
+  const out = new Uint8Array(most);
+  let [at, next] = [0, 0];
+  const lengthOf = (nibble: number): number => {
+    let length = nibble;
+    for (let byte = nibble === 15 ? 255 : 0; byte === 255; length += byte) byte = byteAt(block, at++);
+    return length;
+  };
+  while (at < block.length) {
+    const token = block[at++]!;
+    const literals = lengthOf(token >> 4);
+    if (at + literals > block.length || next + literals > most) throw new RangeError('a literal reaches beyond its end');
+    out.set(block.subarray(at, at + literals), next);
+    at += literals;
+    next += literals;
+    if (at >= block.length) break;
+    const distance = byteAt(block, at) + byteAt(block, at + 1) * 256;
+    at += 2;
+    next = copyBack(out, next, distance, lengthOf(token & 15) + 4);
+  }
+  return out.subarray(0, next);
+}
+
+function copyBack(out: Uint8Array, next: number, distance: number, length: number): number {
+  if (distance === 0 || distance > next || next + length > out.length) throw new RangeError('a copy reaches beyond what there is');
+  if (distance >= length) out.copyWithin(next, next - distance, next - distance + length);
+  else for (let i = 0; i < length; i++) out[next + i] = out[next + i - distance]!;
+  return next + length;
+}
+
+function byteAt(bytes: Uint8Array, at: number): number {
+  if (at >= bytes.length) throw new RangeError('it ends too early');
+  return bytes[at]!;
+}

@@ -1,0 +1,25 @@
+/** ORC as a format of data files; its parts are stripes. */
+import type { FileFormat } from '../file-format.ts';
+import { encodeOrc } from './encode.ts';
+import { cutOrcPlan, openOrc, type OrcFile, type OrcPlan, planOrc, scanOrc } from './file.ts';
+
+export const orcFormat: FileFormat<OrcFile, OrcPlan> = {
+  name: 'orc',
+  title: 'ORC',
+  ending: '.orc',
+  open: openOrc,
+  partsOf: (file) => file.stripes.length,
+  plan: planOrc,
+  partsRead: (plan) => plan.stripes.length,
+  stretchesOf(file, plan) {
+    let end = 0;
+    const stretches = file.stripes.map(({ rows }) => {
+      end += rows;
+      return { first: end - rows, rows };
+    });
+    return plan.stripes.map((index) => stretches[index]!);
+  },
+  cut: cutOrcPlan,
+  scan: (bytes, file, plan, { signal }) => scanOrc(bytes, file, plan, signal && { signal }),
+  encode: (schema, batches, { partRows }) => encodeOrc(schema, batches, partRows === undefined ? {} : { stripeRows: partRows }),
+};

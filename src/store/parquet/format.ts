@@ -1,0 +1,25 @@
+/** Parquet as a format of data files; its parts are row groups. */
+import type { FileFormat } from '../file-format.ts';
+import { encodeParquet } from './encode.ts';
+import { cutPlan, openParquet, type ParquetFile, type ParquetPlan, planParquet, scanParquet } from './file.ts';
+
+export const parquetFormat: FileFormat<ParquetFile, ParquetPlan> = {
+  name: 'parquet',
+  title: 'Parquet',
+  ending: '.parquet',
+  open: openParquet,
+  partsOf: (file) => file.rowGroups.length,
+  plan: planParquet,
+  partsRead: (plan) => plan.rowGroups.length,
+  stretchesOf(file, plan) {
+    let end = 0;
+    const stretches = file.rowGroups.map(({ rows }) => {
+      end += rows;
+      return { first: end - rows, rows };
+    });
+    return plan.rowGroups.map((index) => stretches[index]!);
+  },
+  cut: cutPlan,
+  scan: (bytes, file, plan, { signal, pruned, lent }) => scanParquet(bytes, file, plan, { pruned, lent, ...(signal && { signal }) }),
+  encode: (schema, batches, { partRows }) => encodeParquet(schema, batches, partRows === undefined ? {} : { rowGroupRows: partRows }),
+};

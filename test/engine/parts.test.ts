@@ -1,0 +1,71 @@
+/** Parts, one after the other, are the whole, wherever it is cut. */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import { Table } from '../../src/arrow/arrow.ts';
+import { tablesEqual } from '../../src/arrow/canonical.ts';
+import { Aggregation } from '../../src/engine/aggregation.ts';
+import { boundsOf, type Cut, cutStrings } from '../../src/engine/cut.ts';
+import { borrowInstance } from '../../src/engine/instance.ts';
+import { partOf, PartReader } from '../../src/engine/parts.ts';
+import { type GroupByPlan, outputsOf } from '../../src/engine/plan.ts';
+import { batchesOf, type TestColumn, types } from '../support/arrow.ts';
+
+const word = fc.bigInt({ min: 0n, max: (1n << 64n) - 1n });
+const long = fc.bigInt({ min: -(1n << 63n), max: (1n << 63n) - 1n });
+const name = fc.oneof(fc.constantFrom('', '\0', 'a', 'customer', 'customer-', 'customer-17', 'customer-170000000000', 'customes', 'zz'), fc.string({ maxLength: 20 }));
+
+const columns = (rows: number): fc.Arbitrary<Readonly<Record<string, TestColumn>>> => {
+  const many = <T>(values: fc.Arbitrary<T>) => fc.array(fc.option(values, { freq: 8 }), { minLength: rows, maxLength: rows });
+  return fc.record({
+    key: fc.oneof(
+      many(fc.oneof(long, fc.bigInt({ min: 0n, max: 30n }))).map((values) => ({ type: types.int64, values })),
+      many(fc.integer({ min: -20, max: 20 })).map((values) => ({ type: types.int32, values })),
+      many(fc.bigInt({ min: 0n, max: (1n << 64n) - 1n })).map((values) => ({ type: types.uint64, values })),
+      many(name).map((values) => ({ type: types.utf8, values })),
+    ),
+    amount: many(fc.oneof(fc.double(), fc.constantFrom(1e300, -1e300, 5e-324))).map((values) => ({ type: types.double, values })),
+    count: many(long).map((values) => ({ type: types.int64, values })),
+  });
+};
+
+const plan: GroupByPlan = { keys: ['key'], outputs: outputsOf({ amount: ['sum', 'mean', 'min', 'max', 'count'], count: ['min', 'max', 'count'] }) };
+
+test('property: the groups of two aggregations, in parts cut anywhere, are those of one', () => {
+  const cases = fc.integer({ min: 0, max: 80 }).chain((rows) =>
+    fc.record({ columns: columns(rows), half: fc.nat({ max: rows }), bounds: fc.array(word, { maxLength: 9 }), skipped: fc.nat({ max: 8 }), what: fc.constantFrom('finish' as const, 'states' as const) }),
+  );
+  fc.assert(
+    fc.property(cases, ({ columns: made, half, bounds, skipped, what }) => {
+      const table = batchesOf(made, [half]);
+      const instance = borrowInstance(undefined);
+      const [first, second, whole] = [0, 1, 2].map(() => Aggregation.create(plan, table.schema, {}, instance));
+      table.batches.forEach((batch, i) => {
+        (i === 0 ? first! : second!).add(batch);
+        whole!.add(batch);
+      });
+      assert.ok(whole!.isCuttable);
+      const prefix = (0x637573746f6d6572n >> BigInt(64 - skipped * 8)) << BigInt(64 - skipped * 8); // 'customer'
+      const cut: Cut = { bounds: BigUint64Array.from(bounds).sort(), prefix: skipped === 0 ? 0n : prefix, skipped };
+      const split = [first!, second!].map((aggregation) => whole!.split(aggregation.memory, cut));
+      const reader = new PartReader(instance, plan, table.schema, {});
+      const parts = Array.from({ length: bounds.length + 1 }, (_, part) => reader.read(split.map((groups) => partOf(groups, part)), what));
+      const expected = whole![what]();
+      const answer = new Table(expected.schema, parts.flatMap(({ batches }) => batches));
+      assert.ok(tablesEqual(expected, answer));
+      assert.ok(tablesEqual(expected, whole![what]()), 'what is read in parts is only read');
+      instance.giveBack();
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('parts are about as large, also where strings begin alike', () => {
+  const words = BigUint64Array.from({ length: 1000 }, (_, i) => BigInt((i * 7_919) % 1000));
+  assert.deepEqual([...boundsOf(words, 4)], [250n, 500n, 750n]);
+  const heads = Array.from({ length: 900 }, (_, i) => Buffer.from(`customer-${100 + i}\0\0\0\0`)).flatMap((bytes) => [bytes.readBigUInt64BE(0), bytes.readBigUInt64BE(8)]);
+  const { bounds, skipped, prefix } = cutStrings(BigUint64Array.from(heads), 3);
+  assert.equal(skipped, 8);
+  assert.equal(prefix, Buffer.from('customer').readBigUInt64BE());
+  assert.deepEqual([...bounds].map((bound) => Buffer.from(bound.toString(16), 'hex').toString().replaceAll('\0', '')), ['-400', '-700']);
+});
