@@ -9,6 +9,7 @@
  * that is not in protocol 1/2, for adding files; removing is checked on top.
  */
 import { UnsupportedError } from '../../base/errors.ts';
+import { featuresSince } from './write-schema.ts';
 
 /** What the log says of the table, as far as a writer is bound by it. */
 export interface WrittenTable {
@@ -48,14 +49,6 @@ const features: Readonly<Record<string, InUse>> = {
   deletionVectors: (_, kind) => kind !== 'append',
 };
 
-const sinceWriterVersion: readonly (readonly [version: number, features: readonly string[]])[] = [
-  [2, ['appendOnly', 'invariants']],
-  [3, ['checkConstraints']],
-  [4, ['changeDataFeed', 'generatedColumns']],
-  [5, ['columnMapping']],
-  [6, ['identityColumns']],
-];
-
 /** Throws UnsupportedError, naming the version or the feature, where this write is not ours to make. */
 export function checkWritable(table: WrittenTable, kind: WriteKind): void {
   checkVersion(table, 'reader', table.minReaderVersion, 3);
@@ -80,5 +73,5 @@ function checkVersion({ name }: WrittenTable, side: 'reader' | 'writer', found: 
 
 function featuresOf({ minWriterVersion, readerFeatures = [], writerFeatures = [] }: WrittenTable): ReadonlySet<string> {
   if (minWriterVersion === 7) return new Set([...readerFeatures, ...writerFeatures]);
-  return new Set(sinceWriterVersion.flatMap(([version, since]) => (version <= minWriterVersion ? since : [])));
+  return new Set(featuresSince.flatMap(([version, since]) => (version <= minWriterVersion ? since : [])));
 }
