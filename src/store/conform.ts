@@ -125,6 +125,10 @@ export function decodeBatch(batch: RecordBatch, target: Schema): RecordBatch {
   return new RecordBatch(target, makeData({ type: new Struct(target.fields), length: batch.numRows, nullCount: 0, children }));
 }
 
+export async function* decodeBatches(batches: AsyncIterable<RecordBatch>, target: Schema): AsyncGenerator<RecordBatch, void, void> {
+  for await (const batch of batches) yield decodeBatch(batch, target);
+}
+
 function convert(data: Data, field: Field): Data {
   if (sameType(data.type, field.type)) return data;
   if (DataType.isDictionary(data.type) && sameType(data.type.dictionary, field.type)) return data;

@@ -4,14 +4,18 @@
  *   | metaData | protocol | txn | add | remove |        one of them is there, the others are null
  *
  * By Delta's PROTOCOL.md. Law: whoever reads the checkpoint and the entries behind it sees the table that the entries alone
- * make. The order of the files is kept. Pure.
+ * make. The order of the files is kept.
  */
 import {
-  Bool, DataType, Field, Int32, Int64, List, makeData, Map_, RecordBatch, Schema, Struct, Table, tableToIPC, Utf8, vectorFromArray,
+  Bool, type DataType, Field, Int32, Int64, List, makeData, Map_, RecordBatch, Schema, Struct, Table, tableToIPC, Utf8, vectorFromArray,
 } from '../../arrow/arrow.ts';
+import { randomUUID } from 'node:crypto';
+import { type Bytes, joinPath } from '../bytes.ts';
 import { encode } from '../parquet/codec.ts';
 import { ourName } from '../parquet/footer.ts';
 import type { DeletionVector } from './deletion-vector.ts';
+import { type DeltaLog, logFolder } from './write-log.ts';
+import { checkpointInterval, checkpointStats, deletedFileRetentionMs } from './write-properties.ts';
 import type { AddFile, Metadata, Protocol, RemoveFile, Strings, Transaction } from './write-actions.ts';
 
 export interface CheckpointContent {
@@ -68,6 +72,33 @@ export function encodeCheckpoint({ protocol, metaData, transactions, add, remove
     compression: 'snappy', rowGroupRows: 1 << 20, createdBy: ourName, dictionaryColumns: [],
   });
   return { file, actions: rows.length };
+}
+
+const pointerName = '_last_checkpoint';
+
+/** Writes a checkpoint of a version that was just made, where the table's interval asks for one. */
+export async function writeCheckpointIfDue(
+  bytes: Bytes, folder: string, log: DeltaLog, { version, nowMs }: { readonly version: number; readonly nowMs: number },
+): Promise<void> {
+  const newest = await log.newest();
+  if (newest === undefined || version === 0 || version % checkpointInterval(newest.metaData.configuration) !== 0) return;
+  const { protocol, metaData, transactions, files, tombstones } = newest.version === version ? newest : await log.at(version);
+  const { configuration } = metaData;
+  const stats = checkpointStats(configuration);
+  if (stats === undefined) return;
+  const sinceMs = nowMs - deletedFileRetentionMs(configuration);
+  const remove = [...tombstones.values()].filter(({ deletionTimestamp = 0 }) => deletionTimestamp >= sinceMs);
+  const { file, actions } = encodeCheckpoint({ protocol, metaData, transactions: [...transactions.values()], add: [...files.values()], remove }, stats.asJson);
+  const path = joinPath(folder, logFolder, `${String(version).padStart(20, '0')}.checkpoint.parquet`);
+  await bytes.putIfAbsent(path, file);
+  await replacePointer(bytes, folder, { version, size: actions, sizeInBytes: file.length, numOfAddFiles: files.size });
+}
+
+/** A hint for readers: a file that is written anew, so that there is always a whole one, or none. */
+async function replacePointer(bytes: Bytes, folder: string, pointer: object): Promise<void> {
+  const temporary = joinPath(folder, logFolder, `.${pointerName}.${randomUUID()}.tmp`);
+  await bytes.writeNew(temporary, Buffer.from(JSON.stringify(pointer)));
+  await bytes.move(temporary, joinPath(folder, logFolder, pointerName));
 }
 
 function metadataRow(metaData: Metadata): object {

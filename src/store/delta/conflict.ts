@@ -3,7 +3,7 @@
  *
  *   ours \ winner      adds rows   removes rows   rewrites (dataChange false)   protocol, metaData, own txn
  *   append             retry       conflict       retry                         conflict
- *   overwrite          conflict    conflict       conflict                      conflict
+ *   overwrite          conflict    conflict       retry                         conflict
  *   replace partitions conflict in these partitions only; removed files conflict always
  *   rewrite            retry       conflict when it took a file of ours         conflict
  *
@@ -54,7 +54,7 @@ function reasonOf(attempt: Attempt, winner: CommitFacts): string | undefined {
     case 'append':
       return winner.remove.some(({ dataChange }) => dataChange) ? 'rows were removed' : undefined;
     case 'overwrite':
-      return winner.add.length + winner.remove.length > 0 ? 'files were added or removed' : undefined;
+      return [...winner.add, ...winner.remove].some(({ dataChange }) => dataChange) ? 'rows were added or removed' : undefined;
     case 'replacePartitions':
       if (winner.add.some(({ partitionValues }) => attempt.partitions.some((partition) => mightMeet(partition, partitionValues)))) {
         return 'files were added to a partition that is to be replaced';

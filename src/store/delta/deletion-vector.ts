@@ -59,6 +59,13 @@ export async function readDeletionVector(vector: DeletionVector, source: Deletio
   }
 }
 
+/** Where a vector's file stands from the table's folder on; undefined for one in the log, elsewhere, or nowhere. */
+export function deletionVectorPath(vector: DeletionVector): string | undefined {
+  if (vector.storageType !== 'u') return undefined;
+  const place = placeOf(vector, 'deletion vector');
+  return 'path' in place ? place.path : undefined;
+}
+
 type Place = { readonly content: Uint8Array } | { readonly path: string } | { readonly uri: string };
 
 /** A UUID in Z85. */

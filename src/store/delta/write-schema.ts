@@ -4,7 +4,7 @@
  *
  * Law: columns that another engine has described stay as it described them, unless the schema is replaced. Pure.
  */
-import { DataType, type Field, type Schema, Type } from '../../arrow/arrow.ts';
+import { ArrowTimeUnit, Binary, Bool, DataType, DateDay, Decimal, Field, Float32, Float64, Int16, Int32, Int64, Int8, Null, Schema, Timestamp, Type, Utf8 } from '../../arrow/arrow.ts';
 import { plainType } from '../../arrow/canonical.ts';
 import { invariant, SchemaMismatchError, UnsupportedError } from '../../base/errors.ts';
 import { storedType } from '../stored-types.ts';
@@ -46,7 +46,7 @@ export function metadataWith(table: string, before: Metadata, whole: Schema, add
 }
 
 /** Throws unless Delta can keep rows of this schema. */
-function checkDeltaSchema(table: string, schema: Schema): void {
+export function checkDeltaSchema(table: string, schema: Schema): void {
   checkWritable(schema, 'Delta');
   const names = new Map<string, string>();
   for (const { name } of schema.fields) {
@@ -115,4 +115,25 @@ export function protocolFor(schema: Schema, before: Protocol | undefined): Proto
     readerFeatures: withFeature(...(before.readerFeatures ?? []), ...(before.minReaderVersion === 2 ? ['columnMapping'] : [])),
     writerFeatures: withFeature(...(before.writerFeatures ?? []), ...implied),
   };
+}
+
+/** The Arrow schema of Delta's. */
+export function arrowSchemaOf(table: string, { schemaString }: Metadata): Schema {
+  const { fields } = JSON.parse(schemaString) as { readonly fields: readonly { name: string; type: unknown; nullable: boolean }[] };
+  return new Schema(fields.map(({ name, type, nullable }) => new Field(name, arrowType(table, name, type), nullable)));
+}
+
+const arrowTypes: Readonly<Record<string, () => DataType>> = {
+  void: () => new Null(), boolean: () => new Bool(), byte: () => new Int8(), short: () => new Int16(), integer: () => new Int32(), long: () => new Int64(),
+  float: () => new Float32(), double: () => new Float64(), string: () => new Utf8(), binary: () => new Binary(), date: () => new DateDay(),
+  timestamp: () => new Timestamp(ArrowTimeUnit.MICROSECOND, 'UTC'), timestamp_ntz: () => new Timestamp(ArrowTimeUnit.MICROSECOND),
+};
+
+function arrowType(table: string, column: string, type: unknown): DataType {
+  if (typeof type === 'string') {
+    const [, precision, scale] = /^decimal\((\d+),\s*(\d+)\)$/.exec(type) ?? [];
+    if (precision !== undefined) return new Decimal(Number(scale), Number(precision), 128);
+    if (Object.hasOwn(arrowTypes, type)) return arrowTypes[type]!();
+  }
+  throw new UnsupportedError(`${table}, column ${column}`, 'type', `is of type ${JSON.stringify(type)}`);
 }

@@ -1,0 +1,77 @@
+/** A version of a Delta table as something to plan and scan. */
+import type { Schema } from '../../arrow/arrow.ts';
+import { UnsupportedError } from '../../base/errors.ts';
+import { type Bytes, joinPath } from '../bytes.ts';
+import { type DataFile, type DataFiles, metadataOf, planDataFiles, scanDataFiles } from '../data-files.ts';
+import type { FileMetadata } from '../file-format.ts';
+import { partitionConstants } from '../partition-values.ts';
+import { mightContainConstant } from '../partitions.ts';
+import type { ImmutableFile } from '../placed-file.ts';
+import { planUnits } from '../row-units.ts';
+import { type FileStats, mightContainTime, parseStats } from '../stats.ts';
+import type { OwnSnapshot, ScanOptions } from '../table.ts';
+import type { AddFile } from './write-actions.ts';
+import { inRowOrder, tagOf, tryPathOfUri } from './write-entry.ts';
+import type { DeltaVersion } from './write-log.ts';
+import { schemaOf } from './write-plan.ts';
+
+export class DeltaFiles {
+  private readonly metadata = new Map<string, Promise<FileMetadata>>();
+
+  constructor(
+    private readonly bytes: Bytes,
+    private readonly folder: string,
+    private readonly table: string,
+  ) {}
+
+  snapshotOf(version: DeltaVersion): OwnSnapshot {
+    const schema = schemaOf(this.table, version);
+    const logged = inRowOrder(version.files.values());
+    const files = this.asData(schema, logged, version.version);
+    const { content } = version;
+    return {
+      name: this.table,
+      format: 'delta',
+      version: `${content.version}-${content.commitId.slice(0, 8)}`,
+      versionNumber: version.version,
+      schema,
+      info: content.info,
+      rows: files.files.reduce((sum, { rows }) => sum + rows, 0),
+      bytes: logged.reduce((sum, { size }) => sum + size, 0),
+      committedAtMs: content.committedAtMs,
+      files: logged.map(({ path, size, modificationTime }) => ({ path: tryPathOfUri(path) ?? path, size, modifiedNs: BigInt(modificationTime) * 1_000_000n })),
+      plan: (options?: ScanOptions) => planDataFiles(files, options),
+      scan: (options?: ScanOptions) => scanDataFiles(files, options),
+      units: (options?: ScanOptions) => planUnits(files, options),
+    };
+  }
+
+  asData(schema: Schema, logged: readonly AddFile[], version: number): DataFiles {
+    return { name: this.table, schema, passedOver: [], files: logged.map((file) => this.dataFile(schema, file, version)) };
+  }
+
+  private dataFile(schema: Schema, { path: uri, size, partitionValues, stats: text, tags }: AddFile, version: number): DataFile {
+    const path = tryPathOfUri(uri);
+    if (path === undefined) throw new UnsupportedError(this.table, 'path', `${uri} is outside`);
+    const checksum = tags?.[tagOf.checksum] ?? undefined;
+    const file: ImmutableFile = { kind: 'immutable', path: joinPath(this.folder, path), size, version, ...(checksum !== undefined && { checksum }) };
+    const constants = partitionConstants(this.table, schema, partitionValues);
+    const stats: FileStats | undefined = text === undefined ? undefined : parseStats(text);
+    return {
+      name: this.bytes.locate(file.path),
+      format: 'parquet',
+      bytes: this.bytes,
+      file,
+      rows: stats?.rows ?? 0,
+      parts: Number(tags?.[tagOf.parts] ?? 1),
+      constants,
+      mightContain: ({ column, range }) => mightContainConstant(constants, column, range) && (stats === undefined || mightContainTime(stats, column, range)),
+      metadata: () => {
+        const known = this.metadata.get(file.path) ?? metadataOf({ format: 'parquet', bytes: this.bytes, file });
+        this.metadata.set(file.path, known);
+        known.catch(() => this.metadata.delete(file.path));
+        return known;
+      },
+    };
+  }
+}
