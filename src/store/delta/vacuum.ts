@@ -69,7 +69,7 @@ function namedFiles(newest: DeltaVersion, kept: DeltaVersion | undefined, sinceM
       if (path !== undefined && named.get(path) !== 'needed') named.set(path, status);
     }
   };
-  for (const file of newest.tombstones.values()) name(file, (file.deletionTimestamp ?? 0) < sinceMs ? 'removed' : 'needed');
+  for (const file of newest.tombstones.values()) name(file, (file.deletionTimestamp ?? 0) <= sinceMs ? 'removed' : 'needed');
   for (const file of [...newest.files.values(), ...(kept?.files.values() ?? [])]) name(file, 'needed');
   return named;
 }

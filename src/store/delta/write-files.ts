@@ -29,7 +29,7 @@ export function stageDeltaFiles(
   const inFiles = withoutVoids(storedSchema(withoutPartitions(schema, partitionBy)));
   const write = async (pending: readonly RecordBatch[], index: number, values: PartitionValues): Promise<StagedFile> => {
     checkValues(name, values);
-    const file = `part-${String(index).padStart(5, '0')}-${randomUUID()}${format.ending}`;
+    const file = `part-${String(index).padStart(5, '0')}-${randomUUID()}-c000.snappy${format.ending}`;
     const path = joinPath(partitionFolder(name, partitionBy, values), file);
     const stored = pending.map((batch) => storedBatch(batch.select(inFiles.names as never[]), inFiles));
     const { content, staged } = await encodeDataFile(format, path, inFiles, stored);

@@ -4,7 +4,7 @@
  *
  * Law: a version, once read, never changes. What was read before costs one look at the last known entry and one for the next.
  */
-import { DamagedFileError, NotFoundError, StorageError } from '../../base/errors.ts';
+import { ArgumentError, DamagedFileError, NotFoundError, StorageError } from '../../base/errors.ts';
 import { formatInstant } from '../../base/time.ts';
 import { type Bytes, type FileState, isSameState, joinPath } from '../bytes.ts';
 import type { CommitFacts } from './conflict.ts';
@@ -128,7 +128,12 @@ export class DeltaLog {
     if (kind === 'file') throw new StorageError(this.name, 'a file stands where the folder of a table should be');
     const names = kind === undefined ? undefined : await this.bytes.names(joinPath(this.folder, logFolder));
     const last = names?.findLast((name) => /^\d{20}\.json$/.test(name));
-    return last === undefined ? undefined : Number(last.slice(0, 20));
+    if (last !== undefined) return Number(last.slice(0, 20));
+    // Each of two tables in one folder would take the files of the other for forgotten ones.
+    if (kind === 'folder' && (await this.bytes.kind(joinPath(this.folder, '_log'))) !== undefined) {
+      throw new ArgumentError('format', `${this.name} is a table of this library's own format, which is not written as delta; choose another folder, or remove it first`);
+    }
+    return undefined;
   }
 
   private async load(version: number): Promise<{ state: DeltaVersion; head: FileState }> {

@@ -1,8 +1,9 @@
 /** A version of a Delta table as something to plan and scan. */
 import type { Schema } from '../../arrow/arrow.ts';
 import { UnsupportedError } from '../../base/errors.ts';
-import { type Bytes, joinPath } from '../bytes.ts';
+import { type Bytes, joinPath, type OpenFile } from '../bytes.ts';
 import { type DataFile, type DataFiles, metadataOf, planDataFiles, scanDataFiles } from '../data-files.ts';
+import type { DeletedRows } from '../deleted-rows.ts';
 import type { FileMetadata } from '../file-format.ts';
 import { partitionConstants } from '../partition-values.ts';
 import { mightContainConstant } from '../partitions.ts';
@@ -10,6 +11,7 @@ import type { ImmutableFile } from '../placed-file.ts';
 import { planUnits } from '../row-units.ts';
 import { type FileStats, mightContainTime, parseStats } from '../stats.ts';
 import type { OwnSnapshot, ScanOptions } from '../table.ts';
+import { type DeletionVector, readDeletionVector } from './deletion-vector.ts';
 import type { AddFile } from './write-actions.ts';
 import { inRowOrder, tagOf, tryPathOfUri } from './write-entry.ts';
 import type { DeltaVersion } from './write-log.ts';
@@ -25,6 +27,7 @@ export class DeltaFiles {
   ) {}
 
   snapshotOf(version: DeltaVersion): OwnSnapshot {
+    checkReadable(this.table, version);
     const schema = schemaOf(this.table, version);
     const logged = inRowOrder(version.files.values());
     const files = this.asData(schema, logged, version.version);
@@ -50,7 +53,7 @@ export class DeltaFiles {
     return { name: this.table, schema, passedOver: [], files: logged.map((file) => this.dataFile(schema, file, version)) };
   }
 
-  private dataFile(schema: Schema, { path: uri, size, partitionValues, stats: text, tags }: AddFile, version: number): DataFile {
+  private dataFile(schema: Schema, { path: uri, size, partitionValues, stats: text, tags, deletionVector }: AddFile, version: number): DataFile {
     const path = tryPathOfUri(uri);
     if (path === undefined) throw new UnsupportedError(this.table, 'path', `${uri} is outside`);
     const checksum = tags?.[tagOf.checksum] ?? undefined;
@@ -62,16 +65,38 @@ export class DeltaFiles {
       format: 'parquet',
       bytes: this.bytes,
       file,
-      rows: stats?.rows ?? 0,
+      rows: (stats?.rows ?? 0) - (deletionVector?.cardinality ?? 0),
       parts: Number(tags?.[tagOf.parts] ?? 1),
       constants,
       mightContain: ({ column, range }) => mightContainConstant(constants, column, range) && (stats === undefined || mightContainTime(stats, column, range)),
-      metadata: () => {
-        const known = this.metadata.get(file.path) ?? metadataOf({ format: 'parquet', bytes: this.bytes, file });
-        this.metadata.set(file.path, known);
-        known.catch(() => this.metadata.delete(file.path));
-        return known;
-      },
+      ...(deletionVector !== undefined && { deletedRows: () => this.deletedRows(file, deletionVector) }),
+      metadata: () => this.metadataOf(file),
     };
   }
+
+  private metadataOf(file: ImmutableFile): Promise<FileMetadata> {
+    const known = this.metadata.get(file.path) ?? metadataOf({ format: 'parquet', bytes: this.bytes, file });
+    this.metadata.set(file.path, known);
+    known.catch(() => this.metadata.delete(file.path));
+    return known;
+  }
+
+  private async deletedRows(file: ImmutableFile, vector: DeletionVector): Promise<DeletedRows> {
+    const { rows } = await this.metadataOf(file);
+    const open = async (place: { readonly path: string } | { readonly uri: string }): Promise<OpenFile | undefined> => {
+      if ('path' in place) return this.bytes.open(joinPath(this.folder, place.path));
+      throw new UnsupportedError(this.table, 'absolute path', `its log names ${place.uri}, which is not in the table's folder`);
+    };
+    return readDeletionVector(vector, { name: this.bytes.locate(file.path), rows, open });
+  }
+}
+
+const readableFeatures: readonly string[] = ['timestampNtz', 'deletionVectors', 'vacuumProtocolCheck', 'columnMapping'];
+
+function checkReadable(table: string, { protocol, metaData }: DeltaVersion): void {
+  const { minReaderVersion, readerFeatures = [] } = protocol;
+  if (!(minReaderVersion >= 1 && minReaderVersion <= 3)) throw new UnsupportedError(table, `reader version ${minReaderVersion}`, `the table asks for reader version ${minReaderVersion}; this library knows 1 to 3`);
+  const feature = readerFeatures.find((each) => !readableFeatures.includes(each))
+    ?? ((metaData.configuration['delta.columnMapping.mode'] ?? 'none') === 'none' ? undefined : 'columnMapping');
+  if (feature !== undefined) throw new UnsupportedError(table, feature, `the table uses ${feature}, which this library does not read`);
 }

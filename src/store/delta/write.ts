@@ -27,7 +27,7 @@ import { decideConflict } from './conflict.ts';
 import type { AddFile } from './write-actions.ts';
 import { type DeltaEntry, inRowOrder, tryPathOfUri } from './write-entry.ts';
 import { stageDeltaFiles } from './write-files.ts';
-import { DeltaLog, type DeltaVersion, factsOf } from './write-log.ts';
+import { DeltaLog, type DeltaVersion, factsOf, logFolder } from './write-log.ts';
 import { attemptOf, checkTable, type Circumstances, type CompactedRun, type DeltaCommitRequest, planCommit, planRewrite, schemaOf } from './write-plan.ts';
 import { checkDeltaSchema } from './write-schema.ts';
 import { writeCheckpointIfDue } from './checkpoint-write.ts';
@@ -55,6 +55,11 @@ const compactedBytesMax = 512 * 1024 * 1024;
 /** Opens the table in a folder, which need not be there yet. */
 export function openDeltaTable(bytes: Bytes, folder: string, options: DeltaTableOptions = {}): DeltaTable {
   return new WrittenDeltaTable(bytes, folder, options);
+}
+
+/** Whether a folder holds a Delta table. */
+export async function isDeltaTable(bytes: Bytes, folder: string): Promise<boolean> {
+  return (await bytes.kind(joinPath(folder, logFolder))) === 'folder';
 }
 
 class WrittenDeltaTable implements DeltaTable {
