@@ -7,6 +7,8 @@
  *
  * A compaction has the rows of the version before it, so it carries what that version says of itself. Pure.
  */
+import { crc32 } from 'node:zlib';
+import { DamagedFileError } from '../../base/errors.ts';
 import { checkPath } from '../bytes.ts';
 import type { StagedFile } from '../table.ts';
 import type { AddFile, Metadata, Protocol, RemoveFile, Strings, Transaction } from './write-actions.ts';
@@ -49,7 +51,26 @@ export function encodeDeltaEntry(entry: DeltaEntry): Uint8Array {
     ...remove.map((file) => ({ remove: { ...file, extendedFileMetadata: file.partitionValues !== undefined && file.size !== undefined } })),
     ...add.map((file) => ({ add: file })),
   ];
-  return Buffer.from(actions.map((action) => `${JSON.stringify(action)}\n`).join(''));
+  const text = actions.map((action) => `${JSON.stringify(action)}\n`).join('');
+  return Buffer.from(text.replace(noChecksum, checksumText(crc32(text))));
+}
+
+/** The first line of an entry of ours holds the CRC-32 of the entry, made while zeros stood in its place. */
+const noChecksum = '"crc32":"00000000"';
+
+function checksumText(checksum: number): string {
+  return `"crc32":"${checksum.toString(16).padStart(8, '0')}"`;
+}
+
+/** Throws DamagedFileError when the entry is not what we have written. Entries of other engines have no checksum. */
+export function verifyDeltaEntry(name: string, text: string): void {
+  const end = text.indexOf('\n');
+  const found = /^\{"commitInfo":.*?"tauro":\{"crc32":"([0-9a-f]{8})"/.exec(text.slice(0, Math.max(0, end)));
+  if (found === null) return;
+  const stored = `"crc32":"${found[1]}"`;
+  if (checksumText(crc32(text.replace(stored, noChecksum))) !== stored) {
+    throw new DamagedFileError(name, 'the entry of the log is damaged: its checksum differs. Restore the file, or write the table again');
+  }
 }
 
 function commitInfoOf({ kind, commitId, committedAtMs, info, content, readVersion, partitionBy, remove }: DeltaEntry): object {
@@ -62,7 +83,7 @@ function commitInfoOf({ kind, commitId, committedAtMs, info, content, readVersio
     isBlindAppend: kind === 'append' && remove.length === 0,
     engineInfo: engineName,
     txnId: commitId,
-    tauro: { kind, info, ...(content !== undefined && { content }) },
+    tauro: { crc32: '00000000', kind, info, ...(content !== undefined && { content }) },
   };
 }
 

@@ -18,10 +18,11 @@ const configurationKey = 'tauro.arrowSchema';
 
 type Strings = Readonly<Record<string, string>>;
 
-/** What the configuration has to hold for this schema. */
-export function exactConfiguration(schema: Schema): Strings {
+/** The configuration with what it has to hold for this schema. */
+export function withExactSchema({ [configurationKey]: _, ...others }: Strings, schema: Schema): Strings {
   const columns = schema.fields.map((field) => [field.name, columnOf(field)] as const).filter(([, column]) => Object.keys(column).length > 0);
-  return { [configurationKey]: JSON.stringify({ ...withMetadata(schema.metadata), columns: Object.fromEntries(columns) }) };
+  const declared = { ...withMetadata(schema.metadata), ...(columns.length > 0 && { columns: Object.fromEntries(columns) }) };
+  return Object.keys(declared).length === 0 ? others : { ...others, [configurationKey]: JSON.stringify(declared) };
 }
 
 /** The schema that the table's writer declared, as far as `delta`, which is in Delta's types, bears it out. */

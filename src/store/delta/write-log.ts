@@ -10,6 +10,7 @@ import { type Bytes, type FileState, isSameState, joinPath } from '../bytes.ts';
 import type { CommitFacts } from './conflict.ts';
 import { deletionVectorId } from './deletion-vector.ts';
 import type { AddFile, Metadata, Protocol, RemoveFile, Transaction } from './write-actions.ts';
+import { type Actions, decodeActions } from './write-decode.ts';
 import { type Content, contentOf, type DeltaEntry, encodeDeltaEntry } from './write-entry.ts';
 
 export const logFolder = '_delta_log';
@@ -28,14 +29,8 @@ export interface DeltaVersion {
 }
 
 /** What one entry of the log holds. */
-export interface DeltaCommit {
+export interface DeltaCommit extends Actions {
   readonly version: number;
-  readonly commitInfo: unknown;
-  readonly protocol: Protocol | undefined;
-  readonly metaData: Metadata | undefined;
-  readonly transactions: readonly Transaction[];
-  readonly remove: readonly RemoveFile[];
-  readonly add: readonly AddFile[];
   /** When it differs, the table was deleted and made anew. */
   readonly fileState: FileState;
 }
@@ -186,13 +181,5 @@ function vectorId({ deletionVector }: AddFile | RemoveFile): string {
 }
 
 function decodeCommit(name: string, version: number, content: Uint8Array, { size, modifiedNs, etag }: FileState): DeltaCommit {
-  const fileState = { size, modifiedNs, ...(etag !== undefined && { etag }) };
-  try {
-    const actions = Buffer.from(content).toString('utf8').split('\n').filter((line) => line.trim() !== '').map((line) => JSON.parse(line));
-    const all = <Action>(kind: string): Action[] => actions.flatMap((action) => (action[kind] == null ? [] : [action[kind] as Action]));
-    const [protocol, metaData, commitInfo] = [all<Protocol>('protocol')[0], all<Metadata>('metaData')[0], all('commitInfo')[0]];
-    return { version, commitInfo, protocol, metaData, transactions: all('txn'), remove: all('remove'), add: all('add'), fileState };
-  } catch (thrown) {
-    throw new DamagedFileError(name, 'is no entry of a Delta log', thrown);
-  }
+  return { version, ...decodeActions(name, content), fileState: { size, modifiedNs, ...(etag !== undefined && { etag }) } };
 }

@@ -10,7 +10,7 @@ import { invariant, SchemaMismatchError, UnsupportedError } from '../../base/err
 import { storedType } from '../stored-types.ts';
 import { checkWritable } from '../writable-schema.ts';
 import type { Metadata, Protocol } from './write-actions.ts';
-import { exactConfiguration } from './write-exact.ts';
+import { withExactSchema } from './write-exact.ts';
 
 export interface NewMetadata {
   readonly id: string;
@@ -29,7 +29,7 @@ export function metadataFor(table: string, schema: Schema, { id, partitionBy, cr
     format: { provider: 'parquet', options: {} },
     schemaString: JSON.stringify({ type: 'struct', fields: schema.fields.map(deltaField) }),
     partitionColumns: partitionBy,
-    configuration: { ...before?.configuration, ...exactConfiguration(schema) },
+    configuration: withExactSchema(before?.configuration ?? {}, schema),
     createdTime: before?.createdTime ?? createdTime,
   };
 }
@@ -41,7 +41,7 @@ export function metadataWith(table: string, before: Metadata, whole: Schema, add
   return {
     ...before,
     schemaString: JSON.stringify({ type: 'struct', fields: [...fields, ...added.map(deltaField)] }),
-    configuration: { ...before.configuration, ...exactConfiguration(whole) },
+    configuration: withExactSchema(before.configuration, whole),
   };
 }
 
