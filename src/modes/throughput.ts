@@ -1,0 +1,92 @@
+/**
+ * What work costs on this machine, in milliseconds: learned from what work has cost before. Pure.
+ *
+ *   cost  =  one read  +  files · one file  +  rows · one row  +  bytes · one byte        per kind of work
+ *
+ * An observation moves each rate by its share of the cost, so that a read of ten rows teaches what a read costs and a read of
+ * ten million what a row costs. Steps are of the ratio of what was observed to what was expected, and are cut: a pause of the
+ * machine moves an estimate no more than a small surprise does, and the estimates settle at the usual cost, not at the mean.
+ *
+ * Law: every rate stays finite and positive, whatever is observed.
+ */
+
+/** Kinds of work: what is done to a row of them is alike. */
+export const workKinds = ['features', 'tiles', 'source', 'materialize'] as const;
+export type WorkKind = (typeof workKinds)[number];
+
+/** A stretch of work of one kind, after pruning. `materialize` counts the rows of the source that are read for it. */
+export interface Work {
+  readonly kind: WorkKind;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly files: number;
+}
+
+/** Of one kind of work, in nanoseconds. */
+export interface Rates {
+  readonly readNs: number;
+  readonly fileNs: number;
+  readonly rowNs: number;
+  readonly byteNs: number;
+  /** How many observations they come from. */
+  readonly observations: number;
+}
+
+export type Throughputs = Readonly<Record<WorkKind, Rates>>;
+
+/** Before the first measurement: the order of magnitude on a small machine of 2024 (two cores, local disk). */
+export const defaultThroughputs: Throughputs = {
+  features: { readNs: 300_000, fileNs: 200_000, rowNs: 10, byteNs: 0.4, observations: 0 },
+  tiles: { readNs: 500_000, fileNs: 300_000, rowNs: 80, byteNs: 0.5, observations: 0 },
+  source: { readNs: 1_000_000, fileNs: 300_000, rowNs: 40, byteNs: 0.5, observations: 0 },
+  materialize: { readNs: 20_000_000, fileNs: 500_000, rowNs: 120, byteNs: 1, observations: 0 },
+};
+
+/** What the work is expected to cost, in milliseconds. Parts that are done one after the other add up. */
+export function expectedMs(work: readonly Work[], throughputs: Throughputs): number {
+  return work.reduce((sum, part) => sum + termsOf(part, throughputs[part.kind]).reduce((a, b) => a + b), 0) / 1e6;
+}
+
+const rateNames = ['readNs', 'fileNs', 'rowNs', 'byteNs'] as const;
+
+/** How far the first observations of a kind move it, and all later ones: defaults may be wrong by much, measurements are not. */
+const [firstReach, laterReach] = [Math.log(64), Math.log(2)];
+const firstObservations = 3;
+/** The weight of an observation once there are many: machines change. */
+const stepMin = 1 / 8;
+const [rateMin, rateMax] = [1e-6, 1e12];
+
+/** The throughputs after the work took so long. Work of several kinds teaches each by its share. */
+export function learned(throughputs: Throughputs, work: readonly Work[], elapsedMs: number): Throughputs {
+  const parts = work.map((part) => termsOf(part, throughputs[part.kind]));
+  const expectedNs = parts.flat().reduce((a, b) => a + b, 0);
+  if (!(elapsedMs > 0) || !Number.isFinite(elapsedMs) || !(expectedNs > 0) || !Number.isFinite(expectedNs)) return throughputs;
+  const surprise = Math.log((elapsedMs * 1e6) / expectedNs);
+  // The shares' squares: what moving every rate by its share would move of the whole, which is to be moved by the surprise.
+  const leverage = parts.flat().reduce((sum, term) => sum + (term / expectedNs) ** 2, 0);
+  const next: Record<WorkKind, Rates> = { ...throughputs };
+  work.forEach(({ kind }, i) => {
+    const before = next[kind];
+    const reach = before.observations < firstObservations ? firstReach : laterReach;
+    const step = Math.max(stepMin, 1 / (before.observations + 1));
+    const pull = (step * Math.max(-reach, Math.min(reach, surprise))) / leverage;
+    const moved = rateNames.map((name, term) => {
+      const rate = before[name] * Math.exp(pull * (parts[i]![term]! / expectedNs));
+      return [name, Math.max(rateMin, Math.min(rateMax, rate))] as const;
+    });
+    next[kind] = { ...(Object.fromEntries(moved) as Pick<Rates, (typeof rateNames)[number]>), observations: before.observations + 1 };
+  });
+  return next;
+}
+
+/** For a person: how fast work of a kind goes. */
+export function rateText({ rowNs, byteNs, observations }: Rates): string {
+  const perSecond = (ns: number): string => (1e9 / ns).toExponential(1).replace('e+', 'e');
+  const from = observations === 0 ? 'not measured yet' : `measured ${observations} times`;
+  return `${perSecond(rowNs)} rows/s, ${perSecond(byteNs)} bytes/s, ${from}`;
+}
+
+/** In the order of `rateNames`. */
+function termsOf({ rows, bytes, files }: Work, rates: Rates): readonly number[] {
+  return [rates.readNs, files * rates.fileNs, rows * rates.rowNs, bytes * rates.byteNs];
+}
