@@ -67,16 +67,25 @@ export function learned(throughputs: Throughputs, work: readonly Work[], elapsed
   const next: Record<WorkKind, Rates> = { ...throughputs };
   work.forEach(({ kind }, i) => {
     const before = next[kind];
-    const reach = before.observations < firstObservations ? firstReach : laterReach;
-    const step = Math.max(stepMin, 1 / (before.observations + 1));
-    const pull = (step * Math.max(-reach, Math.min(reach, surprise))) / leverage;
-    const moved = rateNames.map((name, term) => {
-      const rate = before[name] * Math.exp(pull * (parts[i]![term]! / expectedNs));
-      return [name, Math.max(rateMin, Math.min(rateMax, rate))] as const;
-    });
-    next[kind] = { ...(Object.fromEntries(moved) as Pick<Rates, (typeof rateNames)[number]>), observations: before.observations + 1 };
+    const pull = pullOf(surprise, before.observations) / leverage;
+    next[kind] = { ...scaled(before, parts[i]!.map((term) => pull * (term / expectedNs))), observations: before.observations + 1 };
   });
+  const observations = Math.min(...work.map(({ kind }) => throughputs[kind].observations));
+  for (const kind of workKinds) {
+    if (next[kind].observations === 0) next[kind] = scaled(next[kind], rateNames.map(() => pullOf(surprise, observations)));
+  }
   return next;
+}
+
+/** How far an observation moves an estimate that comes from so many, on a scale of logarithms. */
+function pullOf(surprise: number, observations: number): number {
+  const reach = observations < firstObservations ? firstReach : laterReach;
+  return Math.max(stepMin, 1 / (observations + 1)) * Math.max(-reach, Math.min(reach, surprise));
+}
+
+function scaled(rates: Rates, logFactors: readonly number[]): Rates {
+  const moved = rateNames.map((name, i) => [name, Math.max(rateMin, Math.min(rateMax, rates[name] * Math.exp(logFactors[i]!)))] as const);
+  return { ...rates, ...(Object.fromEntries(moved) as Pick<Rates, (typeof rateNames)[number]>) };
 }
 
 /** For a person: how fast work of a kind goes. */

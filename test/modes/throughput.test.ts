@@ -26,7 +26,6 @@ test('after some reads, small and large ones cost what was expected', () => {
     assert.ok(ratio > 0.6 && ratio < 1.6, `${rows} rows: ${ratio.toFixed(2)} times the truth`);
   }
   assert.equal(throughputs.source.observations, 200);
-  assert.deepEqual(throughputs.tiles, defaultThroughputs.tiles, 'nothing was learned of other work');
 });
 
 test('the first measurement already counts for more than the default', () => {
@@ -41,6 +40,16 @@ test('work of two kinds teaches mostly the one that took the time', () => {
   const after = learned(defaultThroughputs, work, 3 * expectedMs(work, defaultThroughputs));
   const growth = (part: Work): number => expectedMs([part], after) / expectedMs([part], defaultThroughputs);
   assert.ok(growth(work[1]!) > 2 && growth(work[0]!) < 1.1);
+});
+
+test('work that was never done is taken to be as slow as the rest of the machine, until it is done', () => {
+  const tiles: Work = { kind: 'tiles', rows: 1_000_000, bytes: 40_000_000, files: 2 };
+  const growth = (throughputs: Throughputs): number => expectedMs([tiles], throughputs) / expectedMs([tiles], defaultThroughputs);
+  const slow = learned(defaultThroughputs, [source(1_000_000)], 5 * expectedMs([source(1_000_000)], defaultThroughputs));
+  assert.ok(Math.abs(growth(slow) - 5) < 0.01);
+  const seen = learned(slow, [tiles], expectedMs([tiles], slow));
+  const later = learned(seen, [source(1_000_000)], 50 * expectedMs([source(1_000_000)], seen));
+  assert.deepEqual(later.tiles, seen.tiles);
 });
 
 test('one pause of a minute does no lasting harm', () => {
