@@ -21,7 +21,11 @@ function timelines(sizes: readonly SetSize[], events: readonly Event[]): Timelin
   return sizes.map((size, set) => {
     const own = events.filter((event) => event.set === set);
     const states: SourceState[] = [];
-    own.reduce((state, event) => (states.push(state), changed(state, event)), { rows: size.rows, rewrites: 0 } as SourceState);
+    let source: SourceState = { rows: size.rows, rewrites: 0 };
+    for (const event of own) {
+      states.push(source);
+      source = changed(source, event);
+    }
     return { size, events: own, states };
   });
 }
