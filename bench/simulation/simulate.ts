@@ -111,7 +111,7 @@ class SimulatedSet {
     const version = ({ rows, rewrites }: SourceState): string => `${rows}.${rewrites}`;
     return {
       stored: this.stored && { kind: 'tiles', parts: [], range: undefined, asOfUs: 0n, exact: true, reasons: [] },
-      merged: merged === undefined ? { kind: 'none', reasons: [] } : { kind: 'merged', reasons: [] },
+      merged: merged === undefined ? { reason: 'rewritten' } : { reasons: [] },
       sameDefinition: true,
       source: { version: version(this.source) },
       storedSourceVersion: this.stored && version(this.stored),

@@ -130,6 +130,29 @@ export async function aggregateRows<Answer>(
   }
 }
 
+export interface StatesPass {
+  readonly snapshot: Snapshot;
+  readonly definition: FeatureSetDefinition;
+  readonly parts: readonly Part[];
+  /** The first part is grouped by it, too. */
+  readonly tile: GroupByPlan['tile'];
+  readonly run: RunOptions;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** The partial states of each part, by one pass over the rows. */
+export async function aggregatePass(
+  { snapshot, definition, parts, tile, run, onProgress }: StatesPass,
+): Promise<{ readonly states: Table[]; readonly rows: number; readonly rowsWithNullKey: number }> {
+  const plans = parts.map((part, i) => ({ ...groupByPlan(definition, part, definition.filter), ...(i === 0 && tile !== undefined && { tile }) }));
+  const scan = sourceScan(snapshot, { definition, parts }, definition.filter, run.signal);
+  return aggregateRows({ snapshot, scan, phase: 'reading the source', onProgress }, plans, run, async (aggregations, rows) => ({
+    states: (await aggregations.states()).map(oneBatch),
+    rows,
+    rowsWithNullKey: aggregations.counters[0]!.rowsDroppedNullKey,
+  }));
+}
+
 function tileOptions(range: TimeRange | undefined): { tileColumn: string; tileRange?: TimeRange } {
   return range === undefined ? { tileColumn } : { tileColumn, tileRange: range };
 }

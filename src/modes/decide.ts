@@ -20,8 +20,8 @@ export type Road = (typeof roads)[number];
 export interface DecisionFacts {
   /** What stored rows could answer, or why there are none that could. */
   readonly stored: StoredRoad | undefined;
-  /** What stored rows and the new rows of the source could answer together; undefined: the two cannot be told apart. */
-  readonly merged?: MergedRoad | undefined;
+  /** Stored rows merged with what they lack: what that would be, or why it cannot be done. Undefined: nothing is stored. */
+  readonly merged: { readonly reasons: readonly string[] } | { readonly reason: string } | undefined;
   /** Whether the stored rows were computed by the definition as it is now. */
   readonly sameDefinition: boolean;
   /** The source's version now, or why it cannot be reached. */
@@ -38,10 +38,6 @@ export interface DecisionFacts {
   readonly work?: Readonly<Partial<Record<Road, readonly Work[]>>> | undefined;
   readonly throughputs?: Throughputs | undefined;
 }
-
-export type MergedRoad =
-  | { readonly kind: 'merged'; readonly reasons: readonly string[] }
-  | { readonly kind: 'none'; readonly reasons: readonly string[] };
 
 /** A road as the decision saw it. */
 export interface WeighedRoad {
@@ -106,7 +102,7 @@ function storedRoad(facts: DecisionFacts): Passable {
   }
   const news = 'unreachable' in source ? goneText(source) : 'the source has changed';
   if (facts.named === 'stored' || isYoungEnough(facts)) return { open: true, stale: true, reasons: [news, ageText(facts), fits] };
-  if (facts.maxStalenessUs === undefined) return closed(`${news} since it was materialized, and max_staleness allows no older answer`);
+  if (facts.maxStalenessUs === undefined && 'version' in source) return closed(`${news} since it was materialized`);
   return closed(news, `${ageText(facts)}, more than max_staleness allows`);
 }
 
@@ -115,8 +111,8 @@ function mergedRoad(facts: DecisionFacts): Passable {
   if (unfit !== undefined) return closed(unfit);
   const { merged, source } = facts;
   if ('unreachable' in source) return closed(goneText(source));
-  if (merged === undefined) return closed('what is new in the source cannot be told from what is stored');
-  return { open: merged.kind === 'merged', stale: false, reasons: merged.reasons };
+  if (merged === undefined) return closed('nothing is stored that could be merged');
+  return 'reason' in merged ? closed(merged.reason) : { open: true, stale: false, reasons: merged.reasons };
 }
 
 function sourceRoad({ source }: DecisionFacts): Passable {
@@ -143,18 +139,14 @@ function isBetter(road: WeighedRoad, best: WeighedRoad): boolean {
 
 function reasonsFor(chosen: WeighedRoad, weighed: readonly WeighedRoad[], facts: DecisionFacts): readonly string[] {
   if (facts.named !== undefined) return [`road ${facts.named} was asked for`, ...(chosen.stale ? chosen.reasons : [])];
-  // What speaks for the source is what speaks against the others, or that they cost more.
-  const reasons = chosen.road === 'source' ? reasonsAgainstStored(weighed, facts) : chosen.reasons;
+  // What speaks for a road is what speaks against those before it, or that they cost more.
+  const before = weighed.slice(0, roads.indexOf(chosen.road)).filter((road) => !road.open && facts.damage === undefined);
+  // That nothing can be merged goes without saying where nothing is stored.
+  const against = before.slice(0, facts.merged === undefined ? 1 : 2).flatMap((road) => road.reasons);
+  const reasons = unique([...against, ...(chosen.road === 'source' ? [] : chosen.reasons)]);
   const others = weighed.filter((road) => road.open && road !== chosen && road.costMs !== undefined);
   if (chosen.costMs === undefined || others.length === 0) return reasons;
   return [...reasons, `${costText(chosen)}; ${others.map((road) => `${road.road} ${costText(road)}`).join(', ')}`];
-}
-
-function reasonsAgainstStored([stored, merged]: readonly WeighedRoad[], { damage, merged: fits }: DecisionFacts): readonly string[] {
-  if (damage !== undefined) return [];
-  const closedRoads = [stored!, merged!].filter((road) => !road.open);
-  // Where nobody looked for a way to merge, only one thing is to be said.
-  return unique((fits === undefined ? closedRoads.slice(0, 1) : closedRoads).flatMap((road) => road.reasons));
 }
 
 function reasonsForNone(facts: DecisionFacts, weighed: readonly WeighedRoad[]): readonly string[] {

@@ -112,7 +112,7 @@ async function scanOf(
 const roadTexts: Readonly<Record<Explanation['decision']['road'], string>> = {
   features: 'read the stored features as they are',
   tiles: 'merge stored tiles',
-  merged: 'merge stored tiles with what is new in the source',
+  merged: 'merge what is stored with what is new',
   source: 'compute from the source',
   none: 'no answer is to be had',
 };

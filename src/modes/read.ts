@@ -15,11 +15,13 @@ import type { ReadableTable, Snapshot } from '../store/table.ts';
 import { type AnswerPlan, answerFromSource, answerFromTiles, type RunOptions } from './compute.ts';
 import { type Decision, decide } from './decide.ts';
 import { entityRows } from './entities.ts';
+import { changeOf } from './coverage.ts';
 import { NotMaterializedError, StaleError } from './errors.ts';
+import { answerMerged, type MergeRoad, mergeText, planMerge } from './merge.ts';
 import { newestEventOf, newestOf } from './newest-event.ts';
 import { opaqueRows } from './opaque.ts';
 import { type ReadRequest, requestedEntities } from './request.ts';
-import { definitionDigest, type FeatureTables, readStored, type Stored } from './storage.ts';
+import { definitionDigest, type FeatureTables, readStored, sameColumns, type Stored, type StoredFacts, usedSchema } from './storage.ts';
 import { partsOf, planStoredRoad, rangeText, type StoredRoad } from './stored-road.ts';
 
 /** An Arrow table, and what it is an answer to. */
@@ -53,6 +55,8 @@ export interface ReadFacts {
   readonly stored: Stored | undefined;
   readonly road: StoredRoad | undefined;
   readonly source: Snapshot | { readonly error: unknown };
+  /** How stored rows and what they lack would be put together, or why they cannot be. Undefined: nothing is stored. */
+  readonly merge: MergeRoad | { readonly reason: string } | undefined;
   readonly decision: Decision;
 }
 
@@ -77,17 +81,29 @@ export async function gatherFacts(request: ReadRequest, context: ReadContext): P
   } catch (error) {
     source = { error };
   }
+  const sameDefinition = stored !== undefined && stored.facts.definition === definitionDigest(request.definition);
+  const merge = sameDefinition && !('error' in source) ? mergeRoadOf(request, stored.facts, source) : undefined;
   const nowUs = BigInt(context.now().getTime()) * 1_000n;
   const ageUs = stored && nowUs - BigInt(stored.computedAtMs) * 1_000n;
   const decision = decide({
     stored: road,
-    sameDefinition: stored !== undefined && stored.facts.definition === definitionDigest(request.definition),
+    sameDefinition,
     source: 'error' in source ? { unreachable: reasonOf(source.error) } : { version: source.version },
     storedSourceVersion: stored?.facts.sourceVersion,
     storedAgeUs: ageUs !== undefined && ageUs < 0n ? 0n : ageUs,
     maxStalenessUs: request.maxStalenessUs,
+    merged: merge && ('reason' in merge ? merge : { reasons: [mergeText(merge)] }),
   });
-  return { stored, road, source, decision };
+  return { stored, road, source, merge, decision };
+}
+
+function mergeRoadOf(request: ReadRequest, facts: StoredFacts, source: Snapshot): MergeRoad | { readonly reason: string } {
+  const { definition } = request;
+  if (definition.kind !== 'aggregated') return { reason: 'its function makes all rows' };
+  const change = facts.coverage && changeOf(facts.coverage, source, definition.tileUs);
+  if (change === undefined) return { reason: 'a source in memory is read as a whole' };
+  if (!sameColumns(facts.sourceSchema, usedSchema(definition, source.schema))) return { reason: 'the types of its columns are others' };
+  return planMerge(definition, partsOf(request, request.range, request.asOfUs), facts, change);
 }
 
 function roadOf(request: ReadRequest, stored: Stored): StoredRoad {
@@ -124,6 +140,7 @@ async function readHybrid(request: ReadRequest, context: ReadContext, facts: Rea
   if (decision.road === 'stored') {
     return fromStored(request, context, facts, road!, decision.stale, decision.reasons);
   }
+  if (decision.road === 'merged') return fromMerge(request, context, facts);
   if (decision.road === 'source' && !('error' in source)) return fromSource(request, context, source, decision.reasons);
   const error = (source as { readonly error: unknown }).error;
   if (facts.stored === undefined) throw error;
@@ -215,6 +232,32 @@ async function fromSource(
     stale: false,
     reasons: why,
     rowsWithNullKey: computed.rowsWithNullKey,
+  };
+}
+
+/** Stored rows, and what they lack of the source as it is now. */
+async function fromMerge(request: ReadRequest, context: ReadContext, facts: ReadFacts): Promise<FeatureAnswer> {
+  const { features, facts: { tilesVersion, sourceSchema } } = facts.stored!;
+  const [road, source] = [facts.merge as MergeRoad, facts.source as Snapshot];
+  const run = { ...context.run, signal: request.signal };
+  const tiles = tilesVersion === undefined || road.parts.every((part) => part.tiles === 'none') ? undefined : await context.tables.tiles.snapshot({ version: tilesVersion, ...signalOf(request) });
+  const plan = answerPlan(request, sourceSchema, request.range, request.asOfUs);
+  const { table } = await answerMerged(road, plan, { features, tiles, source, sourceSchema }, run);
+  const why = [...facts.decision.reasons, `merged with ${source.name}, version ${source.version}`];
+  if (table.numRows === 0 && request.range !== undefined) {
+    const empty = emptyReason(request.range, await newestEventOf(source, request.definition, run));
+    if (empty !== undefined) why.push(empty);
+  }
+  return {
+    table: keepEntities(request, table),
+    mode: request.mode,
+    asOf: request.asOfUs,
+    range: request.range,
+    sourceVersion: source.version,
+    computedAt: context.now(),
+    stale: false,
+    reasons: why,
+    rowsWithNullKey: undefined,
   };
 }
 

@@ -3,6 +3,7 @@
  *
  *   <storage_path>/<set>/tiles      one row per (entity, tile) with partial states      not for sets without event time
  *   <storage_path>/<set>/features   one row per entity with the final columns           any engine can query it
+ *                                   and the partial states of all its rows, <column>__…
  *
  * The features commit is the only one that counts: it names the version of the tiles that belongs to it, so a
  * materialization that dies between the two commits has changed nothing that a reader sees.
@@ -14,6 +15,7 @@ import type { TimeRange } from '../base/time.ts';
 import { formatExpression } from '../arrow/expression.ts';
 import type { FeatureSetDefinition, StorageFormat } from '../config/definition.ts';
 import type { OwnSnapshot, OwnTable } from '../store/table.ts';
+import { type Coverage, decodeCoverage, encodeCoverage } from './coverage.ts';
 
 /** The facts that are committed with a features table. */
 export interface StoredFacts {
@@ -28,7 +30,12 @@ export interface StoredFacts {
   /** The newest event time that counted; undefined when there was none. */
   readonly newestEventUs: bigint | undefined;
   readonly sourceRows: number;
-  readonly rowsWithNullKey: number;
+  /** Undefined where it is not known: rows of files that are gone were counted. */
+  readonly rowsWithNullKey: number | undefined;
+  /** The files of the source; undefined where it has none, or the set is none that could be added to. */
+  readonly coverage: Coverage | undefined;
+  /** Whether partial states stand beside the features. */
+  readonly hasStates: boolean;
   /** The columns of the source that the definition uses: tiles can be merged when the source is gone. */
   readonly sourceSchema: Schema;
 }
@@ -79,7 +86,9 @@ export function infoFromFacts(facts: StoredFacts): Record<string, unknown> {
     tilesVersion: facts.tilesVersion ?? null,
     newestEventUs: textOf(facts.newestEventUs),
     sourceRows: facts.sourceRows,
-    rowsWithNullKey: facts.rowsWithNullKey,
+    rowsWithNullKey: facts.rowsWithNullKey ?? null,
+    coverage: facts.coverage === undefined ? null : encodeCoverage(facts.coverage),
+    hasStates: facts.hasStates,
     sourceSchema: Buffer.from(tableToIPC(new Table(facts.sourceSchema), 'stream')).toString('base64'),
   };
 }
@@ -94,7 +103,9 @@ function factsFromInfo(info: Readonly<Record<string, unknown>>): StoredFacts {
     tilesVersion: typeof info.tilesVersion === 'number' ? info.tilesVersion : undefined,
     newestEventUs: bigintOf(info.newestEventUs),
     sourceRows: Number(info.sourceRows ?? 0),
-    rowsWithNullKey: Number(info.rowsWithNullKey ?? 0),
+    rowsWithNullKey: typeof info.rowsWithNullKey === 'number' ? info.rowsWithNullKey : undefined,
+    coverage: typeof info.coverage === 'string' ? decodeCoverage(info.coverage) : undefined,
+    hasStates: info.hasStates === true,
     sourceSchema: tableFromIPC(Buffer.from(String(info.sourceSchema), 'base64')).schema,
   };
 }
@@ -107,6 +118,12 @@ export function usedSchema(definition: FeatureSetDefinition, schema: Schema): Sc
     ...(definition.timestamp === undefined ? [] : [definition.timestamp]),
   ]);
   return plainSchema(new Schema(schema.fields.filter((field) => used.has(field.name))));
+}
+
+/** Whether columns have the same names and types, in whatever order. */
+export function sameColumns(a: Schema, b: Schema): boolean {
+  const text = (schema: Schema): string => schema.fields.map(({ name, type }) => `${name} ${type}`).sort().join('\0');
+  return text(a) === text(b);
 }
 
 /** A range with only the bounds that there are. */

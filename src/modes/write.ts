@@ -60,6 +60,8 @@ function factsOfWrite(definition: FeatureSetDefinition, schema: Schema): Record<
     newestEventUs: undefined,
     sourceRows: 0,
     rowsWithNullKey: 0,
+    coverage: undefined,
+    hasStates: false,
     sourceSchema: new Schema(schema.fields.filter((field) => definition.entityKeys.includes(field.name))),
   });
 }

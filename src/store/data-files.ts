@@ -37,6 +37,8 @@ export interface DataFile extends ReadableFile {
   readonly rows: number;
   /** Row groups, or stripes. */
   readonly parts: number;
+  /** What tells it from any other file, and from itself with other rows deleted; absent: its place and size do. */
+  readonly id?: string;
   /** What the file calls the table's columns, by name or by field id. Columns that are not in it have one name in both. */
   readonly rename?: ReadonlyMap<string, string | number>;
   /** The rows of the file that the table does not have. */

@@ -64,13 +64,18 @@ export class OwnFiles {
     }
   }
 
+  /** Where a file of a version stands. */
+  placed({ path, size, checksum }: LoggedFile, version: number): CommittedFile {
+    return { kind: 'committed', folder: this.folder, path, size, checksum, version };
+  }
+
   private dataFile(schema: Schema, logged: LoggedFile, version: number): DataFile {
     const { bytes, folder } = this;
-    const { path, size, checksum, rows, parts } = logged;
+    const { path, rows, parts } = logged;
     const name = bytes.locate(joinPath(folder, path));
     const format = formatOfPath(path)?.name;
     if (format === undefined) throw new UnsupportedError(name, 'its ending', 'the commit log names it as a data file, but its ending is that of no format known here; update this library');
-    const file: CommittedFile = { kind: 'committed', folder, path, size, checksum, version };
+    const file = this.placed(logged, version);
     const constants = partitionConstants(this.table, schema, logged.partitionValues);
     let stats: FileStats | undefined;
     return {

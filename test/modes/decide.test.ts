@@ -11,9 +11,10 @@ const fits: DecisionFacts = {
   storedSourceVersion: 'a',
   storedAgeUs: 60_000_000n,
   maxStalenessUs: undefined,
+  merged: undefined,
 };
 const changed: DecisionFacts = { ...fits, source: { version: 'b' } };
-const merged = { kind: 'merged', reasons: ['one new file'] } as const;
+const merged = { reasons: ['one new file'] };
 
 const source = (rows: number): readonly Work[] => [{ kind: 'source', rows, bytes: rows * 12, files: 1 }];
 const tiles = (rows: number): Work => ({ kind: 'tiles', rows, bytes: rows * 40, files: 1 });
@@ -123,7 +124,7 @@ test('whatever the facts: an open road or none, stale only when said, and always
   const works = fc.option(fc.array(someWork, { minLength: 1, maxLength: 2 }), { nil: undefined });
   const facts = fc.record({
     stored: fc.constantFrom(undefined, fits.stored, { ...fits.stored!, exact: false }, { kind: 'none', reasons: ['none'] }),
-    merged: fc.constantFrom(undefined, merged, { kind: 'none', reasons: ['no way'] }),
+    merged: fc.constantFrom(undefined, merged, { reason: 'no way' }),
     sameDefinition: fc.boolean(),
     source: fc.constantFrom({ version: 'a' }, { version: 'b' }, { unreachable: 'gone' }),
     storedSourceVersion: fc.constant('a'),

@@ -30,6 +30,8 @@ const facts: StoredFacts = {
   newestEventUs: 99n * dayUs + 5n,
   sourceRows: 1,
   rowsWithNullKey: 0,
+  coverage: undefined,
+  hasStates: false,
   sourceSchema: new Schema([]),
 };
 

@@ -13,11 +13,12 @@ import { didYouMean } from '../../base/names.ts';
 import type { TimeRange } from '../../base/time.ts';
 import type { FileBytes } from '../bytes.ts';
 import type { FilePlan } from '../file-format.ts';
-import type { ScanOptions } from '../table.ts';
+import type { ScanOptions, TimeSpan } from '../table.ts';
+import { joinSpans } from '../time-span.ts';
 import { codecNames, decodeColumns, type DecodeOptions, isDecodable } from './decode.ts';
 import { coalesce, type FetchedGroup, fetchGroup, isCut, readExactly, totalBytes } from './fetch.ts';
 import { type ByteRange, type Column, fileSizeMin, type Footer, magic, parseFooter } from './footer.ts';
-import { type ColumnStatistics, mightContain } from './statistics.ts';
+import { type ColumnStatistics, mightContain, timeSpan } from './statistics.ts';
 import { asDictionary } from './types.ts';
 
 export type { FileBytes } from '../bytes.ts';
@@ -93,6 +94,12 @@ export function planParquet(file: ParquetFile, options: ScanOptions = {}): Parqu
     bytes += totalBytes(ranges);
   });
   return { columns, rowGroups, reads, rows, bytes, ...(timeRange && { timeRange }) };
+}
+
+/** The event times of the file's rows, as far as the statistics of all its row groups tell. */
+export function parquetTimeSpan(file: ParquetFile, name: string): TimeSpan | undefined {
+  const column = timeColumn(file, name);
+  return joinSpans(file.rowGroups.filter(({ rows }) => rows > 0).map(({ rows, columns }) => timeSpan(column, rows, columns.get(name)!.statistics)));
 }
 
 /** The plan in parts of neighbouring row groups, each with `rowsMin` rows or more as far as there are so many. Pure. */

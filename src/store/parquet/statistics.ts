@@ -5,7 +5,8 @@
  * out only when no row of it can be in the range.
  */
 import { DataType } from '../../arrow/arrow.ts';
-import type { TimeRange } from '../../base/time.ts';
+import { ceilDivide, floorDivide, type TimeRange } from '../../base/time.ts';
+import type { TimeSpan } from '../table.ts';
 import type { ThriftStruct } from './thrift.ts';
 import { type ColumnType, physicalType } from './types.ts';
 
@@ -68,6 +69,16 @@ export function isWithin(column: ColumnType, { nullCount, stored }: ColumnStatis
   return (first === undefined || stored.min >= first) && (last === undefined || stored.max <= last);
 }
 
+/** The times of a chunk; undefined when its statistics leave something open. */
+export function timeSpan({ timeScale }: ColumnType, rows: number, { nullCount, stored }: ColumnStatistics): TimeSpan | undefined {
+  if (timeScale === undefined || nullCount === undefined) return undefined;
+  const nulls = Number(nullCount);
+  if (nulls === rows) return { firstUs: undefined, lastUs: undefined, nulls };
+  if (stored === undefined) return undefined;
+  const { num, den } = timeScale;
+  return { firstUs: floorDivide(stored.min * num, den), lastUs: ceilDivide(stored.max * num, den), nulls };
+}
+
 /** What the bytes say are the bounds of some times; undefined where that cannot be. */
 export function storedBounds(column: ColumnType, min: Uint8Array, max: Uint8Array): StoredBounds | undefined {
   if (column.timeScale === undefined) return undefined;
@@ -87,14 +98,9 @@ export function storedRange({ timeScale }: ColumnType, { startUs, endUs }: TimeR
   if (timeScale === undefined) return {};
   const { num, den } = timeScale;
   return {
-    ...(startUs !== undefined && { first: ceilDiv(startUs * den, num) }),
-    ...(endUs !== undefined && { last: ceilDiv(endUs * den, num) - 1n }),
+    ...(startUs !== undefined && { first: ceilDivide(startUs * den, num) }),
+    ...(endUs !== undefined && { last: ceilDivide(endUs * den, num) - 1n }),
   };
-}
-
-function ceilDiv(value: bigint, by: bigint): bigint {
-  const quotient = value / by;
-  return quotient * by < value ? quotient + 1n : quotient;
 }
 
 function isSignedInteger({ physical, type }: ColumnType): boolean {
