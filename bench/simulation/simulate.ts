@@ -90,7 +90,8 @@ class SimulatedSet {
     const costs = {
       storedVersion: this.purchases - 1,
       paidMs,
-      freshMs: road === 'stored' ? paidMs : freshMs,
+      expectedMs: expectedMs(work, this.account.throughputs),
+      freshMs,
       sourceMs,
       survivingShare: this.survivingShare,
       nowMs,

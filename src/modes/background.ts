@@ -56,12 +56,20 @@ export class Background {
     return true;
   }
 
+  get isBusy(): boolean {
+    return this.running.size > 0;
+  }
+
+  /** Waits for what is under way. */
+  async idle(): Promise<void> {
+    await Promise.all(Array.from(this.running.values(), ({ done }) => done));
+  }
+
   /** Waits for what is under way, or cancels it; nothing starts any more. */
   async close(how: 'wait' | 'cancel'): Promise<void> {
     this.closed = true;
-    const under = [...this.running.values()];
-    if (how === 'cancel') for (const { controller } of under) controller.abort();
-    await Promise.all(under.map(({ done }) => done));
+    if (how === 'cancel') for (const { controller } of this.running.values()) controller.abort();
+    await this.idle();
   }
 
   private async run(set: string, work: BackgroundWork['work'], controller: AbortController): Promise<Ending> {

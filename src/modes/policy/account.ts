@@ -31,9 +31,11 @@ export interface Account {
 export interface ReadCosts {
   readonly storedVersion: number;
   readonly paidMs: number;
-  /** What it would have cost with fresh tiles; undefined: tiles would not have helped. */
+  /** What it was expected to cost on the road that it took. */
+  readonly expectedMs: number;
+  /** What it is expected to cost with fresh tiles; undefined: tiles would not have helped. */
   readonly freshMs: number | undefined;
-  /** What it would have cost from the source. */
+  /** What it is expected to cost from the source. */
   readonly sourceMs: number;
   /** Of the source as the read before saw it, how much is still there: 1 unless files were changed or removed. */
   readonly survivingShare: number;
@@ -49,11 +51,12 @@ export function openAccount(dice: number, throughputs = defaultThroughputs): Acc
 
 /** `dice` is for the stored state, should it be a new one. */
 export function afterRead(account: Account, read: ReadCosts, dice: number): Account {
-  const { paidMs, freshMs, sourceMs, survivingShare, nowMs } = read;
+  const { paidMs, expectedMs, freshMs, sourceMs, survivingShare, nowMs } = read;
   const current = account.storedVersion === read.storedVersion
     ? account
     : { ...account, storedVersion: read.storedVersion, rentMs: 0, dice, failures: 0 };
-  const lastRentMs = freshMs === undefined ? 0 : atLeastZero(paidMs - freshMs);
+  // A share of what was paid, so that what chance added to it is not taken for rent where there was none to pay.
+  const lastRentMs = freshMs === undefined ? 0 : paidMs * atLeastZero(1 - freshMs / expectedMs);
   return {
     ...current,
     rentMs: atLeastZero(current.rentMs * survivingShare) + lastRentMs,
