@@ -3,6 +3,7 @@ import { formatDuration, formatInstant } from '../base/time.ts';
 import type { Mode } from '../config/definition.ts';
 import type { ScanPlan, Snapshot } from '../store/table.ts';
 import { sourceScan, spanOf, tileColumn } from './compute.ts';
+import { costText, type WeighedRoad } from './decide.ts';
 import { NotMaterializedError } from './errors.ts';
 import type { ReadContext, ReadFacts } from './read.ts';
 import type { ReadRequest } from './request.ts';
@@ -22,6 +23,8 @@ export interface Explanation {
     readonly reasons: readonly string[];
     readonly source: { readonly name: string; readonly version: string } | { readonly unreachable: string };
     readonly stored: { readonly version: number; readonly computedAt: string; readonly sourceVersion: string } | undefined;
+    /** Mode hybrid: all roads, with what they would cost in milliseconds, and why each is open or not. */
+    readonly roads: readonly WeighedRoad[] | undefined;
     /** What would be read on that road. */
     readonly scan: ScanPlan | undefined;
   };
@@ -50,6 +53,7 @@ export async function explanationOf(request: ReadRequest, facts: ReadFacts, cont
       computedAt: new Date(stored.computedAtMs).toISOString(),
       sourceVersion: stored.facts.sourceVersion,
     },
+    roads: request.mode === 'hybrid' && request.definition.kind !== 'written' ? facts.decision.roads : undefined,
     scan,
   };
   return { text: textOf(decision, request), decision };
@@ -132,6 +136,10 @@ function textOf(decision: Explanation['decision'], request: ReadRequest): string
       ? '  stored   nothing'
       : `  stored   version ${decision.stored.version}, computed at ${decision.stored.computedAt}, of source version ${decision.stored.sourceVersion}`,
   ];
+  for (const { road, open, stale, costMs, reasons } of decision.roads ?? []) {
+    const cost = costMs === undefined ? '' : `, ${costText({ costMs })}`;
+    lines.push(`  road     ${road}: ${open ? `open${stale ? ', stale' : ''}` : 'closed'}${cost} (${reasons.join('; ')})`);
+  }
   const { scan } = decision;
   if (scan !== undefined) {
     lines.push(

@@ -36,7 +36,7 @@ export interface KeeperOptions {
   readonly storedSets: () => Promise<readonly StoredBytes[]>;
   readonly evict: (set: string) => Promise<boolean>;
   /** Deletes the files of sets that were given up long enough ago. */
-  readonly sweep: () => Promise<void>;
+  readonly sweep: (nowMs: number) => Promise<void>;
 }
 
 export interface RowCounts {
@@ -268,7 +268,7 @@ export class PolicyKeeper {
   private async keepBudget(): Promise<void> {
     const { budgetBytes, evict, sweep, log } = this.options;
     if (budgetBytes === undefined) return;
-    await sweep();
+    await sweep(this.options.clocks.now());
     const sets = await this.weighed();
     for (const set of planEviction(sets, budgetBytes)) {
       const { bytes } = sets.find(({ name }) => name === set)!;
