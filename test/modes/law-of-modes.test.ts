@@ -56,7 +56,7 @@ class World {
 
   async reopen(): Promise<void> {
     await this.store?.close();
-    this.store = await FeatureStore.open(this.folder, { now: () => new Date(Number(this.model.nowUs / 1_000n)), threads: 1 });
+    this.store = await FeatureStore.open(this.folder, { now: () => new Date(Number(this.model.nowUs / 1_000n)), threads: 1, backgroundMaterialization: false });
   }
 
   place(file: string): string {

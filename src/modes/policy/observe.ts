@@ -26,17 +26,19 @@ async function seenRead(request: ReadRequest, context: ReadContext, facts: ReadF
   const source = 'error' in facts.source ? undefined : facts.source;
   const road = decision.road as Road;
   const entities = answer.table.numRows;
+  const damaged = facts.decided.damage !== undefined;
   const common = {
     road,
     elapsedMs,
     storedVersion: stored?.features.versionNumber ?? -1,
     source,
-    damaged: facts.decided.damage !== undefined,
+    damaged,
     // A few entities are found without going through all rows, and a second try is no measure of the first.
-    isTypical: request.entities === undefined && facts.decided.damage === undefined,
+    isTypical: request.entities === undefined && !damaged,
     price: async (): Promise<Work> => {
       const sourceRows = stored?.facts.sourceRows ?? (source === undefined ? 0 : (await source.plan({ columns: [] })).rowsTotal);
-      return materializeWork(facts, sourceRows, entities);
+      // Nothing can be added to what is damaged.
+      return materializeWork(damaged ? { ...facts, merge: undefined } : facts, sourceRows, entities);
     },
   };
   // Finished rows were read, and nobody looked further: nor does this.
@@ -46,8 +48,9 @@ async function seenRead(request: ReadRequest, context: ReadContext, facts: ReadF
   }
   const { roads, fresh } = facts.work ?? (await planWork(request, facts, context.tables));
   const answered = [featuresWork(entities, entities * answer.table.schema.fields.length * 8, 1)];
-  // Where nothing is stored, reading the answer's own rows is what fresh tiles would leave to do.
-  return { ...common, work: roads[road], fresh: fresh ?? (stored === undefined ? answered : undefined), fromSource: roads.source };
+  // Where nothing of use is stored, reading the answer's own rows is what fresh tiles would leave to do.
+  const unstored = stored === undefined || damaged;
+  return { ...common, work: roads[road], fresh: unstored ? answered : fresh, fromSource: roads.source };
 }
 
 function wholeSource({ stored, source }: ReadFacts): readonly Work[] | undefined {
