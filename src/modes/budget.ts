@@ -43,8 +43,10 @@ export function wouldStay(set: Omit<StoredSet, 'held'>, others: readonly StoredS
   return !planEviction([...without, { ...set, held: false }], budgetBytes).includes(set.name);
 }
 
+type BothTables = Pick<FeatureTables, 'features' | 'tiles'>;
+
 /** Gives up what is stored of a set. False when it was written meanwhile, or nothing was there. */
-export async function evict({ features, tiles }: FeatureTables): Promise<boolean> {
+export async function evict({ features, tiles }: BothTables): Promise<boolean> {
   if (!(await empty(features, evictedInfo))) return false;
   await empty(tiles, {});
   return true;
@@ -61,6 +63,6 @@ async function empty(table: OwnTable, info: Readonly<Record<string, unknown>>): 
 const graceMs = 10 * 60_000;
 
 /** Deletes the files of what was given up, once nobody can be reading them. */
-export async function sweep({ features, tiles }: FeatureTables, nowMs: number): Promise<void> {
+export async function sweep({ features, tiles }: BothTables, nowMs: number): Promise<void> {
   for (const table of [features, tiles]) await table.vacuum({ nowMs, retentionMs: graceMs });
 }

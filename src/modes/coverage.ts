@@ -103,8 +103,10 @@ export function splitRange(range: TimeRange | undefined, { tileUs, dirty, endUs:
   const tiles: TimeRange = { ...(tilesStartUs !== undefined && { startUs: tilesStartUs }), ...(wholeEndUs !== undefined && { endUs: wholeEndUs }) };
   const rows: Stretch[] = [];
   if (startUs !== undefined && tilesStartUs! > startUs) rows.push({ startUs, endUs: least(tilesStartUs!, endUs) });
+  // Files that are gone may have had events behind the range, in tiles that were whole without them.
+  const dirtyEndUs = restUs ?? endUs;
   for (const tile of dirty) {
-    const inside = meet(tile, { ...tiles, ...(restUs !== undefined && { endUs: restUs }) });
+    const inside = meet(tile, { ...tiles, ...(dirtyEndUs !== undefined && { endUs: dirtyEndUs }) });
     if (inside !== undefined) rows.push(inside);
   }
   if (restUs !== undefined && (endUs === undefined || restUs < endUs)) rows.push({ startUs: restUs, ...(endUs !== undefined && { endUs }) });

@@ -5,7 +5,7 @@
  */
 import { Schema, type Table } from '../arrow/arrow.ts';
 import { tableOfColumns } from '../arrow/canonical.ts';
-import { pickColumns, sortedBy } from '../arrow/rows.ts';
+import { pickColumns } from '../arrow/rows.ts';
 import { SchemaMismatchError } from '../base/errors.ts';
 import type { FeatureSetDefinition } from '../config/definition.ts';
 import { statesSchema } from '../engine/aggregation.ts';
@@ -56,7 +56,7 @@ export async function addUp(
   const tile = tileOf(definition);
   const dirty = change.dirty!;
   const tiles = tile && (await tables.tiles.snapshot({ version: facts.tilesVersion!, ...signalOf(run) }));
-  const merging = { features, tiles, source, sourceSchema: facts.sourceSchema };
+  const merging = { features, tiles, source, sourceSchema: facts.sourceSchema, cache: tables.cache, entities: undefined };
 
   const fresh: Table[] = [];
   const ofWindows: StateSource[] = [];
@@ -160,10 +160,10 @@ function tilesSchema(definition: FeatureSetDefinition, base: Part, sourceSchema:
   return statesSchema({ ...groupByPlan(definition, { ...base, range: undefined }, undefined), tile: tileOf(definition)! }, sourceSchema);
 }
 
-/** In the order of time, so that a range of it is in few places. */
+/** They ascend by time, so that a range of it is in few places. */
 function writtenTiles(definition: FeatureSetDefinition, base: Part, sourceSchema: Schema, states: Table): Tiles['written'][number] {
   const names = tilesSchema(definition, base, sourceSchema).fields.map(({ name }) => name);
-  const tiles = sortedBy(pickColumns(states, names), tileColumn);
+  const tiles = pickColumns(states, names);
   return { rows: tiles.numRows, batches: tiles.batches };
 }
 

@@ -9,7 +9,7 @@
  * Law: the answer is, bit for bit, that of all rows of the source. It is the engine's law of partial states, and that every row
  * comes in exactly once.
  */
-import { type RecordBatch, Schema, type Table } from '../arrow/arrow.ts';
+import type { RecordBatch, Schema, Table } from '../arrow/arrow.ts';
 import { oneBatch } from '../arrow/canonical.ts';
 import type { Expression } from '../arrow/expression.ts';
 import type { TimeRange } from '../base/time.ts';
@@ -17,13 +17,15 @@ import { bothOf } from '../config/frame.ts';
 import type { FeatureSetDefinition } from '../config/definition.ts';
 import { type StateOptions, statesSchema } from '../engine/aggregation.ts';
 import { filterBatch } from '../engine/filter.ts';
-import { createAggregations } from '../engine/run.ts';
+import { type AggregationsRun, createAggregations } from '../engine/run.ts';
 import type { ScanOptions, Snapshot } from '../store/table.ts';
 import {
   aggregateRows, type AnswerPlan, type Answered, defined, groupByPlan, joinParts, type Part, type Progress, type RunOptions, sourceScan, spanOf,
   tileColumn,
 } from './compute.ts';
 import { type PartRoad, type SourceChange, splitRange, type Stretch, unionOf } from './coverage.ts';
+import type { EntityFilter } from './entities.ts';
+import type { FeatureCache } from './feature-cache.ts';
 import type { StoredFacts } from './storage.ts';
 
 /** What of an answer comes from where. */
@@ -76,6 +78,9 @@ export interface MergeTables {
   readonly source: Snapshot;
   /** The columns of the source that the definition uses. */
   readonly sourceSchema: Schema;
+  readonly cache: FeatureCache;
+  /** The entities that are asked for; undefined: all. */
+  readonly entities: EntityFilter | undefined;
 }
 
 /** Partial states, and for which parts of an answer they are. */
@@ -101,10 +106,28 @@ export async function answerMerged(
   run: RunOptions,
   onProgress?: (progress: Progress) => void,
 ): Promise<Answered> {
-  const rows = await rowStates(rowPasses(road, plan.parts, tables.source), plan, run, onProgress);
+  const { change } = road;
   const stored = await storedStates(road, plan, tables, run);
-  const parts = await mergeStates(plan, tables.sourceSchema, [...stored, ...rows.states], run, 'finish');
-  return { table: joinParts(parts, plan), rowsWithNullKey: rows.rowsWithNullKey, sourceRows: rows.rows };
+  const edges = await rowStates(edgePasses(road.parts, change, tables.source), plan, run, onProgress);
+  const states = [...stored, ...edges.states];
+  if (change.added.size === 0) {
+    const parts = await mergeStates(plan, tables.sourceSchema, states, run, 'finish');
+    return { table: joinParts(parts, plan), rowsWithNullKey: 0, sourceRows: edges.rows };
+  }
+  const added = tables.source.only!(change.added);
+  if (plan.definition.filter !== undefined) {
+    // A condition on rows would be asked of states, too; so these rows become states first.
+    const rows = await rowStates([{ snapshot: added, parts: plan.parts.map(({ range }, part) => ({ part, range })) }], plan, run, onProgress);
+    const parts = await mergeStates(plan, tables.sourceSchema, [...states, ...rows.states], run, 'finish');
+    return { table: joinParts(parts, plan), rowsWithNullKey: rows.rowsWithNullKey, sourceRows: edges.rows + rows.rows };
+  }
+  const plans = plan.parts.map((part) => groupByPlan(plan.definition, part, plan.entities));
+  const scan = sourceScan(added, plan, plan.entities, run.signal);
+  return aggregateRows({ snapshot: added, scan, phase: 'reading the source', onProgress }, plans, run, async (aggregations, rows) => {
+    await addAll(aggregations, states);
+    const parts = (await aggregations.finish()).map(oneBatch);
+    return { table: joinParts(parts, plan), rowsWithNullKey: aggregations.counters[0]!.rowsDroppedNullKey, sourceRows: edges.rows + rows };
+  });
 }
 
 /** A pass over rows of the source, and the parts that it is for. */
@@ -113,14 +136,7 @@ export interface RowPass {
   readonly parts: readonly { readonly part: number; readonly range: TimeRange | undefined }[];
 }
 
-/** The passes that a merging read makes over the source. */
-export function rowPasses({ parts, change }: MergeRoad, wanted: readonly Part[], source: Snapshot): RowPass[] {
-  const passes: RowPass[] = [];
-  if (change.added.size > 0) passes.push({ snapshot: source.only!(change.added), parts: wanted.map(({ range }, part) => ({ part, range })) });
-  return [...passes, ...edgePasses(parts, change, source)];
-}
-
-/** Those over files whose rows are stored, where whole tiles do not do. Neighbouring stretches share a pass. */
+/** Passes over files whose rows are stored, where whole tiles do not do. Neighbouring stretches share a pass. */
 export function edgePasses(parts: readonly PartRoad[], { kept }: SourceChange, source: Snapshot): RowPass[] {
   if (kept.size === 0) return [];
   const stretches = parts.flatMap(({ rows }, part) => rows.map((range) => ({ part, range })));
@@ -146,7 +162,7 @@ export async function rowStates(
     const scan = sourceScan(snapshot, { definition: plan.definition, parts }, filter, run.signal);
     await aggregateRows({ snapshot, scan, phase: 'reading the source', onProgress }, plans, run, async (aggregations, read) => {
       const tables = (await aggregations.states()).map(oneBatch);
-      tables.forEach((table, i) => states.push(statesFor(table, plan.parts, wanted[i]!.part)));
+      states.push(...tables.map((table, i) => statesFor(table, plan.parts, wanted[i]!.part)));
       rows += read;
       if (wanted[0]!.part === 0) rowsWithNullKey += aggregations.counters[0]!.rowsDroppedNullKey;
     });
@@ -164,8 +180,12 @@ export async function storedStates(road: MergeRoad, plan: AnswerPlan, tables: Me
   const signal = run.signal === undefined ? {} : { signal: run.signal };
   const sources: StateSource[] = [];
   if (road.fromFeatures) {
-    const scan = { columns: stateColumns(plan, [plan.parts[0]!], tables.sourceSchema), ...signal };
-    sources.push({ rows: (await tables.features.plan(scan)).rows, batches: tables.features.scan(scan), options: onlyFor(plan.parts, (i) => i === 0) });
+    const columns = stateColumns(plan, [plan.parts[0]!], tables.sourceSchema);
+    const { features, cache } = tables;
+    const states = tables.entities === undefined
+      ? await cache.columns(features, columns, signal)
+      : await cache.rowsOf(features, columns, plan.definition.entityKeys, tables.entities, signal);
+    sources.push({ rows: states.numRows, batches: states.batches, options: onlyFor(plan.parts, (i) => i === 0) });
   }
   const fromTiles = road.parts.flatMap(({ tiles }, i) => (tiles === 'none' ? [] : [{ tiles, part: plan.parts[i]! }]));
   if (fromTiles.length > 0) {
@@ -219,11 +239,15 @@ export async function mergeStates(
   const rowsExpected = sources.reduce((sum, { rows }) => sum + rows, 0);
   const merge = createAggregations(plans, sourceSchema, { ...defined(run), rowsExpected });
   try {
-    for (const { batches, options } of sources) {
-      for await (const batch of batches) await merge.addStates(batch, options);
-    }
+    await addAll(merge, sources);
     return (await merge[what]()).map(oneBatch);
   } finally {
     await merge.close();
+  }
+}
+
+async function addAll(run: AggregationsRun, sources: readonly StateSource[]): Promise<void> {
+  for (const { batches, options } of sources) {
+    for await (const batch of batches) await run.addStates(batch, options);
   }
 }

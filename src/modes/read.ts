@@ -2,7 +2,7 @@
  * The three modes. Each finds its road in a pure function (stored-road.ts, decide.ts) and walks it here; all roads end
  * in the same two functions of compute.ts.
  */
-import type { RecordBatch, Schema, Table } from '../arrow/arrow.ts';
+import { type Schema, Table } from '../arrow/arrow.ts';
 import { canonicalTable } from '../arrow/canonical.ts';
 import { pickColumns, pickRows } from '../arrow/rows.ts';
 import { ArgumentError, DamagedFileError, NotFoundError, reasonOf, StorageError } from '../base/errors.ts';
@@ -14,10 +14,11 @@ import { filterTimeRange } from '../engine/group-by.ts';
 import type { ReadableTable, Snapshot } from '../store/table.ts';
 import { type AnswerPlan, answerFromSource, answerFromTiles, type RunOptions } from './compute.ts';
 import { type Decision, type DecisionFacts, decide, dependsOnCosts } from './decide.ts';
-import { entityRows } from './entities.ts';
+import { type EntityFilter, entityRows } from './entities.ts';
 import { changeOf } from './coverage.ts';
 import { NotMaterializedError, StaleError } from './errors.ts';
 import { answerMerged, type MergeRoad, mergeText, planMerge } from './merge.ts';
+import type { FeatureCache } from './feature-cache.ts';
 import { newestEventOf, newestOf } from './newest-event.ts';
 import { opaqueRows } from './opaque.ts';
 import { planWork, type RoadWork } from './policy/road-work.ts';
@@ -210,7 +211,7 @@ async function fromStored(
   const stored = facts.stored!;
   if (road.kind === 'none') throw new NotMaterializedError(request.definition.name, road.reasons.join('; '));
   const table = road.kind === 'features'
-    ? await readFeatureRows(request, stored.features)
+    ? await readFeatureRows(request, stored.features, context.tables.cache)
     : await readTiles(request, context, stored, road);
   const empty = table.numRows === 0 ? emptyReason(road.range, stored.facts.newestEventUs) : undefined;
   return {
@@ -227,19 +228,23 @@ async function fromStored(
 }
 
 /** Rows of the features table, as they are. */
-async function readFeatureRows(request: ReadRequest, features: Snapshot): Promise<Table> {
+async function readFeatureRows(request: ReadRequest, features: Snapshot, cache: FeatureCache): Promise<Table> {
   const wanted = wantedColumns(request, features.schema);
   const entities = requestedEntities(request, features.schema);
   const timed = request.definition.kind !== 'aggregated' && request.range !== undefined;
   const extra = timed ? [timestampOf(request, features.schema)] : [];
   const columns = features.schema.fields.map((field) => field.name).filter((name) => wanted.includes(name) || extra.includes(name));
-  const batches: RecordBatch[] = [];
-  for await (const batch of features.scan({ columns, ...signalOf(request) })) {
-    batches.push(entities === undefined ? batch : filterBatch(batch, entities.expression));
-  }
-  let table = canonicalTable(pickSchema(features.schema, columns), batches);
+  // Rows that something else made stand in the order in which they were written.
+  const isSorted = request.definition.kind === 'aggregated';
+  let table = entities !== undefined && isSorted
+    ? await cache.rowsOf(features, columns, request.definition.entityKeys, entities, signalOf(request))
+    : canonicalOf(filtered(await cache.columns(features, columns, signalOf(request)), entities));
   if (timed) table = canonicalOf(await filterTimeRange(table, extra[0]!, request.range!));
   return keepEntities(request, pickColumns(table, wanted));
+}
+
+function filtered(table: Table, entities: EntityFilter | undefined): Table {
+  return entities === undefined ? table : new Table(table.schema, table.batches.map((batch) => filterBatch(batch, entities.expression)));
 }
 
 async function readTiles(
@@ -294,7 +299,7 @@ async function fromMerge(request: ReadRequest, context: ReadContext, facts: Read
   const run = { ...context.run, signal: request.signal };
   const tiles = tilesVersion === undefined || road.parts.every((part) => part.tiles === 'none') ? undefined : await context.tables.tiles.snapshot({ version: tilesVersion, ...signalOf(request) });
   const plan = answerPlan(request, sourceSchema, request.range, request.asOfUs);
-  const { table } = await answerMerged(road, plan, { features, tiles, source, sourceSchema }, run);
+  const { table } = await answerMerged(road, plan, { features, tiles, source, sourceSchema, cache: context.tables.cache, entities: requestedEntities(request, sourceSchema) }, run);
   const why = [...facts.decision.reasons, `merged with ${source.name}, version ${source.version}`];
   if (table.numRows === 0 && request.range !== undefined) {
     const empty = emptyReason(request.range, await newestEventOf(source, request.definition, run));
@@ -331,7 +336,7 @@ async function readWritten(request: ReadRequest, context: ReadContext): Promise<
   const features = await context.tables.features.trySnapshot(signalOf(request));
   if (features === undefined) throw new NotMaterializedError(name, `nothing was written yet; use store.write('${name}', table)`);
   return {
-    table: await readFeatureRows(request, features),
+    table: await readFeatureRows(request, features, context.tables.cache),
     mode: request.mode,
     asOf: request.asOfUs,
     range: request.range,
@@ -381,10 +386,6 @@ function timestampOf(request: ReadRequest, schema: Schema): string {
 function emptyReason(range: TimeRange | undefined, newestUs: bigint | undefined): string | undefined {
   if (range === undefined || newestUs === undefined) return undefined;
   return `no event lies in ${rangeText(range)}; the newest is at ${formatInstant(newestUs)}`;
-}
-
-function pickSchema(schema: Schema, columns: readonly string[]): Schema {
-  return schema.select(columns as never) as Schema;
 }
 
 function canonicalOf(table: Table): Table {

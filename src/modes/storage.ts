@@ -15,6 +15,7 @@ import type { TimeRange } from '../base/time.ts';
 import { formatExpression } from '../arrow/expression.ts';
 import type { FeatureSetDefinition, StorageFormat } from '../config/definition.ts';
 import type { OwnSnapshot, OwnTable } from '../store/table.ts';
+import type { FeatureCache } from './feature-cache.ts';
 import { type Coverage, decodeCoverage, encodeCoverage } from './coverage.ts';
 
 /** The facts that are committed with a features table. */
@@ -45,6 +46,8 @@ export interface FeatureTables {
   readonly format: StorageFormat;
   readonly features: OwnTable;
   readonly tiles: OwnTable;
+  /** Features that were read, in memory. */
+  readonly cache: FeatureCache;
 }
 
 /** A stored state of a feature set, as one version of its features table tells it. */
@@ -58,7 +61,16 @@ export interface Stored {
 export async function readStored(tables: Pick<FeatureTables, 'features'>, signal?: AbortSignal): Promise<Stored | undefined> {
   const features = await tables.features.trySnapshot(signal === undefined ? {} : { signal });
   if (features === undefined || isEvicted(features)) return undefined;
-  return { features, facts: factsFromInfo(features.info), computedAtMs: features.committedAtMs };
+  return { features, facts: factsOf(features.info), computedAtMs: features.committedAtMs };
+}
+
+const known = new WeakMap<object, StoredFacts>();
+
+/** Facts are as old as their version, so they are read once. */
+function factsOf(info: OwnSnapshot['info']): StoredFacts {
+  let facts = known.get(info);
+  if (facts === undefined) known.set(info, (facts = factsFromInfo(info)));
+  return facts;
 }
 
 /** What the commit says that gives up a set's stored rows to make room. */

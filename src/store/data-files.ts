@@ -135,7 +135,7 @@ export async function* scanFile(
 }
 
 /** What a scan of these columns reads of a file; undefined when that is nothing. */
-async function planFile(file: DataFile, requested: Schema, { timeRange }: ScanOptions): Promise<FileRead | undefined> {
+async function planFile(file: DataFile, requested: Schema, { timeRange, anyOf }: ScanOptions): Promise<FileRead | undefined> {
   if (timeRange !== undefined && !file.mightContain(timeRange)) return undefined;
   const format = formatNamed(file.format);
   const metadata = await file.metadata();
@@ -149,7 +149,11 @@ async function planFile(file: DataFile, requested: Schema, { timeRange }: ScanOp
   const time = timeRange === undefined || isConstant(timeRange.column) ? undefined : nameInFile(file, metadata, timeRange.column);
   // A file that lacks the event time has it null in every row, and null is in no range.
   if (timeRange !== undefined && time === undefined && !isConstant(timeRange.column)) return undefined;
-  const pruning = timeRange === undefined || time === undefined ? {} : { timeRange: { column: time, range: timeRange.range } };
+  const key = anyOf === undefined || isConstant(anyOf.column) ? undefined : nameInFile(file, metadata, anyOf.column);
+  const pruning = {
+    ...(timeRange !== undefined && time !== undefined && { timeRange: { column: time, range: timeRange.range } }),
+    ...(anyOf !== undefined && key !== undefined && { anyOf: { column: key, values: anyOf.values } }),
+  };
   const plan = format.plan(metadata, { columns: columns.map(({ inFile }) => inFile), ...pruning });
   const isRenamed = columns.some(({ column, inFile }) => column !== inFile);
   const read = { plan, rows: plan.rows, ...(isRenamed && { names: columns.map(({ column }) => column) }) };

@@ -15,8 +15,8 @@ import { type FileLimits, stageFiles, type StageOptions, storedSchema } from './
 import { type FileStats, mightContainTime, parseStats, StatsBuilder } from './stats.ts';
 import type { StagedFile } from './table.ts';
 
-/** Small enough that a stretch of time or a few entities are a small part of a file, large enough to decode fast. */
-const partRows = 1 << 17;
+/** Small enough that a stretch of time is a small part of a file, large enough to decode fast. */
+const partRowsDefault = 1 << 17;
 
 export class OwnFiles {
   /** Of files that were read or planned, by path. */
@@ -36,7 +36,7 @@ export class OwnFiles {
     const write = async (pending: readonly RecordBatch[], index: number, values: StagedFile['partitionValues'] & object): Promise<StagedFile> => {
       const name = `part-${String(index).padStart(5, '0')}-${randomUUID()}${formatNamed(format).ending}`;
       const path = joinPath(partitionFolder(this.table, partitionBy, values), name);
-      const { content, staged } = await encodeDataFile(formatNamed(format), path, stored, pending);
+      const { content, staged } = await encodeDataFile(formatNamed(format), path, stored, pending, limits.partRows);
       await this.writeStaged(path, content);
       return partitionBy.length === 0 ? staged : { ...staged, partitionValues: values };
     };
@@ -106,7 +106,7 @@ export class OwnFiles {
 
 /** The bytes of a data file, read back as far as its metadata, and what a log is to know of it. */
 export async function encodeDataFile(
-  format: FileFormat, path: string, schema: Schema, batches: readonly RecordBatch[],
+  format: FileFormat, path: string, schema: Schema, batches: readonly RecordBatch[], partRows = partRowsDefault,
 ): Promise<{ readonly content: Uint8Array; readonly staged: StagedFile }> {
   const stats = new StatsBuilder(schema);
   for (const batch of batches) stats.add(batch);

@@ -15,6 +15,8 @@ export interface ScanOptions {
   readonly columns?: readonly string[];
   /** Rows outside may be left out (by file, row group and page), but need not be. */
   readonly timeRange?: { readonly column: string; readonly range: TimeRange };
+  /** Rows that have none of these whole numbers or strings in the column may be left out, but need not be. */
+  readonly anyOf?: { readonly column: string; readonly values: readonly (bigint | string)[] };
   readonly signal?: AbortSignal;
 }
 

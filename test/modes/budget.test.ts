@@ -44,7 +44,7 @@ test('who reads what is given up reads on; its files go when nobody can be readi
   const clock = { nowMs: 1_000_000 };
   const bytes = memoryBytes();
   const open = (folder: string): OwnTable => openOwnTable(bytes, folder, { now: () => clock.nowMs });
-  const tables = { format: 'parquet', features: open('features'), tiles: open('tiles') } as const;
+  const tables = { features: open('features'), tiles: open('tiles') };
   const rows = transactionTable(transactions(1_000));
   const write = async (table: OwnTable, readVersion: number): Promise<void> => {
     const add = await table.stage(rows.schema, rows.batches);

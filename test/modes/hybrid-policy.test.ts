@@ -216,7 +216,7 @@ test('the log of what is stored damaged: the source answers, and materialized mo
 });
 
 test('source gone: the stored answer, only within max_staleness; both gone: the error says both', async (t) => {
-  const { store, folder, source, clock } = await shop(t, { backgroundMaterialization: false });
+  const { store, open, folder, source, clock } = await shop(t, { backgroundMaterialization: false });
   await store.materialize(set);
   const stored = await store.getFeatures(set);
   renameSync(source, `${source}-away`);
@@ -227,12 +227,14 @@ test('source gone: the stored answer, only within max_staleness; both gone: the 
   assert.equal(stale.stale, true);
   assert.match(stale.reasons.join(), /the source cannot be reached/);
   assert.ok(tablesEqual(stale.table, stored.table));
+  await store.close();
   damage(folder, 'features');
-  await assert.rejects(store.getFeatures(set, { maxStaleness: '10m' }), (error: unknown) =>
+  const again = await open();
+  await assert.rejects(again.getFeatures(set, { maxStaleness: '10m' }), (error: unknown) =>
     error instanceof StaleError && /the source cannot be reached/.test(error.message) && /what is stored cannot be read/.test(error.message));
   renameSync(`${source}-away`, source);
-  assert.ok(tablesEqual((await store.getFeatures(set)).table, stored.table));
-  await store.close();
+  assert.ok(tablesEqual((await again.getFeatures(set)).table, stored.table));
+  await again.close();
 });
 
 test('a clock that jumps back makes no old answer young, and one that jumps to and fro stops nothing', async (t) => {

@@ -205,10 +205,11 @@ async function holds(t: TestContext, storageFormat: string, ending: string, seco
         rmSync(folder, { recursive: true, force: true });
       }
     }),
-    { numRuns: 10_000, interruptAfterTimeLimit: seconds * 1_000, markInterruptAsFailure: false },
+    { numRuns: 10_000, interruptAfterTimeLimit: seconds * 1_000, markInterruptAsFailure: false, includeErrorInReport: true, ...replay },
   );
 }
 
+const replay = process.env.LAW_REPLAY === undefined ? {} : (JSON.parse(process.env.LAW_REPLAY) as { seed: number; path: string });
 const seconds = Number(process.env.LAW_SECONDS ?? 12);
 test('the law of modes holds, Parquet', (t) => holds(t, 'parquet', 'parquet', seconds));
 test('the law of modes holds, ORC', (t) => holds(t, 'orc', 'orc', seconds));

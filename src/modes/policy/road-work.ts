@@ -7,7 +7,7 @@
 import type { ReadableTable, ScanOptions, ScanPlan, Snapshot } from '../../store/table.ts';
 import { type AnswerPlan, sourceScan, spanOf, tileColumn } from '../compute.ts';
 import type { Road } from '../decide.ts';
-import { type MergeRoad, planMerge, rowPasses } from '../merge.ts';
+import { edgePasses, type MergeRoad, planMerge } from '../merge.ts';
 import type { ReadRequest } from '../request.ts';
 import type { FeatureTables, Stored } from '../storage.ts';
 import { partsOf, type StoredRoad } from '../stored-road.ts';
@@ -98,10 +98,14 @@ async function mergedWork(request: ReadRequest, merge: MergeRoad, { stored, sour
   const ranges = merge.parts.flatMap((part) => (part.tiles === 'none' ? [] : [part.tiles === 'all' ? undefined : part.tiles]));
   if (ranges.length > 0 && tiles !== undefined) work.push(workOf('tiles', await tiles.plan(tileScan(spanOf(ranges)))));
   const { definition } = request;
-  for (const { snapshot, parts } of rowPasses(merge, plannedParts(request), source as Snapshot)) {
-    const passed = parts.map(({ part, range }) => ({ outputs: plannedParts(request)[part]!.outputs, range }));
-    work.push(workOf('source', await snapshot.plan(sourceScan(snapshot, { definition, parts: passed }, definition.filter, undefined))));
+  const wanted = plannedParts(request);
+  const sourceWork = async (snapshot: Snapshot, parts: AnswerPlan['parts']): Promise<Work> =>
+    workOf('source', await snapshot.plan(sourceScan(snapshot, { definition, parts }, definition.filter, undefined)));
+  for (const { snapshot, parts } of edgePasses(merge.parts, merge.change, source as Snapshot)) {
+    work.push(await sourceWork(snapshot, parts.map(({ part, range }) => ({ outputs: wanted[part]!.outputs, range }))));
   }
+  const { added } = merge.change;
+  if (added.size > 0) work.push(await sourceWork((source as Snapshot).only!(added), wanted));
   return work;
 }
 

@@ -18,7 +18,7 @@ import { joinSpans } from '../time-span.ts';
 import { codecNames, decodeColumns, type DecodeOptions, isDecodable } from './decode.ts';
 import { coalesce, type FetchedGroup, fetchGroup, isCut, readExactly, totalBytes } from './fetch.ts';
 import { type ByteRange, type Column, fileSizeMin, type Footer, magic, parseFooter } from './footer.ts';
-import { type ColumnStatistics, mightContain, timeSpan } from './statistics.ts';
+import { type ColumnStatistics, comparableValues, mightContain, mightHaveAny, timeSpan } from './statistics.ts';
 import { asDictionary } from './types.ts';
 
 export type { FileBytes } from '../bytes.ts';
@@ -79,14 +79,17 @@ export async function openParquet(bytes: FileBytes): Promise<ParquetFile> {
 export function planParquet(file: ParquetFile, options: ScanOptions = {}): ParquetPlan {
   const columns = options.columns ?? file.schema.fields.map((field) => field.name);
   for (const column of columns) checkColumn(file, column);
-  const { timeRange } = options;
+  const { timeRange, anyOf } = options;
   const time = timeRange === undefined ? undefined : timeColumn(file, timeRange.column);
+  const key = anyOf && file.columns.get(anyOf.column);
+  const keyValues = key === undefined ? undefined : comparableValues(key, anyOf!.values);
   const rowGroups: number[] = [];
   const reads: ByteRange[][] = [];
   let [rows, bytes] = [0, 0];
   file.rowGroups.forEach((group, index) => {
     if (group.rows === 0) return;
     if (time !== undefined && !mightContain(time, group.rows, group.columns.get(time.name)!.statistics, timeRange!.range)) return;
+    if (keyValues !== undefined && !mightHaveAny(group.columns.get(key!.name)!.statistics, keyValues)) return;
     const ranges = coalesce(columns.map((column) => group.columns.get(column)!));
     rowGroups.push(index);
     reads.push(ranges);

@@ -62,6 +62,23 @@ export function mightContain(column: ColumnType, rows: number, { nullCount, stor
   return stored === undefined || mightMeet(column, stored, range);
 }
 
+/** Values as bounds of the column are; undefined for a type whose bounds are not compared with values. */
+export function comparableValues({ type, physical }: ColumnType, values: readonly (bigint | string)[]): (bigint | Uint8Array)[] | undefined {
+  const isText = DataType.isUtf8(type) || DataType.isLargeUtf8(type);
+  if (!isText && !(DataType.isInt(type) && (physical === physicalType.int32 || physical === physicalType.int64))) return undefined;
+  if (values.some((value) => typeof value !== (isText ? 'string' : 'bigint'))) return undefined;
+  return isText ? values.map((value) => Buffer.from(value as string)) : (values as bigint[]);
+}
+
+/** False only when no row of the chunk has any of these values. */
+export function mightHaveAny({ min, max }: ColumnStatistics, values: readonly (bigint | Uint8Array)[]): boolean {
+  if (min === undefined || max === undefined) return true;
+  return values.some((value) =>
+    value instanceof Uint8Array
+      ? Buffer.compare(value, min as Uint8Array) >= 0 && Buffer.compare(value, max as Uint8Array) <= 0
+      : value >= (min as bigint | number) && value <= (max as bigint | number));
+}
+
 /** True only when every row of the chunk is in the range, as far as its statistics are right. */
 export function isWithin(column: ColumnType, { nullCount, stored }: ColumnStatistics, range: TimeRange): boolean {
   if (nullCount !== 0n || stored === undefined) return false;
