@@ -8,6 +8,7 @@ import { NotMaterializedError } from './errors.ts';
 import type { ReadContext, ReadFacts } from './read.ts';
 import type { ReadRequest } from './request.ts';
 import { partsOf, rangeText, type StoredRoad } from './stored-road.ts';
+import { rateText, type Throughputs, workKinds } from './throughput.ts';
 
 export interface Explanation {
   /** Some lines of text. */
@@ -25,6 +26,8 @@ export interface Explanation {
     readonly stored: { readonly version: number; readonly computedAt: string; readonly sourceVersion: string } | undefined;
     /** Mode hybrid: all roads, with what they would cost in milliseconds, and why each is open or not. */
     readonly roads: readonly WeighedRoad[] | undefined;
+    /** Mode hybrid: what work has cost here, or is taken to cost where none was measured. */
+    readonly throughputs: Throughputs | undefined;
     /** What would be read on that road. */
     readonly scan: ScanPlan | undefined;
   };
@@ -37,6 +40,7 @@ export async function explanationOf(request: ReadRequest, facts: ReadFacts, cont
   const road = chosen.stored;
   const range = road !== undefined && road.kind !== 'none' ? road.range : request.range;
   const asOfUs = road !== undefined && road.kind !== 'none' ? road.asOfUs : request.asOfUs;
+  const isWeighed = request.mode === 'hybrid' && request.definition.kind !== 'written';
   const decision: Explanation['decision'] = {
     featureSet: request.definition.name,
     mode: request.mode,
@@ -53,7 +57,8 @@ export async function explanationOf(request: ReadRequest, facts: ReadFacts, cont
       computedAt: new Date(stored.computedAtMs).toISOString(),
       sourceVersion: stored.facts.sourceVersion,
     },
-    roads: request.mode === 'hybrid' && request.definition.kind !== 'written' ? facts.decision.roads : undefined,
+    roads: isWeighed ? facts.decision.roads : undefined,
+    throughputs: isWeighed ? facts.decided.throughputs : undefined,
     scan,
   };
   return { text: textOf(decision, request), decision };
@@ -139,6 +144,9 @@ function textOf(decision: Explanation['decision'], request: ReadRequest): string
   for (const { road, open, stale, costMs, reasons } of decision.roads ?? []) {
     const cost = costMs === undefined ? '' : `, ${costText({ costMs })}`;
     lines.push(`  road     ${road}: ${open ? `open${stale ? ', stale' : ''}` : 'closed'}${cost} (${reasons.join('; ')})`);
+  }
+  if (decision.throughputs !== undefined) {
+    for (const kind of workKinds) lines.push(`  speed    ${kind}: ${rateText(decision.throughputs[kind])}`);
   }
   const { scan } = decision;
   if (scan !== undefined) {

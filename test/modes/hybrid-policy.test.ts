@@ -3,11 +3,14 @@
  * a side fails, somebody says so.
  */
 import assert from 'node:assert/strict';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { ArgumentError, FeatureStore, type OpenOptions, StaleError, tablesEqual, writeTable } from '../../src/index.ts';
-import { customerSet, projectFolder, transactions, transactionTable } from './support.ts';
+import { ArgumentError, type FeatureOptions, FeatureStore, type OpenOptions, StaleError, tablesEqual, writeTable } from '../../src/index.ts';
+import { leaseMs } from '../../src/modes/policy/lease.ts';
+import { customerSet, projectFolder, randomOf, transactions, transactionTable } from './support.ts';
 
 const set = 'customer_demographics';
 const plainSet = customerSet.replace(/ {4}windows.*\n/, '');
@@ -140,6 +143,54 @@ test('a background failure fails no read; it is logged, told by status, and trie
   rmSync(join(folder, 'data/feature_store', set, 'tiles'));
   await readUntilStored(store, set, 2_000);
   assert.doesNotMatch((await stateOf(store)).detail.join('\n'), /failed/);
+  await store.close();
+});
+
+test('a process that dies at it: others answer meanwhile, and take over when its lease is old', async (t) => {
+  const { store, open, folder, clock } = await shop(t);
+  const sound = await store.getFeatures(set, { mode: 'virtualized' });
+  const place = join(folder, 'data/feature_store', set);
+  // Until one is killed before it was done.
+  for (let round = 0; ; round++) {
+    const child = fork(new URL('./background-child.js', import.meta.url), [folder, String(clock.nowMs)], { stdio: 'ignore' });
+    const exited = once(child, 'exit');
+    await once(child, 'message');
+    while (!existsSync(join(place, '_lease/0000000001.json'))) await pause();
+    child.kill('SIGKILL');
+    await exited;
+    if ((await stateOf(store)).state !== 'fresh') break;
+    assert.ok(round < 20, 'never killed in time');
+    rmSync(place, { recursive: true });
+  }
+  for (let i = 0; i < 40; i++) assert.ok(tablesEqual((await store.getFeatures(set)).table, sound.table));
+  assert.equal((await stateOf(store)).state, 'never materialized', 'the dead process holds the lease');
+  await store.close();
+  clock.nowMs += leaseMs;
+  const later = await open();
+  await readUntilStored(later);
+  assert.ok(tablesEqual((await later.getFeatures(set)).table, sound.table));
+  clock.nowMs += 2 * 86_400_000;
+  await later.vacuum(set, { retentionMs: 0 });
+  const left = readdirSync(place, { recursive: true, encoding: 'utf8' }).filter((path) => /_(staged|superseded)\/./.test(path) || path.endsWith('.tmp'));
+  assert.deepEqual(left, []);
+  await later.close();
+});
+
+test('whatever the background does meanwhile, hybrid is as fresh as the source, and the same table', async (t) => {
+  const { store, source, append } = await shop(t, { sets: customerSet });
+  const random = randomOf(11);
+  let changes = 0;
+  for (let step = 0; step < 120; step++) {
+    if (random() < 0.1) await append(100 + step);
+    else if (random() < 0.03) await writeTable(source, transactionTable(transactions(10_000, step)), { format: 'parquet', mode: 'overwrite' });
+    const asked: FeatureOptions = random() < 0.5 ? {} : { timeRange: '30d', asOf: '1970-03-20T07:00:00Z' };
+    const [hybrid, virtualized] = await Promise.all([store.getFeatures(set, asked), store.getFeatures(set, { ...asked, mode: 'virtualized' })]);
+    assert.equal(hybrid.sourceVersion, virtualized.sourceVersion);
+    assert.equal(hybrid.stale, false);
+    assert.ok(tablesEqual(hybrid.table, virtualized.table), `step ${step}: ${hybrid.reasons.join('; ')}`);
+    changes += hybrid.reasons.join().includes('nothing is stored') ? 0 : 1;
+  }
+  assert.ok(changes > 0, 'something was stored on the way');
   await store.close();
 });
 
