@@ -163,3 +163,15 @@ test('who looked long ago does not get a number that others have come to and gon
   assert.equal(await put(1), false, 'it was deleted, but there is a higher one');
   assert.equal((await readNewest(bytes, 'x')).number, 3);
 });
+
+test('what a process that died has left is deleted, once nobody can be at it', async () => {
+  let nowMs = 1_000_000;
+  const bytes = memoryBytes(() => nowMs);
+  const names = async (): Promise<string[] | undefined> => bytes.names('x');
+  await bytes.writeNew('x/.0000000001.json.a.tmp', new Uint8Array(1));
+  await tryPutAfter(bytes, 'x', 0, new Uint8Array(1));
+  assert.deepEqual(await names(), ['.0000000001.json.a.tmp', '0000000001.json']);
+  nowMs += 61_000;
+  await tryPutAfter(bytes, 'x', 1, new Uint8Array(1));
+  assert.deepEqual(await names(), ['0000000002.json']);
+});

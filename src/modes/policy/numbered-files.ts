@@ -35,10 +35,25 @@ export async function readNewest(bytes: Bytes, folder: string): Promise<Numbered
 export async function tryPutAfter(bytes: Bytes, folder: string, number: number, content: Uint8Array): Promise<boolean> {
   const name = nameOf(number + 1);
   if (!(await bytes.putIfAbsent(joinPath(folder, name), content))) return false;
-  const names = await fileNames(bytes, folder);
+  const all = (await bytes.names(folder)) ?? [];
+  const names = all.filter((each) => fileName.test(each));
   for (const older of names.slice(0, -1)) await bytes.delete(joinPath(folder, older));
+  await forget(bytes, folder, name, all.filter((each) => each.endsWith('.tmp')));
   // Whoever looked long ago may have put a number that others have come to and gone from: a higher one is there.
   return names.at(-1) === name;
+}
+
+/** No file is so long in being put. */
+const putNsMax = 60_000_000_000n;
+
+/** Deletes what processes that died while they put a file have left, which are much older than one that was just put. */
+async function forget(bytes: Bytes, folder: string, name: string, temporary: readonly string[]): Promise<void> {
+  if (temporary.length === 0) return;
+  const put = await bytes.stat(joinPath(folder, name));
+  for (const each of temporary) {
+    const left = await bytes.stat(joinPath(folder, each));
+    if (put && left && put.modifiedNs - left.modifiedNs > putNsMax) await bytes.delete(joinPath(folder, each));
+  }
 }
 
 async function fileNames(bytes: Bytes, folder: string): Promise<string[]> {
