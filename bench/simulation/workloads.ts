@@ -116,7 +116,7 @@ export function watchingAdversary(what: 'rewrites' | 'leaves', eventsMax: number
 /** All of them; `size` 1 is a test's, 10 a bench's. */
 export function workloads(size: number, random: () => number): Workload[] {
   return [
-    steadyHotSet(8_000 * size, random),
+    steadyHotSet(32_000 * size, random),
     driftingHotSet(600 * size, random),
     oneScan(40 * size, 1, random),
     oneScan(20 * size, 4, random),

@@ -2,6 +2,7 @@
  * A toy world for the policy: feature sets whose sources grow and are rewritten, and a machine whose costs nobody has told the
  * policy. Time is a number, and work takes as long as the machine says.
  */
+import { materialized } from '../../src/modes/policy/road-work.ts';
 import { expectedMs, type Throughputs, type Work } from '../../src/modes/throughput.ts';
 
 /** What happens to one set at one time. */
@@ -34,7 +35,7 @@ export const machine: Throughputs = {
   features: { readNs: 400_000, fileNs: 300_000, rowNs: 25, byteNs: 0.8, observations: 0 },
   tiles: { readNs: 800_000, fileNs: 500_000, rowNs: 140, byteNs: 0.7, observations: 0 },
   source: { readNs: 2_000_000, fileNs: 200_000, rowNs: 130, byteNs: 0.4, observations: 0 },
-  materialize: { readNs: 30_000_000, fileNs: 900_000, rowNs: 280, byteNs: 0.6, observations: 0 },
+  materialize: { readNs: 40_000_000, fileNs: 900_000, rowNs: 250, byteNs: 35, observations: 0 },
 };
 
 export const truthMs = (work: readonly Work[]): number => expectedMs(work, machine);
@@ -44,6 +45,10 @@ const bytesPerEntity = 48;
 const rowsPerFile = 1_000_000;
 
 const work = (kind: Work['kind'], rows: number, width: number): Work => ({ kind, rows, bytes: rows * width, files: Math.max(1, Math.ceil(rows / rowsPerFile)) });
+
+/** Reads rows, and writes a row for each entity and for each of its tiles. */
+const tilesPerEntity = 30;
+const materializing = (rows: number, entities: number): Work => materialized(rows, entities + Math.min(rows, entities * tilesPerEntity));
 
 /** What there is to do on each road when `stored` is what was materialized of a source. */
 export interface Works {
@@ -58,14 +63,14 @@ export function worksOf({ entities }: SetSize, now: SourceState, stored: SourceS
   const fresh = [work('features', entities, bytesPerEntity)];
   const source = [work('source', now.rows, bytesPerRow)];
   if (stored === undefined || stored.rewrites !== now.rewrites) {
-    return { fresh, source, materialize: [work('materialize', now.rows + entities, bytesPerRow)] };
+    return { fresh, source, materialize: [materializing(now.rows, entities)] };
   }
   const news = now.rows - stored.rows;
   return {
     fresh,
     source,
     merged: [work('tiles', entities, bytesPerEntity), work('source', news, bytesPerRow)],
-    materialize: [work('materialize', news + entities, bytesPerRow)],
+    materialize: [materializing(news, entities)],
   };
 }
 

@@ -14,7 +14,10 @@
 export const workKinds = ['features', 'tiles', 'source', 'materialize'] as const;
 export type WorkKind = (typeof workKinds)[number];
 
-/** A stretch of work of one kind, after pruning. `materialize` counts the rows of the source that are read for it. */
+/**
+ * A stretch of work of one kind, after pruning. Of `materialize`, rows are those that are read of the source, and bytes those that
+ * are written.
+ */
 export interface Work {
   readonly kind: WorkKind;
   readonly rows: number;
@@ -36,10 +39,10 @@ export type Throughputs = Readonly<Record<WorkKind, Rates>>;
 
 /** Before the first measurement: the order of magnitude on a small machine of 2024 (two cores, local disk). */
 export const defaultThroughputs: Throughputs = {
-  features: { readNs: 300_000, fileNs: 200_000, rowNs: 10, byteNs: 0.4, observations: 0 },
-  tiles: { readNs: 500_000, fileNs: 300_000, rowNs: 80, byteNs: 0.5, observations: 0 },
-  source: { readNs: 1_000_000, fileNs: 300_000, rowNs: 40, byteNs: 0.5, observations: 0 },
-  materialize: { readNs: 20_000_000, fileNs: 500_000, rowNs: 120, byteNs: 1, observations: 0 },
+  features: { readNs: 400_000, fileNs: 200_000, rowNs: 10, byteNs: 0.4, observations: 0 },
+  tiles: { readNs: 1_500_000, fileNs: 500_000, rowNs: 100, byteNs: 0.5, observations: 0 },
+  source: { readNs: 2_000_000, fileNs: 500_000, rowNs: 50, byteNs: 0.5, observations: 0 },
+  materialize: { readNs: 60_000_000, fileNs: 500_000, rowNs: 90, byteNs: 25, observations: 0 },
 };
 
 /** What the work is expected to cost, in milliseconds. Parts that are done one after the other add up. */
@@ -50,7 +53,7 @@ export function expectedMs(work: readonly Work[], throughputs: Throughputs): num
 const rateNames = ['readNs', 'fileNs', 'rowNs', 'byteNs'] as const;
 
 /** How far the first observations of a kind move it, and all later ones: defaults may be wrong by much, measurements are not. */
-const [firstReach, laterReach] = [Math.log(64), Math.log(2)];
+const [firstReach, laterReach] = [Math.log(16), Math.log(2)];
 const firstObservations = 3;
 /** The weight of an observation once there are many: machines change. */
 const stepMin = 1 / 8;
@@ -74,13 +77,27 @@ export function learned(throughputs: Throughputs, work: readonly Work[], elapsed
   for (const kind of workKinds) {
     if (next[kind].observations === 0) next[kind] = scaled(next[kind], rateNames.map(() => pullOf(surprise, observations)));
   }
+  const slowness = expectedMs(work, next) / expectedMs(work, defaultThroughputs);
+  for (const kind of roadKinds) if (next[kind].observations > 0 && work.every((part) => part.kind !== kind)) next[kind] = faded(next[kind], kind, slowness);
   return next;
+}
+
+/** Kinds that reads choose among; what it costs to materialize is seen whenever it is done. */
+const roadKinds = ['features', 'tiles', 'source'] as const;
+
+/** How much of what speaks against a kind is forgotten when another is observed. */
+const fading = 0.02;
+
+/** Rates that lie above what they would be by default on a machine so slow, a little nearer to that. */
+function faded(rates: Rates, kind: WorkKind, slowness: number): Rates {
+  const excess = rateNames.map((name) => Math.log(rates[name] / (defaultThroughputs[kind][name] * slowness)));
+  return scaled(rates, excess.map((each) => -fading * Math.max(0, each)));
 }
 
 /** How far an observation moves an estimate that comes from so many, on a scale of logarithms. */
 function pullOf(surprise: number, observations: number): number {
   const reach = observations < firstObservations ? firstReach : laterReach;
-  return Math.max(stepMin, 1 / (observations + 1)) * Math.max(-reach, Math.min(reach, surprise));
+  return Math.max(stepMin, 1 / (observations + 2)) * Math.max(-reach, Math.min(reach, surprise));
 }
 
 function scaled(rates: Rates, logFactors: readonly number[]): Rates {

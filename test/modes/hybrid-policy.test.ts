@@ -17,10 +17,10 @@ const plainSet = customerSet.replace(/ {4}windows.*\n/, '');
 const otherSet = `${plainSet.replace(/^feature_sets:\n/, '').replace(set, 'other')}`;
 
 /** A hybrid project with one source; the clock stands where the test puts it. */
-async function shop(t: TestContext, { settings = '', sets = plainSet, ...options }: OpenOptions & { settings?: string; sets?: string } = {}) {
+async function shop(t: TestContext, { settings = '', sets = plainSet, rows = 20_000, ...options }: OpenOptions & { settings?: string; sets?: string; rows?: number } = {}) {
   const folder = projectFolder(t, { 'config/global.yaml': `feature_store:\n  mode: hybrid\n${settings}`, 'config/feature_sets.yaml': sets });
   const source = join(folder, 'data/silver/transactions');
-  await writeTable(source, transactionTable(transactions(20_000)), { format: 'parquet', mode: 'error' });
+  await writeTable(source, transactionTable(transactions(rows)), { format: 'parquet', mode: 'error' });
   const clock = { nowMs: Date.UTC(2024, 0, 1) };
   const lines: string[] = [];
   const open = (more: OpenOptions = {}): Promise<FeatureStore> =>
@@ -57,7 +57,7 @@ test('what reads keep paying for is materialized in the background, and then ans
 });
 
 test('new rows are merged, and added to what is stored once that pays', async (t) => {
-  const { store, append } = await shop(t);
+  const { store, append } = await shop(t, { rows: 200_000 });
   await store.materialize(set);
   await append(2);
   const merged = await store.getFeatures(set);
@@ -197,7 +197,7 @@ test('whatever the background does meanwhile, hybrid is as fresh as the source, 
 // ---- roads
 
 test('explain says what every road would cost, in words and as data', async (t) => {
-  const { store, append } = await shop(t, { backgroundMaterialization: false });
+  const { store, append } = await shop(t, { backgroundMaterialization: false, rows: 200_000 });
   await store.materialize(set);
   await append(2);
   const { text, decision } = await store.explain(set);

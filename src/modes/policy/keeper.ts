@@ -39,9 +39,11 @@ export interface KeeperOptions {
   readonly sweep: (nowMs: number) => Promise<void>;
 }
 
+/** Rows that were read of a source, and written as features and tiles. */
 export interface RowCounts {
-  readonly rows: number;
   readonly sourceRows: number;
+  readonly rows: number;
+  readonly tiles: number;
 }
 
 export interface StoredBytes {
@@ -127,7 +129,7 @@ export class PolicyKeeper {
   /** Takes note of a materialization that somebody asked for. */
   materialized(set: string, counts: RowCounts, elapsedMs: number): void {
     this.later(async () => {
-      this.learn(await this.stateOf(set), [materialized(counts.sourceRows + counts.rows)], elapsedMs);
+      this.learn(await this.stateOf(set), [materialized(counts.sourceRows, counts.rows + counts.tiles)], elapsedMs);
       await this.keepBudget();
     }, `the account of ${set}`);
   }
@@ -232,7 +234,7 @@ export class PolicyKeeper {
       state.damaged = false;
       state.trouble = undefined;
       if (counts === undefined) return;
-      this.learn(state, [materialized(counts.sourceRows + counts.rows)], ending.elapsedMs);
+      this.learn(state, [materialized(counts.sourceRows, counts.rows + counts.tiles)], ending.elapsedMs);
       log(`${set}: materialized in the background, ${counts.sourceRows} source rows in ${Math.round(ending.elapsedMs)} ms`);
       await this.keepBudget();
     }

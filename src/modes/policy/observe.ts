@@ -7,7 +7,7 @@ import { evictedVersion, type FeatureTables, readStored } from '../storage.ts';
 import type { Road } from '../decide.ts';
 import type { Work } from '../throughput.ts';
 import type { KeeperOptions, PolicyKeeper, SeenRead, StoredBytes } from './keeper.ts';
-import { featuresWork, materializeWork, planWork } from './road-work.ts';
+import { bytesOf, featuresWork, materializeWork, planWork } from './road-work.ts';
 
 /** A hybrid read by what work costs here, which the keeper hears of. */
 export async function readAndObserve(request: ReadRequest, context: ReadContext, keeper: PolicyKeeper): Promise<FeatureAnswer> {
@@ -35,11 +35,8 @@ async function seenRead(request: ReadRequest, context: ReadContext, facts: ReadF
     damaged,
     // A few entities are found without going through all rows, and a second try is no measure of the first.
     isTypical: request.entities === undefined && !damaged,
-    price: async (): Promise<Work> => {
-      const sourceRows = stored?.facts.sourceRows ?? (source === undefined ? 0 : (await source.plan({ columns: [] })).rowsTotal);
-      // Nothing can be added to what is damaged.
-      return materializeWork(damaged ? { ...facts, merge: undefined } : facts, sourceRows, entities);
-    },
+    // Nothing can be added to what is damaged.
+    price: () => materializeWork(request, damaged ? { ...facts, merge: undefined } : facts, entities),
   };
   // Finished rows were read, and nobody looked further: nor does this.
   if (road === 'stored' && facts.work === undefined && stored !== undefined) {
@@ -56,8 +53,7 @@ async function seenRead(request: ReadRequest, context: ReadContext, facts: ReadF
 function wholeSource({ stored, source }: ReadFacts): readonly Work[] | undefined {
   if (stored === undefined || 'error' in source) return undefined;
   const files = source.files ?? [];
-  const bytes = files.reduce((sum, { size }) => sum + size, 0);
-  return [{ kind: 'source', rows: stored.facts.sourceRows, bytes, files: files.length }];
+  return [{ kind: 'source', rows: stored.facts.sourceRows, bytes: bytesOf(files), files: files.length }];
 }
 
 /** A set of a store. */

@@ -4,7 +4,7 @@
  *
  * A road that cannot be planned, since a file of it is damaged or gone, has no work: whoever walks it meets the error and says so.
  */
-import type { ReadableTable, ScanOptions, ScanPlan, Snapshot } from '../../store/table.ts';
+import type { ReadableTable, ScanOptions, ScanPlan, Snapshot, SnapshotFile } from '../../store/table.ts';
 import { type AnswerPlan, sourceScan, spanOf, tileColumn } from '../compute.ts';
 import type { Road } from '../decide.ts';
 import { edgePasses, type MergeRoad, planMerge } from '../merge.ts';
@@ -36,19 +36,40 @@ export async function planWork(request: ReadRequest, seen: RoadsSeen, tables: Pi
   return { roads: { ...(stored && { stored }), ...(merged && { merged }), ...(source && { source }) }, fresh };
 }
 
-/** What it takes to materialize the set now, in rows: those that are read, and those of the features that are written anew. */
-export function materializeWork({ stored, source, merge }: RoadsSeen, sourceRows: number, entities: number): Work {
-  const files = 'error' in source ? [] : (source.files ?? []);
-  const bytesOf = (counts: (id: string) => boolean): number => files.reduce((sum, { id, size }) => sum + (counts(id) ? size : 0), 0);
-  const all = bytesOf(() => true);
+/** What it takes to materialize the set now: the rows that are read, and those of features and tiles that are written. */
+export async function materializeWork({ definition }: ReadRequest, { stored, source, merge }: RoadsSeen, entities: number): Promise<Work> {
+  if ('error' in source) return materialized(0, 0);
+  const rowsTotal = stored?.facts.sourceRows ?? (await source.plan({ columns: [] })).rowsTotal;
+  const files = source.files ?? [];
+  const news = isMerge(merge) ? files.filter(({ id }) => merge.change.added.has(id)) : files;
+  const all = bytesOf(files);
   // As many of its rows are new as of its bytes.
-  const share = isMerge(merge) && all > 0 ? bytesOf((id) => merge.change.added.has(id)) / all : 1;
-  return materialized(sourceRows * share + (stored?.features.rows ?? entities));
+  const rows = all === 0 ? rowsTotal : rowsTotal * (bytesOf(news) / all);
+  const written = stored?.features.rows ?? entities;
+  const tiles = definition.kind === 'aggregated' && definition.timestamp !== undefined ? await tileCount(definition, source, news) : 0;
+  return materialized(rows, written + expectedDistinct(rows, written * tiles));
 }
 
-/** Work of materializing that goes through so many rows. */
-export function materialized(rows: number): Work {
-  return { kind: 'materialize', rows: Math.round(rows), bytes: 0, files: 1 };
+/** Work of materializing that reads and writes so many rows. */
+export function materialized(rowsRead: number, rowsWritten: number): Work {
+  return { kind: 'materialize', rows: Math.round(rowsRead), bytes: Math.round(rowsWritten) * bytesWritten, files: 1 };
+}
+
+/** Of a row of features or tiles, about. */
+const bytesWritten = 32;
+
+/** How many of so many places are taken, once each row has taken one by chance. */
+function expectedDistinct(rows: number, places: number): number {
+  return places === 0 ? 0 : places * -Math.expm1(-rows / places);
+}
+
+/** How many tiles lie between the first event of some files and the last. */
+async function tileCount({ timestamp, tileUs }: ReadRequest['definition'], source: Snapshot, files: readonly SnapshotFile[]): Promise<number> {
+  const spans = await source.only?.(new Set(files.map(({ id }) => id))).timeSpans?.(timestamp!);
+  const bounds = [...(spans?.values() ?? [])].flatMap(({ firstUs, lastUs }) => (firstUs === undefined || lastUs === undefined ? [] : [firstUs, lastUs]));
+  if (bounds.length === 0) return 1;
+  const [first, last] = bounds.reduce(([low, high], bound) => [bound < low! ? bound : low!, bound > high! ? bound : high!], [bounds[0]!, bounds[0]!]);
+  return Number((last! - first!) / tileUs) + 1;
 }
 
 /** Reading rows that are stored as they are asked for. */
@@ -60,9 +81,12 @@ export function featuresWork(rows: number, bytes: number, files: number): Work {
 export function survivingShare(before: Snapshot | undefined, now: Snapshot): number {
   if (before?.files === undefined || before.version === now.version) return 1;
   const still = new Set(now.files?.map(({ id }) => id));
-  const bytes = (files: NonNullable<Snapshot['files']>): number => files.reduce((sum, { size }) => sum + size, 0);
-  const all = bytes(before.files);
-  return all === 0 ? 1 : bytes(before.files.filter(({ id }) => still.has(id))) / all;
+  const all = bytesOf(before.files);
+  return all === 0 ? 1 : bytesOf(before.files.filter(({ id }) => still.has(id))) / all;
+}
+
+export function bytesOf(files: readonly SnapshotFile[]): number {
+  return files.reduce((sum, { size }) => sum + size, 0);
 }
 
 export function isMerge(merge: RoadsSeen['merge']): merge is MergeRoad {
