@@ -80,30 +80,6 @@ export async function answerFromSource(
   });
 }
 
-/** Computes an answer by merging tiles. Every bound of every part lies on the tile grid, or beyond the newest event. */
-export async function answerFromTiles(
-  tiles: Snapshot,
-  sourceSchema: Schema,
-  plan: AnswerPlan,
-  options: RunOptions,
-): Promise<Table> {
-  const plans = plan.parts.map((part) => groupByPlan(plan.definition, { ...part, range: undefined }, plan.entities));
-  const whole = spanOf(plan.parts.map((part) => part.range));
-  const scan: ScanOptions = {
-    ...(whole !== undefined && { timeRange: { column: tileColumn, range: whole } }),
-    ...(options.signal !== undefined && { signal: options.signal }),
-  };
-  const stateOptions = plan.parts.map((part) => tileOptions(part.range));
-  const rowsExpected = (await tiles.plan(scan)).rows;
-  const run = createAggregations(plans, sourceSchema, { ...defined(options), rowsExpected });
-  try {
-    await feed({ snapshot: tiles, scan, phase: 'reading tiles' }, (batch) => run.addStates(batch, stateOptions));
-    return joinParts((await run.finish()).map(oneBatch), plan);
-  } finally {
-    await run.close();
-  }
-}
-
 /** Aggregates the rows of a pass by all plans at once; gives what `answer` makes of it and of the number of rows. */
 export async function aggregateRows<Answer>(
   pass: Pass,
@@ -151,10 +127,6 @@ export async function aggregatePass(
     rows,
     rowsWithNullKey: aggregations.counters[0]!.rowsDroppedNullKey,
   }));
-}
-
-function tileOptions(range: TimeRange | undefined): { tileColumn: string; tileRange?: TimeRange } {
-  return range === undefined ? { tileColumn } : { tileColumn, tileRange: range };
 }
 
 /** The plan of one part over source rows. */

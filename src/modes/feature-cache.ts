@@ -1,14 +1,15 @@
 /**
- * Features that were read, kept in memory column by column: what is served again need not be decoded again.
+ * Stored rows that were read, kept in memory column by column: what is served again need not be decoded again.
  *
  *   all rows       the columns asked for are read whole, and kept
  *   a few of them  only the row groups that may have them are read, until as many rows were read so as there are: rent until
  *                  you would have bought. Then the columns are kept, and entities are found by halving
+ *   edges          rows of the source in a tile that a range cuts: the next read will cut it elsewhere
  *
  * Law: a table is what a read of that version gives. Of each table the newest version that was read is kept; tables that were
  * not asked for the longest go first.
  */
-import { type Data, DataType, Field, type RecordBatch, Schema, type Table } from '../arrow/arrow.ts';
+import { type Data, DataType, type Field, type RecordBatch, Schema, type Table } from '../arrow/arrow.ts';
 import { canonicalTable, tableOfColumns } from '../arrow/canonical.ts';
 import type { Literal } from '../arrow/expression.ts';
 import { pickRows } from '../arrow/rows.ts';
@@ -19,6 +20,8 @@ import type { EntityFilter } from './entities.ts';
 interface Kept {
   readonly version: string;
   readonly columns: Map<string, { readonly field: Field; readonly data: Data }>;
+  /** By the start of the tile. */
+  readonly edges: Map<bigint, Table>;
   bytes: number;
   /** Rows that were read for the sake of a few. */
   rowsRented: number;
@@ -27,6 +30,12 @@ interface Kept {
 interface Signal {
   readonly signal?: AbortSignal;
 }
+
+/** About what a value takes. */
+const bytesOfValue = 10;
+
+/** Tiles of a set whose rows are kept: those where its windows begin and end. */
+const edgesMax = 16;
 
 export class FeatureCache {
   /** By the table's name, the one asked for last at the end. */
@@ -79,9 +88,43 @@ export class FeatureCache {
     return canonicalColumns(rows, names);
   }
 
+  /** A part of the rows, at least those of the scan; `columns` are named in it. The batches may share memory with what is kept. */
+  async batches(table: Snapshot, scan: ScanOptions & { readonly columns: readonly string[] }): Promise<{ readonly rows: number; readonly batches: AsyncIterable<RecordBatch> | Iterable<RecordBatch> }> {
+    const { rows, rowsTotal } = await table.plan(scan);
+    const kept = this.keptOf(table);
+    const isKept = scan.columns.every((name) => kept.columns.has(name));
+    if (!isKept) {
+      kept.rowsRented += rows;
+      const wouldTake = rowsTotal * scan.columns.length * bytesOfValue;
+      if (kept.rowsRented <= rowsTotal || wouldTake > this.bytesMax / 2) return { rows, batches: table.scan(scan) };
+    }
+    const { batches } = await this.columns(table, scan.columns, scan.signal === undefined ? {} : { signal: scan.signal });
+    return { rows, batches };
+  }
+
+  /** Rows of the source that belong to a version of the features, in one tile. `read` reads them where they are not kept. */
+  async edge(features: Snapshot, tileStartUs: bigint, read: () => Promise<Table>): Promise<Table> {
+    const known = this.keptOf(features).edges.get(tileStartUs);
+    if (known !== undefined) return known;
+    const rows = await read();
+    const kept = this.keptOf(features);
+    const bytes = rows.batches.reduce((sum, batch) => sum + batch.data.byteLength, 0);
+    if (bytes <= this.bytesMax / 8) {
+      kept.edges.set(tileStartUs, rows);
+      kept.bytes += bytes;
+      const [oldest] = kept.edges.keys();
+      if (kept.edges.size > edgesMax && oldest !== undefined) {
+        kept.bytes -= kept.edges.get(oldest)!.batches.reduce((sum, batch) => sum + batch.data.byteLength, 0);
+        kept.edges.delete(oldest);
+      }
+      this.makeRoom();
+    }
+    return rows;
+  }
+
   private keptOf({ name, version }: Snapshot): Kept {
     let kept = this.kept.get(name);
-    if (kept?.version !== version) kept = { version, columns: new Map(), bytes: 0, rowsRented: 0 };
+    if (kept?.version !== version) kept = { version, columns: new Map(), edges: new Map(), bytes: 0, rowsRented: 0 };
     this.kept.delete(name);
     this.kept.set(name, kept);
     return kept;
@@ -93,6 +136,10 @@ export class FeatureCache {
       kept.columns.set(name, column);
       kept.bytes += column.data.byteLength;
     }
+    this.makeRoom();
+  }
+
+  private makeRoom(): void {
     let bytes = [...this.kept.values()].reduce((sum, each) => sum + each.bytes, 0);
     for (const [name, each] of this.kept) {
       if (bytes <= this.bytesMax) return;

@@ -18,7 +18,7 @@ import { checkTableFormat, openWritable } from '../store/tables.ts';
 import type { Progress, RunOptions } from './compute.ts';
 import { type Explanation, explanationOf } from './explain.ts';
 import { FeatureCache } from './feature-cache.ts';
-import { materialize, type MaterializeOutcome } from './materialize.ts';
+import { compactStored, materialize, type MaterializeOutcome } from './materialize.ts';
 import { type FeatureAnswer, gatherFacts, read, type ReadContext } from './read.ts';
 import { PolicyKeeper } from './policy/keeper.ts';
 import { readAndObserve, storedSetsOf } from './policy/observe.ts';
@@ -239,12 +239,11 @@ export class FeatureStore {
     return found;
   }
 
-  /** Puts the small files together that many writes have left of a set's features; answers stay. Undefined: there was nothing to gain. */
+  /** Puts the small files together that many writes have left of a set's tiles and features; answers stay. Undefined: there was nothing to gain. */
   async compact(name: string, options: { readonly signal?: AbortSignal } = {}): Promise<Compaction | undefined> {
     this.definition(name);
-    // Tiles are written anew as a whole, in files of full size.
     const { signal } = this.run(options.signal);
-    return this.tablesOf(name).features.compact(signal === undefined ? {} : { signal });
+    return compactStored(this.tablesOf(name), signal === undefined ? {} : { signal });
   }
 
   /** Deletes the files of versions that nobody reads any more, and what writers that died left behind. */

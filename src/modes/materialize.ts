@@ -12,7 +12,7 @@ import type { RecordBatch, Schema, Table } from '../arrow/arrow.ts';
 import { CommitConflictError } from '../base/errors.ts';
 import type { TimeRange } from '../base/time.ts';
 import { type FeatureSetDefinition, type StorageFormat, windowedOutputs } from '../config/definition.ts';
-import type { OwnTable, Snapshot, StagedFile } from '../store/table.ts';
+import type { Compaction, OwnTable, Snapshot, StagedFile } from '../store/table.ts';
 import type { Part, Progress, RunOptions } from './compute.ts';
 import { changeOf, coverageOf, type SourceChange } from './coverage.ts';
 import { type Addition, addUp, computeAll } from './increment.ts';
@@ -176,6 +176,7 @@ async function computeAndCommit(
     const facts: StoredFacts = {
       sourceVersion: source.version,
       definition: definitionDigest(definition),
+      computedAtMs: undefined,
       asOfUs: options.asOfUs ?? options.nowUs,
       range: rangeBefore(options.asOfUs),
       tilesVersion,
@@ -222,6 +223,33 @@ async function commitTiles(table: OwnTable, { schema, keep }: Tiles, add: readon
     if (result.kind === 'committed') return result.version;
   }
   throw new CommitConflictError(table.name, -1, 'other writers were always faster; try again');
+}
+
+/**
+ * Puts small files of both tables together. Readers of tiles are told by a features commit of the same rows; if somebody else
+ * commits features meanwhile, the tiles of theirs stand.
+ */
+export async function compactStored(tables: FeatureTables, options: { readonly signal?: AbortSignal }): Promise<Compaction | undefined> {
+  const ofFeatures = await tables.features.compact(options);
+  const stored = await readStored(tables, options.signal);
+  const { tilesVersion } = stored?.facts ?? {};
+  if (stored === undefined || tilesVersion === undefined) return ofFeatures;
+  const newest = await tables.tiles.snapshot(options);
+  if (newest.versionNumber !== tilesVersion) await takeBackTiles(tables, newest.schema, newest.versionNumber);
+  const ofTiles = await tables.tiles.compact(options);
+  if (ofTiles === undefined) return ofFeatures;
+  const { features, facts } = stored;
+  const result = await tables.features.commit({
+    readVersion: features.versionNumber,
+    kind: 'overwrite',
+    keep: { version: features.versionNumber, without: new Set() },
+    schema: features.schema,
+    add: [],
+    info: infoFromFacts({ ...facts, computedAtMs: stored.computedAtMs, tilesVersion: ofTiles.version }),
+  });
+  if (result.kind === 'conflict') await takeBackTiles(tables, newest.schema, ofTiles.version);
+  const sum = (count: (compaction: Compaction) => number): number => count(ofTiles) + (ofFeatures === undefined ? 0 : count(ofFeatures));
+  return { version: result.kind === 'committed' ? result.version : features.versionNumber, filesBefore: sum(({ filesBefore }) => filesBefore), filesAfter: sum(({ filesAfter }) => filesAfter) };
 }
 
 /** Makes the tiles of whoever was faster the newest again, so that vacuum finds those that nobody will name. */

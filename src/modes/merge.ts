@@ -9,15 +9,17 @@
  * Law: the answer is, bit for bit, that of all rows of the source. It is the engine's law of partial states, and that every row
  * comes in exactly once.
  */
-import type { RecordBatch, Schema, Table } from '../arrow/arrow.ts';
-import { oneBatch } from '../arrow/canonical.ts';
+import { type RecordBatch, type Schema, Table } from '../arrow/arrow.ts';
+import { canonicalTable, oneBatch } from '../arrow/canonical.ts';
 import type { Expression } from '../arrow/expression.ts';
-import type { TimeRange } from '../base/time.ts';
+import { floorDivide, type TimeRange } from '../base/time.ts';
 import { bothOf } from '../config/frame.ts';
 import type { FeatureSetDefinition } from '../config/definition.ts';
 import { type StateOptions, statesSchema } from '../engine/aggregation.ts';
 import { filterBatch } from '../engine/filter.ts';
+import { filterTimeRange } from '../engine/group-by.ts';
 import { type AggregationsRun, createAggregations } from '../engine/run.ts';
+import { memoryTable } from '../store/memory-table.ts';
 import type { ScanOptions, Snapshot } from '../store/table.ts';
 import {
   aggregateRows, type AnswerPlan, type Answered, defined, groupByPlan, joinParts, type Part, type Progress, type RunOptions, sourceScan, spanOf,
@@ -72,10 +74,13 @@ export function mergeText({ fromFeatures, parts, change, dirty }: MergeRoad): st
 }
 
 /** What a merging read reads: the tables as they are stored, and the source as it is now. */
-export interface MergeTables {
+export interface MergeTables extends StoredTables {
+  readonly source: Snapshot;
+}
+
+export interface StoredTables {
   readonly features: Snapshot;
   readonly tiles: Snapshot | undefined;
-  readonly source: Snapshot;
   /** The columns of the source that the definition uses. */
   readonly sourceSchema: Schema;
   readonly cache: FeatureCache;
@@ -108,7 +113,7 @@ export async function answerMerged(
 ): Promise<Answered> {
   const { change } = road;
   const stored = await storedStates(road, plan, tables, run);
-  const edges = await rowStates(edgePasses(road.parts, change, tables.source), plan, run, onProgress);
+  const edges = await rowStates(await keptEdges(edgePasses(road.parts, change, tables.source), road, plan, tables, run), plan, run, onProgress);
   const states = [...stored, ...edges.states];
   if (change.added.size === 0) {
     const parts = await mergeStates(plan, tables.sourceSchema, states, run, 'finish');
@@ -130,6 +135,13 @@ export async function answerMerged(
   });
 }
 
+/** The answer of a plan from tiles alone. Every bound of every part lies on the tile grid, or beyond the newest event. */
+export async function answerFromTiles(plan: AnswerPlan, tables: StoredTables, run: RunOptions): Promise<Table> {
+  const parts = plan.parts.map(({ range }): PartRoad => ({ tiles: range ?? 'all', rows: [] }));
+  const states = await storedStates({ parts, fromFeatures: false, dirty: [] }, plan, tables, run);
+  return joinParts(await mergeStates(plan, tables.sourceSchema, states, run, 'finish'), plan);
+}
+
 /** A pass over rows of the source, and the parts that it is for. */
 export interface RowPass {
   readonly snapshot: Snapshot;
@@ -143,6 +155,27 @@ export function edgePasses(parts: readonly PartRoad[], { kept }: SourceChange, s
   return unionOf(stretches.map(({ range }) => range)).map((stretch) => ({
     snapshot: source.only!(kept),
     parts: stretches.filter(({ range }) => range.startUs >= stretch.startUs && (stretch.endUs === undefined || range.startUs < stretch.endUs)),
+  }));
+}
+
+/** Passes whose rows are in memory, where a range cuts one tile; the others as they are. */
+async function keptEdges(passes: readonly RowPass[], road: MergeRoad, { definition }: AnswerPlan, tables: MergeTables, run: RunOptions): Promise<RowPass[]> {
+  const { tileUs, timestamp, filter } = definition;
+  // Rows that belong to a version of the features: that is so as long as none of their files is gone.
+  if (timestamp === undefined || road.dirty.length > 0) return [...passes];
+  return Promise.all(passes.map(async (pass): Promise<RowPass> => {
+    const range = spanOf(pass.parts.map((part) => part.range))!;
+    const tile = floorDivide(range.startUs!, tileUs) * tileUs;
+    if (range.endUs === undefined || range.endUs > tile + tileUs) return pass;
+    const whole = { startUs: tile, endUs: tile + tileUs };
+    const rows = await tables.cache.edge(tables.features, tile, async () => {
+      const { snapshot } = pass;
+      const scan = sourceScan(snapshot, { definition, parts: [{ outputs: definition.outputs, range: whole }] }, filter, run.signal);
+      const batches: RecordBatch[] = [];
+      for await (const batch of snapshot.scan(scan)) batches.push(...(await filterTimeRange(new Table([batch]), timestamp, whole)).batches);
+      return canonicalTable(snapshot.schema.select(scan.columns as never) as Schema, batches);
+    });
+    return { ...pass, snapshot: await memoryTable(pass.snapshot.name, rows).snapshot() };
   }));
 }
 
@@ -176,7 +209,7 @@ export function statesFor(table: Table, parts: readonly unknown[], part: number)
 }
 
 /** The states that are stored: those beside the features, and tiles. */
-export async function storedStates(road: MergeRoad, plan: AnswerPlan, tables: MergeTables, run: RunOptions): Promise<StateSource[]> {
+export async function storedStates(road: Pick<MergeRoad, 'parts' | 'fromFeatures' | 'dirty'>, plan: AnswerPlan, tables: StoredTables, run: RunOptions): Promise<StateSource[]> {
   const signal = run.signal === undefined ? {} : { signal: run.signal };
   const sources: StateSource[] = [];
   if (road.fromFeatures) {
@@ -192,10 +225,10 @@ export async function storedStates(road: MergeRoad, plan: AnswerPlan, tables: Me
     const range = spanOf(fromTiles.map(({ tiles }) => (tiles === 'all' ? undefined : tiles)));
     const columns = [...stateColumns(plan, fromTiles.map(({ part }) => part), tables.sourceSchema), tileColumn];
     const scan: ScanOptions = { columns, ...(range !== undefined && { timeRange: { column: tileColumn, range } }), ...signal };
-    const tiles = tables.tiles!;
+    const { rows, batches } = await tables.cache.batches(tables.tiles!, { ...scan, columns });
     sources.push({
-      rows: (await tiles.plan(scan)).rows,
-      batches: cleanTiles(tiles.scan(scan), road.dirty),
+      rows,
+      batches: cleanTiles(batches, road.dirty),
       options: road.parts.map((part) => (part.tiles === 'none' ? notThese : part.tiles === 'all' ? undefined : { tileColumn, tileRange: part.tiles })),
     });
   }
@@ -209,7 +242,7 @@ function stateColumns({ definition }: AnswerPlan, parts: readonly Part[], source
 }
 
 /** Tiles but for those that start in a dirty stretch. */
-export async function* cleanTiles(batches: AsyncIterable<RecordBatch>, dirty: readonly Stretch[]): AsyncGenerator<RecordBatch, void, void> {
+export async function* cleanTiles(batches: AsyncIterable<RecordBatch> | Iterable<RecordBatch>, dirty: readonly Stretch[]): AsyncGenerator<RecordBatch, void, void> {
   const isClean = cleanCondition(dirty);
   for await (const batch of batches) yield isClean === undefined ? batch : filterBatch(batch, isClean);
 }

@@ -12,12 +12,12 @@ import type { Mode } from '../config/definition.ts';
 import { filterBatch } from '../engine/filter.ts';
 import { filterTimeRange } from '../engine/group-by.ts';
 import type { ReadableTable, Snapshot } from '../store/table.ts';
-import { type AnswerPlan, answerFromSource, answerFromTiles, type RunOptions } from './compute.ts';
+import { type AnswerPlan, answerFromSource, type RunOptions } from './compute.ts';
 import { type Decision, type DecisionFacts, decide, dependsOnCosts } from './decide.ts';
 import { type EntityFilter, entityRows } from './entities.ts';
 import { changeOf } from './coverage.ts';
 import { NotMaterializedError, StaleError } from './errors.ts';
-import { answerMerged, type MergeRoad, mergeText, planMerge } from './merge.ts';
+import { answerFromTiles, answerMerged, type MergeRoad, mergeText, planMerge } from './merge.ts';
 import type { FeatureCache } from './feature-cache.ts';
 import { newestEventOf, newestOf } from './newest-event.ts';
 import { opaqueRows } from './opaque.ts';
@@ -254,9 +254,10 @@ async function readTiles(
   road: Exclude<StoredRoad, { kind: 'none' }>,
 ): Promise<Table> {
   const tiles = await context.tables.tiles.snapshot({ version: stored.facts.tilesVersion!, ...signalOf(request) });
-  const { sourceSchema } = stored.facts;
+  const { features, facts: { sourceSchema } } = stored;
   const plan = answerPlan(request, sourceSchema, road.range, road.asOfUs);
-  const table = await answerFromTiles(tiles, sourceSchema, plan, { ...context.run, signal: request.signal });
+  const tables = { features, tiles, sourceSchema, cache: context.tables.cache, entities: requestedEntities(request, sourceSchema) };
+  const table = await answerFromTiles(plan, tables, { ...context.run, signal: request.signal });
   return keepEntities(request, table);
 }
 

@@ -23,6 +23,8 @@ export interface StoredFacts {
   readonly sourceVersion: string;
   /** Digest of the definition that the rows were computed by. */
   readonly definition: string;
+  /** When the rows were computed; later commits may have moved them. Undefined: when they were committed. */
+  readonly computedAtMs: number | undefined;
   /** The instant that windows end at. */
   readonly asOfUs: bigint;
   /** Undefined: every row of the source counted, null event times too. */
@@ -61,7 +63,8 @@ export interface Stored {
 export async function readStored(tables: Pick<FeatureTables, 'features'>, signal?: AbortSignal): Promise<Stored | undefined> {
   const features = await tables.features.trySnapshot(signal === undefined ? {} : { signal });
   if (features === undefined || isEvicted(features)) return undefined;
-  return { features, facts: factsOf(features.info), computedAtMs: features.committedAtMs };
+  const facts = factsOf(features.info);
+  return { features, facts, computedAtMs: facts.computedAtMs ?? features.committedAtMs };
 }
 
 const known = new WeakMap<object, StoredFacts>();
@@ -106,6 +109,7 @@ export function infoFromFacts(facts: StoredFacts): Record<string, unknown> {
   return {
     sourceVersion: facts.sourceVersion,
     definition: facts.definition,
+    computedAtMs: facts.computedAtMs ?? null,
     asOfUs: String(facts.asOfUs),
     range: facts.range === undefined ? null : { startUs: textOf(facts.range.startUs), endUs: textOf(facts.range.endUs) },
     tilesVersion: facts.tilesVersion ?? null,
@@ -123,6 +127,7 @@ function factsFromInfo(info: Readonly<Record<string, unknown>>): StoredFacts {
   return {
     sourceVersion: String(info.sourceVersion),
     definition: String(info.definition),
+    computedAtMs: typeof info.computedAtMs === 'number' ? info.computedAtMs : undefined,
     asOfUs: bigintOf(info.asOfUs) ?? 0n,
     range: range === null || range === undefined ? undefined : rangeOf(bigintOf(range.startUs), bigintOf(range.endUs)),
     tilesVersion: typeof info.tilesVersion === 'number' ? info.tilesVersion : undefined,

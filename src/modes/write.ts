@@ -54,6 +54,7 @@ function factsOfWrite(definition: FeatureSetDefinition, schema: Schema): Record<
   return infoFromFacts({
     sourceVersion: 'written',
     definition: definitionDigest(definition),
+    computedAtMs: undefined,
     asOfUs: 0n,
     range: undefined,
     tilesVersion: undefined,

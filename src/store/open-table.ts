@@ -7,10 +7,9 @@ import { type Instant, parseInstant } from '../base/time.ts';
 import type { Bytes } from './bytes.ts';
 import { placeAt, type StorageOptions } from './bytes-at.ts';
 import { requestedSchema } from './data-files.ts';
-import { isOwnTable } from './own-table.ts';
 import { openStored } from './source.ts';
 import type { ScanOptions, ScanPlan, Snapshot } from './table.ts';
-import { openWritable, type TableFormat } from './tables.ts';
+import { kindOfTable, openWritable, type TableFormat } from './tables.ts';
 
 /** One version of a table. `timeRange` prunes what is read: rows outside may still come, as in every scan. */
 export interface OpenedTable {
@@ -72,8 +71,8 @@ export async function writeTable(path: string, table: Table, options: WriteTable
   if (!modes.includes(mode)) throw new ArgumentError('mode', `'${mode}' is not one of ${modes.join(', ')}${didYouMean(mode, modes)}`);
   const { bytes, name } = placeAt(path, { s3, env });
   const where = bytes.locate(name);
-  await refuseForeign(bytes, name);
-  const own = openWritable(bytes, name, format, partitionBy === undefined ? {} : { partitionBy: typeof partitionBy === 'string' ? [partitionBy] : partitionBy });
+  const found = await kindThere(bytes, name);
+  const own = openWritable(bytes, name, format ?? (found === 'delta' ? found : undefined), partitionBy === undefined ? {} : { partitionBy: typeof partitionBy === 'string' ? [partitionBy] : partitionBy });
   if (mode === 'error' && (await own.trySnapshot()) !== undefined) {
     throw new ArgumentError('path', `${where} is a table already; use mode: 'append' or 'overwrite'`);
   }
@@ -93,13 +92,15 @@ export async function writeTable(path: string, table: Table, options: WriteTable
   }
 }
 
-/** Files that others have put there would neither be seen by our log nor be ours to remove. */
-async function refuseForeign(bytes: Bytes, name: string): Promise<void> {
+/** The kind of table that is there. Files that others have put there would neither be seen by our log nor be ours to remove. */
+async function kindThere(bytes: Bytes, name: string): Promise<Awaited<ReturnType<typeof kindOfTable>>> {
   const where = bytes.locate(name);
   if ((await bytes.kind(name)) === 'file') throw new ArgumentError('path', `${where} is a file; give the path of a folder`);
-  if (await isOwnTable(bytes, name)) return;
+  const kind = await kindOfTable(bytes, name);
+  if (kind !== undefined) return kind;
   const names = ((await bytes.names(name)) ?? []).filter((entry) => entry !== '_staged');
   if (names.length > 0) {
     throw new ArgumentError('path', `${where} is no table of this library, and not empty (${names.slice(0, 3).join(', ')}); choose another folder`);
   }
+  return undefined;
 }

@@ -185,8 +185,8 @@ function validity(data: Data): ((row: number) => boolean) | undefined {
 function boundText(type: DataType, value: Bounds['min'], side: 'min' | 'max'): string | undefined {
   if (value === undefined) return undefined;
   if (value instanceof Uint8Array) return stringBound(new TextDecoder().decode(value), side);
-  if (DataType.isDate(type)) return instantBound(typeof value === 'number' ? BigInt(value) * dayUs : value * 1_000n, type.unit === 0);
-  if (DataType.isTimestamp(type)) return instantBound(microseconds(type, value as bigint, side), false);
+  if (DataType.isDate(type)) return instantBound(typeof value === 'number' ? BigInt(value) * dayUs : value * 1_000n, type.unit === 0 ? 'date' : 'zoneless');
+  if (DataType.isTimestamp(type)) return instantBound(microseconds(type, value as bigint, side), type.timezone ? 'zoned' : 'zoneless');
   if (typeof value === 'number' && !Number.isFinite(value)) return undefined;
   return String(value);
 }
@@ -205,10 +205,10 @@ function microseconds(type: Timestamp, value: bigint, side: 'min' | 'max'): bigi
 }
 
 /** Instants beyond the years 0000 to 9999 have no bound. */
-function instantBound(instantUs: bigint, dateOnly: boolean): string | undefined {
+function instantBound(instantUs: bigint, kind: 'date' | 'zoned' | 'zoneless'): string | undefined {
   const text = formatInstant(instantUs);
   if (!/^\d{4}-/.test(text)) return undefined;
-  return JSON.stringify(dateOnly ? text.slice(0, 10) : text);
+  return JSON.stringify({ date: text.slice(0, 10), zoned: text, zoneless: text.slice(0, -1) }[kind]);
 }
 
 const stringLengthMax = 32;

@@ -214,6 +214,7 @@ async function holds(t: TestContext, storageFormat: string, ending: string, seco
 }
 
 const replay = process.env.LAW_REPLAY === undefined ? {} : (JSON.parse(process.env.LAW_REPLAY) as { seed: number; path: string });
-const seconds = Number(process.env.LAW_SECONDS ?? 12);
+const seconds = Number(process.env.LAW_SECONDS ?? 8);
 test('the law of modes holds, Parquet', (t) => holds(t, 'parquet', 'parquet', seconds));
+test('the law of modes holds, Delta', (t) => holds(t, 'delta', 'parquet', seconds));
 test('the law of modes holds, ORC', (t) => holds(t, 'orc', 'orc', seconds));

@@ -24,6 +24,7 @@ const definition: FeatureSetDefinition = {
 const facts: StoredFacts = {
   sourceVersion: 'v1',
   definition: 'd',
+  computedAtMs: undefined,
   asOfUs: 100n * dayUs,
   range: undefined,
   tilesVersion: 0,

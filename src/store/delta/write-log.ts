@@ -1,0 +1,185 @@
+/**
+ * The log of a Delta table as a writer needs it: what the newest version is, what commits since some version did, and the one
+ * place where a version is made.
+ *
+ * Law: a version, once read, never changes. What was read before costs one look at the last known entry and one for the next.
+ */
+import { ArgumentError, DamagedFileError, NotFoundError, StorageError } from '../../base/errors.ts';
+import { formatInstant } from '../../base/time.ts';
+import { type Bytes, type FileState, isSameState, joinPath } from '../bytes.ts';
+import type { CommitFacts } from './conflict.ts';
+import { deletionVectorId } from './deletion-vector.ts';
+import type { AddFile, Metadata, Protocol, RemoveFile, Transaction } from './write-actions.ts';
+import { type Actions, decodeActions } from './write-decode.ts';
+import { type Content, contentOf, type DeltaEntry, encodeDeltaEntry } from './write-entry.ts';
+
+export const logFolder = '_delta_log';
+
+/** A version as it follows from the log. Never changed once made. */
+export interface DeltaVersion {
+  readonly version: number;
+  readonly protocol: Protocol;
+  readonly metaData: Metadata;
+  /** By path, as the log has it; in the order of the log. */
+  readonly files: ReadonlyMap<string, AddFile>;
+  /** Files that were removed, as far as the log still tells. */
+  readonly tombstones: ReadonlyMap<string, RemoveFile>;
+  readonly transactions: ReadonlyMap<string, Transaction>;
+  readonly content: Content;
+}
+
+/** What one entry of the log holds. */
+export interface DeltaCommit extends Actions {
+  readonly version: number;
+  /** When it differs, the table was deleted and made anew. */
+  readonly fileState: FileState;
+}
+
+export class DeltaLog {
+  private last: { readonly state: DeltaVersion; readonly head: FileState } | undefined;
+
+  constructor(
+    private readonly bytes: Bytes,
+    private readonly folder: string,
+    /** The table's, for messages. */
+    private readonly name: string,
+  ) {}
+
+  /** The newest version; undefined when there is none. */
+  async newest(): Promise<DeltaVersion | undefined> {
+    let known = this.last;
+    if (known !== undefined) {
+      const head = await this.bytes.stat(this.entryPath(known.state.version));
+      if (head === undefined || !isSameState(head, known.head)) known = undefined;
+    }
+    if (known === undefined) {
+      const last = await this.lastListed();
+      if (last === undefined) {
+        this.last = undefined;
+        return undefined;
+      }
+      known = await this.load(last);
+    }
+    for (;;) {
+      const next = await this.tryCommit(known.state.version + 1);
+      if (next === undefined) break;
+      known = { state: follow(known.state, next, this.name), head: next.fileState };
+    }
+    // A slower call must not take back what a faster one has found, unless the table was made anew.
+    const { last } = this;
+    if (last?.state.metaData.id !== known.state.metaData.id || last.state.version <= known.state.version) this.last = known;
+    return known.state;
+  }
+
+  async at(version: number): Promise<DeltaVersion> {
+    return this.last?.state.version === version ? this.last.state : (await this.load(version)).state;
+  }
+
+  /** The version that was the newest at a time. Throws NotFoundError when the table is younger. */
+  async versionAt(newest: DeltaVersion, timestampUs: bigint): Promise<number> {
+    let { version } = newest;
+    for (; ; version--) {
+      const commit = version < 0 ? undefined : await this.tryCommit(version);
+      if (commit === undefined) break;
+      const { committedAtMs } = contentOf(version, commit.commitInfo);
+      if (BigInt(committedAtMs) * 1_000n <= timestampUs) return version;
+      if (version > 0) continue;
+      throw new NotFoundError('version', `at ${formatInstant(timestampUs)}`, `${this.name} was first written at ${formatInstant(BigInt(committedAtMs) * 1_000n)}`);
+    }
+    throw new NotFoundError('version', `at ${formatInstant(timestampUs)}`, `the log of ${this.name} does not reach back so far`);
+  }
+
+  /** Undefined when there is no such entry. */
+  async tryCommit(version: number): Promise<DeltaCommit | undefined> {
+    const file = await this.bytes.open(this.entryPath(version));
+    if (file === undefined) return undefined;
+    try {
+      return decodeCommit(file.name, version, await file.read(0, file.size), file);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** False when another writer has this version. A put that fails may have happened, so it is tried once more. */
+  async tryAppend(entry: DeltaEntry): Promise<boolean> {
+    const path = this.entryPath(entry.version);
+    const content = encodeDeltaEntry(entry);
+    const put = async (): Promise<boolean> => {
+      if (await this.bytes.putIfAbsent(path, content)) return true;
+      const there = await this.tryCommit(entry.version);
+      return there !== undefined && contentIdOf(there) === entry.commitId;
+    };
+    try {
+      return await put();
+    } catch (thrown) {
+      return put().catch(() => {
+        throw thrown;
+      });
+    }
+  }
+
+  private async lastListed(): Promise<number | undefined> {
+    const kind = await this.bytes.kind(this.folder);
+    if (kind === 'file') throw new StorageError(this.name, 'a file stands where the folder of a table should be');
+    const names = kind === undefined ? undefined : await this.bytes.names(joinPath(this.folder, logFolder));
+    const last = names?.findLast((name) => /^\d{20}\.json$/.test(name));
+    if (last !== undefined) return Number(last.slice(0, 20));
+    // Each of two tables in one folder would take the files of the other for forgotten ones.
+    if (kind === 'folder' && (await this.bytes.kind(joinPath(this.folder, '_log'))) !== undefined) {
+      throw new ArgumentError('format', `${this.name} is a table of this library's own format, which is not written as delta; choose another folder, or remove it first`);
+    }
+    return undefined;
+  }
+
+  private async load(version: number): Promise<{ state: DeltaVersion; head: FileState }> {
+    let state: DeltaVersion | undefined;
+    for (let number = 0; ; number++) {
+      const commit = await this.tryCommit(number);
+      if (commit === undefined) throw new DamagedFileError(this.bytes.locate(this.entryPath(number)), 'this entry of the log is missing, and later ones build on it');
+      state = follow(state, commit, this.name);
+      if (number === version) return { state, head: commit.fileState };
+    }
+  }
+
+  private entryPath(version: number): string {
+    return joinPath(this.folder, logFolder, `${String(version).padStart(20, '0')}.json`);
+  }
+}
+
+/** What others have to care about in a commit. */
+export function factsOf({ protocol, metaData, transactions, add, remove }: DeltaCommit): CommitFacts {
+  return { changesProtocol: protocol !== undefined, changesMetadata: metaData !== undefined, applications: transactions.map(({ appId }) => appId), add, remove };
+}
+
+function contentIdOf({ version, commitInfo }: DeltaCommit): string | undefined {
+  const { txnId } = (commitInfo ?? {}) as { readonly txnId?: string };
+  return txnId ?? contentOf(version, commitInfo).commitId;
+}
+
+/** The state after one more commit. */
+function follow(state: DeltaVersion | undefined, commit: DeltaCommit, name: string): DeltaVersion {
+  const { version, add, remove, transactions } = commit;
+  const [protocol, metaData] = [commit.protocol ?? state?.protocol, commit.metaData ?? state?.metaData];
+  if (protocol === undefined || metaData === undefined) throw new DamagedFileError(name, `version ${version} has no ${protocol === undefined ? 'protocol' : 'metaData'}, and none before it has`);
+  const [files, tombstones] = [new Map(state?.files), new Map(state?.tombstones)];
+  for (const file of remove) {
+    const live = files.get(file.path);
+    if (live !== undefined && vectorId(live) === vectorId(file)) files.delete(file.path);
+    tombstones.set(file.path, file);
+  }
+  for (const file of add) {
+    files.set(file.path, file);
+    tombstones.delete(file.path);
+  }
+  const content = contentOf(version, commit.commitInfo);
+  const known = transactions.length === 0 ? state?.transactions : undefined;
+  return { version, protocol, metaData, files, tombstones, transactions: known ?? new Map([...(state?.transactions ?? []), ...transactions.map((txn) => [txn.appId, txn] as const)]), content };
+}
+
+function vectorId({ deletionVector }: AddFile | RemoveFile): string {
+  return deletionVector === undefined ? '' : deletionVectorId(deletionVector);
+}
+
+function decodeCommit(name: string, version: number, content: Uint8Array, { size, modifiedNs, etag }: FileState): DeltaCommit {
+  return { version, ...decodeActions(name, content), fileState: { size, modifiedNs, ...(etag !== undefined && { etag }) } };
+}
