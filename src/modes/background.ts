@@ -4,6 +4,7 @@
  * Law: `start` returns at once and never throws; whatever becomes of the work is told to `ended`, once.
  */
 import { setImmediate as turn } from 'node:timers/promises';
+import { CancelledError } from '../base/errors.ts';
 import type { Bytes } from '../store/bytes.ts';
 import { type Clocks, type Lease, LeaseFolder, leaseMs } from './policy/lease.ts';
 
@@ -91,7 +92,7 @@ export class Background {
         await lease.release().catch(() => undefined);
       }
     } catch (error) {
-      return signal.aborted ? { kind: 'cancelled' } : { kind: 'failed', error };
+      return signal.aborted || error instanceof CancelledError ? { kind: 'cancelled' } : { kind: 'failed', error };
     }
   }
 

@@ -129,6 +129,11 @@ function isDamage(error: unknown): boolean {
   return error instanceof DamagedFileError || error instanceof StorageError || error instanceof NotFoundError;
 }
 
+/** Whether a failure is one of stored files. Those of the source are no better read on another road. */
+function isOfStored(error: unknown, { features, tiles }: FeatureTables): boolean {
+  return [features, tiles].some(({ name }) => reasonOf(error).includes(name));
+}
+
 function damageText(error: unknown): string {
   return `what is stored cannot be read: ${reasonOf(error)}`;
 }
@@ -178,9 +183,7 @@ async function readHybrid(request: ReadRequest, context: ReadContext, facts: Rea
     context.observed?.(facts, answer);
     return answer;
   } catch (error) {
-    const { road } = facts.decision;
-    if ((road !== 'stored' && road !== 'merged') || request.road !== undefined || !isDamage(error)) throw error;
-    // Stored files are damaged, or the source is: without the stored ones it will be seen.
+    if (request.road !== undefined || !isDamage(error) || !isOfStored(error, context.tables)) throw error;
     const decided = { ...facts.decided, damage: damageText(error) };
     return readHybrid(request, context, { ...facts, decided, decision: decide(decided) });
   }

@@ -128,6 +128,18 @@ test('closing waits for what is under way, or cancels it and leaves nothing', as
   await again.close();
 });
 
+test('what the store’s own signal stops is no failure', async (t) => {
+  const stop = new AbortController();
+  const { store, lines } = await shop(t, { signal: stop.signal });
+  while (!lines.some((line) => line.includes('materializing in the background'))) {
+    await store.getFeatures(set);
+    await pause();
+  }
+  stop.abort();
+  await store.close();
+  assert.doesNotMatch(lines.join('\n'), /failed/);
+});
+
 test('a background failure fails no read; it is logged, told by status, and tried again later', async (t) => {
   const { store, folder, lines } = await shop(t);
   const before = await store.getFeatures(set);
@@ -252,6 +264,18 @@ test('stored files damaged: the source answers, and the damage is said; then it 
   const repaired = await open();
   assert.match((await repaired.getFeatures(set)).reasons.join(), /unchanged since it was materialized/);
   await Promise.all([store.close(), repaired.close()]);
+});
+
+test('a file of the source damaged: nobody says that it is what is stored', async (t) => {
+  const { store, source, append } = await shop(t, { rows: 200_000, backgroundMaterialization: false });
+  await store.materialize(set);
+  const files = new Set(readdirSync(source));
+  await append(2);
+  const added = join(source, readdirSync(source).find((name) => name.endsWith('.parquet') && !files.has(name))!);
+  const content = readFileSync(added);
+  writeFileSync(added, content.subarray(0, content.length / 2));
+  await assert.rejects(store.getFeatures(set), (error: unknown) => error instanceof Error && error.message.includes(added) && !/what is stored/.test(error.message));
+  await store.close();
 });
 
 test('the log of what is stored damaged: the source answers, and materialized mode says what is wrong', async (t) => {
