@@ -1,4 +1,5 @@
 /** What a read would do and why, in words for a person and as data for a program. */
+import { CancelledError, reasonOf } from '../base/errors.ts';
 import { formatDuration, formatInstant } from '../base/time.ts';
 import type { Mode } from '../config/definition.ts';
 import type { ScanPlan, Snapshot } from '../store/table.ts';
@@ -35,7 +36,7 @@ export interface Explanation {
 
 export async function explanationOf(request: ReadRequest, facts: ReadFacts, context: ReadContext): Promise<Explanation> {
   const chosen = choose(request, facts);
-  const scan = await scanOf(request, facts, context, chosen.road);
+  const { scan, problem } = await tryScanOf(request, facts, context, chosen.road);
   const { stored, source } = facts;
   const road = chosen.stored;
   const range = road !== undefined && road.kind !== 'none' ? road.range : request.range;
@@ -48,7 +49,7 @@ export async function explanationOf(request: ReadRequest, facts: ReadFacts, cont
     stale: chosen.stale,
     range: rangeText(range),
     asOf: formatInstant(asOfUs),
-    reasons: chosen.reasons,
+    reasons: problem === undefined ? chosen.reasons : [...chosen.reasons, problem],
     source: 'error' in source
       ? { unreachable: source.error instanceof Error ? source.error.message : String(source.error) }
       : { name: source.name, version: source.version },
@@ -98,6 +99,16 @@ function chooseMaterialized(request: ReadRequest, facts: ReadFacts): Choice {
 
 function kindOf(road: StoredRoad | undefined): 'features' | 'tiles' | 'none' {
   return road?.kind ?? 'none';
+}
+
+/** Files that would be read may be damaged: that is for the read to say, and worth knowing before. */
+async function tryScanOf(...asked: Parameters<typeof scanOf>): Promise<{ readonly scan: ScanPlan | undefined; readonly problem?: string }> {
+  try {
+    return { scan: await scanOf(...asked) };
+  } catch (error) {
+    if (error instanceof CancelledError) throw error;
+    return { scan: undefined, problem: `what would be read cannot be planned: ${reasonOf(error)}` };
+  }
 }
 
 async function scanOf(

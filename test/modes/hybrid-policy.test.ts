@@ -183,7 +183,7 @@ test('a process that dies at it: others answer meanwhile, and take over when its
   assert.ok(tablesEqual((await later.getFeatures(set)).table, sound.table));
   clock.nowMs += 2 * 86_400_000;
   await later.vacuum(set, { retentionMs: 0 });
-  const left = readdirSync(place, { recursive: true, encoding: 'utf8' }).filter((path) => /_(staged|superseded)\/./.test(path) || path.endsWith('.tmp'));
+  const left = readdirSync(place, { recursive: true, encoding: 'utf8' }).filter((path) => /_(staged|superseded)\/./.test(path) || /_log\/.*tmp$/.test(path));
   assert.deepEqual(left, []);
   await later.close();
 });
@@ -264,6 +264,22 @@ test('stored files damaged: the source answers, and the damage is said; then it 
   const repaired = await open();
   assert.match((await repaired.getFeatures(set)).reasons.join(), /unchanged since it was materialized/);
   await Promise.all([store.close(), repaired.close()]);
+});
+
+test('stored tiles damaged: the same', async (t) => {
+  const { store, folder } = await shop(t, { rows: 200_000, backgroundMaterialization: false });
+  const month: FeatureOptions = { timeRange: '30d', asOf: '1970-03-02' };
+  const sound = await store.getFeatures(set, { ...month, mode: 'virtualized' });
+  await store.materialize(set);
+  damage(folder, 'tiles');
+  const { decision } = await store.explain(set, month);
+  assert.equal(decision.road, 'tiles');
+  assert.match(decision.reasons.join(), /cannot be planned: .*tiles.*\.parquet/);
+  const { table, reasons } = await store.getFeatures(set, month);
+  assert.ok(tablesEqual(table, sound.table));
+  assert.match(reasons[0]!, /what is stored cannot be read: .*tiles.*\.parquet/);
+  await assert.rejects(store.getFeatures(set, { ...month, road: 'stored' }), /tiles.*\.parquet/);
+  await store.close();
 });
 
 test('a file of the source damaged: nobody says that it is what is stored', async (t) => {
