@@ -43,6 +43,15 @@ async function readUntilStored(store: FeatureStore, name = set, readsMax = 400):
   return assert.fail(`not stored after ${readsMax} reads`);
 }
 
+/** Reads until the store says that it materializes. */
+async function readUntilStarted(store: FeatureStore, lines: readonly string[]): Promise<void> {
+  for (let reads = 0; !lines.some((line) => line.includes('materializing in the background')); reads++) {
+    assert.ok(reads < 2_000, 'it never began');
+    await store.getFeatures(set);
+    await pause();
+  }
+}
+
 test('what reads keep paying for is materialized in the background, and then answers', async (t) => {
   const { store, lines } = await shop(t);
   const first = await store.getFeatures(set);
@@ -115,10 +124,7 @@ test('two stores on one storage materialize once, and nothing is left behind', a
 
 test('closing waits for what is under way, or cancels it and leaves nothing', async (t) => {
   const { store, open, folder, lines } = await shop(t);
-  while (!lines.some((line) => line.includes('materializing in the background'))) {
-    await store.getFeatures(set);
-    await pause();
-  }
+  await readUntilStarted(store, lines);
   await store.close({ background: 'cancel' });
   const features = join(folder, 'data/feature_store', set, 'features');
   const staged = existsSync(features) ? readdirSync(features, { recursive: true, encoding: 'utf8' }).filter((path) => /_staged\/./.test(path)) : [];
@@ -131,10 +137,7 @@ test('closing waits for what is under way, or cancels it and leaves nothing', as
 test('what the store’s own signal stops is no failure', async (t) => {
   const stop = new AbortController();
   const { store, lines } = await shop(t, { signal: stop.signal });
-  while (!lines.some((line) => line.includes('materializing in the background'))) {
-    await store.getFeatures(set);
-    await pause();
-  }
+  await readUntilStarted(store, lines);
   stop.abort();
   await store.close();
   assert.doesNotMatch(lines.join('\n'), /failed/);
