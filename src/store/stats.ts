@@ -9,6 +9,7 @@
  */
 import { type Data, DataType, type RecordBatch, type Schema, ArrowTimeUnit, Type, type Timestamp } from '../arrow/arrow.ts';
 import { plainType } from '../arrow/canonical.ts';
+import { ArgumentError } from '../base/errors.ts';
 import { ceilDivide, dayUs, floorDivide, formatInstant, parseInstant, type TimeRange } from '../base/time.ts';
 
 export interface FileStats {
@@ -38,8 +39,15 @@ export function mightContainTime(stats: FileStats, column: string, range: TimeRa
   return !(range.startUs !== undefined && last !== undefined && last < range.startUs);
 }
 
+/** Undefined, too, for what another writer has put there. */
 function tryInstant(value: unknown): bigint | undefined {
-  return typeof value === 'string' ? parseInstant(value, 'stats') : undefined;
+  if (typeof value !== 'string') return undefined;
+  try {
+    return parseInstant(value, 'stats');
+  } catch (thrown) {
+    if (thrown instanceof ArgumentError) return undefined;
+    throw thrown;
+  }
 }
 
 interface Bounds {

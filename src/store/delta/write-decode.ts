@@ -20,7 +20,12 @@ export interface Actions {
 export function decodeActions(name: string, content: Uint8Array): Actions {
   const text = Buffer.from(content.buffer, content.byteOffset, content.byteLength).toString('utf8');
   verifyDeltaEntry(name, text);
-  const lines = text.split('\n').filter((line) => line.trim() !== '').map((line, i) => new Fields(name, `line ${i + 1}`, parsed(name, i, line)));
+  return actionsOf(name, text.split('\n').filter((line) => line.trim() !== '').map((line, i) => parsed(name, i, line)));
+}
+
+/** The actions of an entry, or a checkpoint, from its rows. */
+export function actionsOf(name: string, rows: readonly unknown[]): Actions {
+  const lines = rows.map((row, i) => new Fields(name, `line ${i + 1}`, row));
   const all = <Action>(kind: string, read: (fields: Fields) => Action): Action[] => lines.flatMap((line) => line.tryFields(kind)).map(read);
   const one = <Action>(kind: string, read: (fields: Fields) => Action): Action | undefined => {
     const found = all(kind, read);

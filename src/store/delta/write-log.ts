@@ -4,14 +4,17 @@
  *
  * Law: a version, once read, never changes. What was read before costs one look at the last known entry and one for the next.
  */
-import { ArgumentError, DamagedFileError, NotFoundError, StorageError } from '../../base/errors.ts';
+import { ArgumentError, DamagedFileError, NotFoundError, StorageError, UnsupportedError } from '../../base/errors.ts';
 import { formatInstant } from '../../base/time.ts';
 import { type Bytes, type FileState, isSameState, joinPath } from '../bytes.ts';
 import type { CommitFacts } from './conflict.ts';
+import { baseName } from '../placed-file.ts';
 import { deletionVectorId } from './deletion-vector.ts';
+import { type CheckpointFile, decodeCheckpoint } from './read-checkpoint.ts';
+import { type Checkpoint, type CompactedCommits, type Segments, segmentsOf } from './read-segments.ts';
 import type { AddFile, Metadata, Protocol, RemoveFile, Transaction } from './write-actions.ts';
 import { type Actions, decodeActions } from './write-decode.ts';
-import { type Content, contentOf, type DeltaEntry, encodeDeltaEntry } from './write-entry.ts';
+import { type Content, contentOf, type DeltaEntry, encodeDeltaEntry, tryAbsolutePath, tryPathOfUri } from './write-entry.ts';
 
 export const logFolder = '_delta_log';
 
@@ -35,8 +38,15 @@ export interface DeltaCommit extends Actions {
   readonly fileState: FileState;
 }
 
+/** A version, and a file of the log that tells whether it is still the same table. */
+interface Known {
+  readonly state: DeltaVersion;
+  readonly head: FileState;
+  readonly place: string;
+}
+
 export class DeltaLog {
-  private last: { readonly state: DeltaVersion; readonly head: FileState } | undefined;
+  private last: Known | undefined;
 
   constructor(
     private readonly bytes: Bytes,
@@ -49,7 +59,7 @@ export class DeltaLog {
   async newest(): Promise<DeltaVersion | undefined> {
     let known = this.last;
     if (known !== undefined) {
-      const head = await this.bytes.stat(this.entryPath(known.state.version));
+      const head = await this.bytes.stat(known.place);
       if (head === undefined || !isSameState(head, known.head)) known = undefined;
     }
     if (known === undefined) {
@@ -63,7 +73,7 @@ export class DeltaLog {
     for (;;) {
       const next = await this.tryCommit(known.state.version + 1);
       if (next === undefined) break;
-      known = { state: follow(known.state, next, this.name), head: next.fileState };
+      known = { state: follow(known.state, next, this.name), head: next.fileState, place: this.entryPath(next.version) };
     }
     // A slower call must not take back what a faster one has found, unless the table was made anew.
     const { last } = this;
@@ -81,7 +91,7 @@ export class DeltaLog {
     for (; ; version--) {
       const commit = version < 0 ? undefined : await this.tryCommit(version);
       if (commit === undefined) break;
-      const { committedAtMs } = contentOf(version, commit.commitInfo);
+      const committedAtMs = committedAt(commit);
       if (BigInt(committedAtMs) * 1_000n <= timestampUs) return version;
       if (version > 0) continue;
       throw new NotFoundError('version', `at ${formatInstant(timestampUs)}`, `${this.name} was first written at ${formatInstant(BigInt(committedAtMs) * 1_000n)}`);
@@ -122,8 +132,8 @@ export class DeltaLog {
     const kind = await this.bytes.kind(this.folder);
     if (kind === 'file') throw new StorageError(this.name, 'a file stands where the folder of a table should be');
     const names = kind === undefined ? undefined : await this.bytes.names(joinPath(this.folder, logFolder));
-    const last = names?.findLast((name) => /^\d{20}\.json$/.test(name));
-    if (last !== undefined) return Number(last.slice(0, 20));
+    const { lastCommit, checkpoints } = segmentsOf(names ?? []);
+    if (lastCommit !== undefined || checkpoints.length > 0) return Math.max(lastCommit ?? 0, checkpoints[0]?.version ?? 0);
     // Each of two tables in one folder would take the files of the other for forgotten ones.
     if (kind === 'folder' && (await this.bytes.kind(joinPath(this.folder, '_log'))) !== undefined) {
       throw new ArgumentError('format', `${this.name} is a table of this library's own format, which is not written as delta; choose another folder, or remove it first`);
@@ -131,19 +141,102 @@ export class DeltaLog {
     return undefined;
   }
 
-  private async load(version: number): Promise<{ state: DeltaVersion; head: FileState }> {
-    let state: DeltaVersion | undefined;
-    for (let number = 0; ; number++) {
+  /** From the last checkpoint that can be read, and the commits behind it; without one, from the first commit. */
+  private async load(version: number): Promise<Known> {
+    const names = (await this.bytes.names(joinPath(this.folder, logFolder))) ?? [];
+    const segments = segmentsOf(names);
+    let failure: unknown;
+    for (const checkpoint of segments.checkpoints.filter((each) => each.version <= version)) {
+      try {
+        return await this.follow(await this.readCheckpoint(checkpoint), version, segments);
+      } catch (thrown) {
+        if (!(thrown instanceof DamagedFileError)) throw thrown;
+        failure ??= thrown;
+      }
+    }
+    try {
+      return await this.follow(undefined, version, segments);
+    } catch (thrown) {
+      throw failure ?? thrown;
+    }
+  }
+
+  /** The commits behind a version up to another. */
+  private async follow(from: Known | undefined, version: number, { compacted }: Segments): Promise<Known> {
+    let known = from;
+    for (let number = (from?.state.version ?? -1) + 1; number <= version; number++) {
       const commit = await this.tryCommit(number);
-      if (commit === undefined) throw new DamagedFileError(this.bytes.locate(this.entryPath(number)), 'this entry of the log is missing, and later ones build on it');
-      state = follow(state, commit, this.name);
-      if (number === version) return { state, head: commit.fileState };
+      const whole = commit === undefined ? compacted.find(({ first, last }) => first === number && last <= version) : undefined;
+      if (whole !== undefined) {
+        known = await this.followCompacted(known, whole);
+        number = whole.last;
+        continue;
+      }
+      if (commit === undefined) {
+        throw new DamagedFileError(this.bytes.locate(this.entryPath(number)), 'this entry of the log is missing, and later ones build on it. Restore it; or, if the log was cleaned up, its checkpoint');
+      }
+      known = { state: follow(known?.state, commit, this.name), head: commit.fileState, place: this.entryPath(number) };
+    }
+    if (known === undefined) throw new DamagedFileError(this.name, `its log has no version ${version}`);
+    return known;
+  }
+
+  private async followCompacted(known: Known | undefined, { last, name }: CompactedCommits): Promise<Known> {
+    const place = joinPath(this.folder, logFolder, name);
+    const { content, fileState, where } = await this.readWhole(place);
+    return { state: follow(known?.state, { version: last, ...decodeActions(where, content), fileState }, this.name), head: fileState, place };
+  }
+
+  private async readCheckpoint({ version, names }: Checkpoint): Promise<Known> {
+    const parts: CheckpointFile[] = [];
+    let head: FileState | undefined;
+    const read = async (path: string): Promise<void> => {
+      const { content, fileState, where } = await this.readWhole(path);
+      head ??= fileState;
+      parts.push(await decodeCheckpoint(where, content));
+    };
+    const place = joinPath(this.folder, logFolder, names[0]!);
+    for (const name of names) await read(joinPath(this.folder, logFolder, name));
+    for (const uri of parts.flatMap(({ sidecars }) => sidecars)) {
+      const path = tryPathOfUri(uri);
+      if (path === undefined) throw new UnsupportedError(this.bytes.locate(place), 'sidecar', `names the sidecar ${uri}, which is not in the table's folder`);
+      await read(joinPath(this.folder, logFolder, '_sidecars', baseName(path)));
+    }
+    const all = <Key extends 'transactions' | 'remove' | 'add'>(key: Key) => parts.flatMap(({ actions }) => actions[key] as readonly Actions[Key][number][]);
+    const one = <Key extends 'protocol' | 'metaData'>(key: Key) => parts.map(({ actions }) => actions[key]).find((each) => each !== undefined);
+    // What the commit says of itself is in no checkpoint.
+    const commit = await this.tryCommit(version);
+    const actions = {
+      version, commitInfo: commit?.commitInfo, protocol: one('protocol'), metaData: one('metaData'), transactions: all('transactions'), remove: all('remove'), add: all('add'),
+      fileState: commit?.fileState ?? head!,
+    };
+    return { state: follow(undefined, actions, this.bytes.locate(place)), head: actions.fileState, place: commit === undefined ? place : this.entryPath(version) };
+  }
+
+  private async readWhole(path: string): Promise<{ readonly content: Uint8Array; readonly fileState: FileState; readonly where: string }> {
+    const file = await this.bytes.open(path);
+    if (file === undefined) throw new DamagedFileError(this.bytes.locate(path), 'is missing, and the log of the table names it. Restore the file');
+    try {
+      const { size, modifiedNs, etag } = file;
+      return { content: await file.read(0, size), fileState: { size, modifiedNs, ...(etag !== undefined && { etag }) }, where: file.name };
+    } finally {
+      await file.close();
     }
   }
 
   private entryPath(version: number): string {
     return joinPath(this.folder, logFolder, `${String(version).padStart(20, '0')}.json`);
   }
+}
+
+/**
+ * When a commit was made, in milliseconds: as it says itself, if the table keeps such times or the commit is one of ours; else
+ * as its file does, by Delta's protocol.
+ */
+function committedAt({ version, commitInfo, fileState }: DeltaCommit): number {
+  const { inCommitTimestamp, tauro } = (commitInfo ?? {}) as { readonly inCommitTimestamp?: unknown; readonly tauro?: unknown };
+  if (typeof inCommitTimestamp === 'number') return inCommitTimestamp;
+  return tauro === undefined ? Number(fileState.modifiedNs / 1_000_000n) : contentOf(version, commitInfo).committedAtMs;
 }
 
 /** What others have to care about in a commit. */
@@ -163,8 +256,9 @@ function follow(state: DeltaVersion | undefined, commit: DeltaCommit, name: stri
   if (protocol === undefined || metaData === undefined) throw new DamagedFileError(name, `version ${version} has no ${protocol === undefined ? 'protocol' : 'metaData'}, and none before it has`);
   const [files, tombstones] = [new Map(state?.files), new Map(state?.tombstones)];
   for (const file of remove) {
-    const live = files.get(file.path);
-    if (live !== undefined && vectorId(live) === vectorId(file)) files.delete(file.path);
+    const path = nameOf(file.path, files);
+    const live = files.get(path);
+    if (live !== undefined && vectorId(live) === vectorId(file)) files.delete(path);
     tombstones.set(file.path, file);
   }
   for (const file of add) {
@@ -174,6 +268,12 @@ function follow(state: DeltaVersion | undefined, commit: DeltaCommit, name: stri
   const content = contentOf(version, commit.commitInfo);
   const known = transactions.length === 0 ? state?.transactions : undefined;
   return { version, protocol, metaData, files, tombstones, transactions: known ?? new Map([...(state?.transactions ?? []), ...transactions.map((txn) => [txn.appId, txn] as const)]), content };
+}
+
+/** The name under which a file was added: an absolute one may be written in several ways. */
+function nameOf(uri: string, files: ReadonlyMap<string, AddFile>): string {
+  const absolute = files.has(uri) ? undefined : tryAbsolutePath(uri);
+  return absolute === undefined ? uri : ([...files.keys()].find((other) => tryAbsolutePath(other) === absolute) ?? uri);
 }
 
 function vectorId({ deletionVector }: AddFile | RemoveFile): string {

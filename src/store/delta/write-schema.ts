@@ -129,11 +129,15 @@ const arrowTypes: Readonly<Record<string, () => DataType>> = {
   timestamp: () => new Timestamp(ArrowTimeUnit.MICROSECOND, 'UTC'), timestamp_ntz: () => new Timestamp(ArrowTimeUnit.MICROSECOND),
 };
 
+/** Undefined for a type that is nested, or not known. */
+export function tryArrowType(type: string): DataType | undefined {
+  const [, precision, scale] = /^decimal\((\d+),\s*(\d+)\)$/.exec(type) ?? [];
+  if (precision !== undefined) return new Decimal(Number(scale), Number(precision), 128);
+  return Object.hasOwn(arrowTypes, type) ? arrowTypes[type]!() : undefined;
+}
+
 function arrowType(table: string, column: string, type: unknown): DataType {
-  if (typeof type === 'string') {
-    const [, precision, scale] = /^decimal\((\d+),\s*(\d+)\)$/.exec(type) ?? [];
-    if (precision !== undefined) return new Decimal(Number(scale), Number(precision), 128);
-    if (Object.hasOwn(arrowTypes, type)) return arrowTypes[type]!();
-  }
+  const known = typeof type === 'string' ? tryArrowType(type) : undefined;
+  if (known !== undefined) return known;
   throw new UnsupportedError(`${table}, column ${column}`, 'type', `is of type ${JSON.stringify(type)}`);
 }

@@ -24,6 +24,7 @@ import type { FileLimits, StageOptions } from '../staging.ts';
 import { parseStats } from '../stats.ts';
 import type { CommitResult, Compaction, OwnSnapshot, OwnTable, SnapshotOptions, StagedFile } from '../table.ts';
 import { decideConflict } from './conflict.ts';
+import { tableSchemaOf } from './read-schema.ts';
 import type { AddFile } from './write-actions.ts';
 import { type DeltaEntry, inRowOrder, tryPathOfUri } from './write-entry.ts';
 import { stageDeltaFiles } from './write-files.ts';
@@ -133,11 +134,12 @@ class WrittenDeltaTable implements DeltaTable {
     // What fits one file by its size on disk does so in memory, too, but for data that hardly takes any room.
     const limits = { ...this.options, fileBytesMax: compactedBytesMax };
     const schema = schemaOf(this.name, newest);
+    const columns = tableSchemaOf(this.name, newest.metaData);
     const runs: CompactedRun[] = [];
     try {
       for (const run of planned) {
         const before = run.map(({ add }) => add);
-        const rows = decodeBatches(scanDataFiles(this.files.asData(schema, before, newest.version), options), schema);
+        const rows = decodeBatches(scanDataFiles(this.files.asData({ ...columns, schema }, before, newest), options), schema);
         const after = await this.stageAs(schema, newest.metaData.partitionColumns, limits, rows, options);
         if (after.length < before.length) runs.push({ before, after });
         else await this.discard(after);
