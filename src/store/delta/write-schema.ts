@@ -6,7 +6,7 @@
  */
 import { ArrowTimeUnit, Binary, Bool, DataType, DateDay, Decimal, Field, Float32, Float64, Int16, Int32, Int64, Int8, Null, Schema, Timestamp, Type, Utf8 } from '../../arrow/arrow.ts';
 import { plainType } from '../../arrow/canonical.ts';
-import { invariant, SchemaMismatchError, UnsupportedError } from '../../base/errors.ts';
+import { DamagedFileError, invariant, SchemaMismatchError, UnsupportedError } from '../../base/errors.ts';
 import { storedType } from '../stored-types.ts';
 import { checkWritable } from '../writable-schema.ts';
 import type { Metadata, Protocol } from './write-actions.ts';
@@ -37,7 +37,7 @@ export function metadataFor(table: string, schema: Schema, { id, partitionBy, cr
 /** The metadata with columns added behind those that are there, which stay as they are. */
 export function metadataWith(table: string, before: Metadata, whole: Schema, added: readonly Field[]): Metadata {
   checkDeltaSchema(table, whole);
-  const { fields } = JSON.parse(before.schemaString) as { readonly fields: readonly object[] };
+  const fields = schemaFields(table, before.schemaString);
   return {
     ...before,
     schemaString: JSON.stringify({ type: 'struct', fields: [...fields, ...added.map(deltaField)] }),
@@ -119,8 +119,26 @@ export function protocolFor(schema: Schema, before: Protocol | undefined): Proto
 
 /** The Arrow schema of Delta's. */
 export function arrowSchemaOf(table: string, { schemaString }: Metadata): Schema {
-  const { fields } = JSON.parse(schemaString) as { readonly fields: readonly { name: string; type: unknown; nullable: boolean }[] };
-  return new Schema(fields.map(({ name, type, nullable }) => new Field(name, arrowType(table, name, type), nullable)));
+  return new Schema(schemaFields(table, schemaString).map(({ name, type, nullable }) => new Field(name, arrowType(table, name, type), nullable)));
+}
+
+interface SchemaField {
+  readonly name: string;
+  readonly type: unknown;
+  readonly nullable: boolean;
+}
+
+function schemaFields(table: string, schemaString: string): readonly SchemaField[] {
+  let schema: { readonly fields?: unknown } | null;
+  try {
+    schema = JSON.parse(schemaString);
+  } catch (thrown) {
+    throw new DamagedFileError(table, 'the schema in its log is not JSON', thrown);
+  }
+  const fields = schema?.fields;
+  const isField = (field: unknown): boolean => typeof field === 'object' && field !== null && 'type' in field && 'name' in field && typeof field.name === 'string';
+  if (!Array.isArray(fields) || !fields.every(isField)) throw new DamagedFileError(table, 'the schema in its log is no struct of named fields');
+  return fields.map((field) => ({ ...field, nullable: field.nullable !== false }));
 }
 
 const arrowTypes: Readonly<Record<string, () => DataType>> = {
@@ -135,5 +153,6 @@ function arrowType(table: string, column: string, type: unknown): DataType {
     if (precision !== undefined) return new Decimal(Number(scale), Number(precision), 128);
     if (Object.hasOwn(arrowTypes, type)) return arrowTypes[type]!();
   }
-  throw new UnsupportedError(`${table}, column ${column}`, 'type', `is of type ${JSON.stringify(type)}`);
+  const what = typeof type === 'string' ? type : String((type as { readonly type?: unknown } | null)?.type);
+  throw new UnsupportedError(`${table}, column ${column}`, what, `is of Delta's type ${what}, which this version does not know`);
 }

@@ -1,6 +1,7 @@
 /** A version of a Delta table as something to plan and scan. */
 import type { Schema } from '../../arrow/arrow.ts';
-import { UnsupportedError } from '../../base/errors.ts';
+import { ArgumentError, UnsupportedError } from '../../base/errors.ts';
+import type { TimeRange } from '../../base/time.ts';
 import { type Bytes, joinPath, type OpenFile } from '../bytes.ts';
 import { type DataFile, type DataFiles, metadataOf, planDataFiles, scanDataFiles } from '../data-files.ts';
 import type { DeletedRows } from '../deleted-rows.ts';
@@ -59,7 +60,9 @@ export class DeltaFiles {
     const checksum = tags?.[tagOf.checksum] ?? undefined;
     const file: ImmutableFile = { kind: 'immutable', path: joinPath(this.folder, path), size, version, ...(checksum !== undefined && { checksum }) };
     const constants = partitionConstants(this.table, schema, partitionValues);
-    const stats: FileStats | undefined = text === undefined ? undefined : parseStats(text);
+    const stats = text === undefined ? undefined : tryStats(text);
+    // Other engines cut instants off at milliseconds.
+    const slackUs = checksum === undefined ? 1_000n : 0n;
     return {
       name: this.bytes.locate(file.path),
       format: 'parquet',
@@ -68,7 +71,7 @@ export class DeltaFiles {
       rows: (stats?.rows ?? 0) - (deletionVector?.cardinality ?? 0),
       parts: Number(tags?.[tagOf.parts] ?? 1),
       constants,
-      mightContain: ({ column, range }) => mightContainConstant(constants, column, range) && (stats === undefined || mightContainTime(stats, column, range)),
+      mightContain: ({ column, range }) => mightContainConstant(constants, column, range) && (stats === undefined || mightContainAbout(stats, column, range, slackUs)),
       ...(deletionVector !== undefined && { deletedRows: () => this.deletedRows(file, deletionVector) }),
       metadata: () => this.metadataOf(file),
     };
@@ -88,6 +91,25 @@ export class DeltaFiles {
       throw new UnsupportedError(this.table, 'absolute path', `its log names ${place.uri}, which is not in the table's folder`);
     };
     return readDeletionVector(vector, { name: this.bytes.locate(file.path), rows, open });
+  }
+}
+
+/** Statistics are a help: what cannot be understood is as good as absent. */
+function tryStats(text: string): FileStats | undefined {
+  try {
+    return parseStats(text);
+  } catch (thrown) {
+    if (!(thrown instanceof SyntaxError || thrown instanceof TypeError)) throw thrown;
+    return undefined;
+  }
+}
+
+function mightContainAbout(stats: FileStats, column: string, { startUs, endUs }: TimeRange, slackUs: bigint): boolean {
+  try {
+    return mightContainTime(stats, column, { ...(startUs !== undefined && { startUs: startUs - slackUs }), ...(endUs !== undefined && { endUs }) });
+  } catch (thrown) {
+    if (!(thrown instanceof ArgumentError)) throw thrown;
+    return true;
   }
 }
 

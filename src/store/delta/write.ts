@@ -113,7 +113,10 @@ class WrittenDeltaTable implements DeltaTable {
     const { transaction } = request;
     const before = transaction && newest?.transactions.get(transaction.application);
     // Another run has made this commit: it is there, whatever has come since.
-    if (before !== undefined && transaction !== undefined && before.version >= transaction.version) return { kind: 'committed', version: newest!.version };
+    if (before !== undefined && transaction !== undefined && before.version >= transaction.version) {
+      await this.discard(request.add);
+      return { kind: 'committed', version: newest!.version };
+    }
     return this.commitAs(request.add, request.readVersion, async (now, readVersion, commitId) =>
       (await this.isOvertaken(request, readVersion, now)) ? undefined : planCommit(request, now, this.circumstances(commitId)));
   }
