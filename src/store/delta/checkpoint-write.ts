@@ -10,10 +10,12 @@ import {
   Bool, type DataType, Field, Int32, Int64, List, makeData, Map_, RecordBatch, Schema, Struct, Table, tableToIPC, Utf8, vectorFromArray,
 } from '../../arrow/arrow.ts';
 import { randomUUID } from 'node:crypto';
+import { crc32 } from 'node:zlib';
 import { type Bytes, joinPath } from '../bytes.ts';
 import { encode } from '../parquet/codec.ts';
 import { ourName } from '../parquet/footer.ts';
 import type { DeletionVector } from './deletion-vector.ts';
+import { checkpointName, checksumTag, pointerName } from './write-start.ts';
 import { type DeltaLog, logFolder } from './write-log.ts';
 import { checkpointInterval, checkpointStats, deletedFileRetentionMs } from './write-properties.ts';
 import type { AddFile, Metadata, Protocol, RemoveFile, Strings, Transaction } from './write-actions.ts';
@@ -74,8 +76,6 @@ export function encodeCheckpoint({ protocol, metaData, transactions, add, remove
   return { file, actions: rows.length };
 }
 
-const pointerName = '_last_checkpoint';
-
 /** Writes a checkpoint of a version that was just made, where the table's interval asks for one. */
 export async function writeCheckpointIfDue(
   bytes: Bytes, folder: string, log: DeltaLog, { version, nowMs }: { readonly version: number; readonly nowMs: number },
@@ -89,9 +89,9 @@ export async function writeCheckpointIfDue(
   const sinceMs = nowMs - deletedFileRetentionMs(configuration);
   const remove = [...tombstones.values()].filter(({ deletionTimestamp = 0 }) => deletionTimestamp >= sinceMs);
   const { file, actions } = encodeCheckpoint({ protocol, metaData, transactions: [...transactions.values()], add: [...files.values()], remove }, stats.asJson);
-  const path = joinPath(folder, logFolder, `${String(version).padStart(20, '0')}.checkpoint.parquet`);
+  const path = joinPath(folder, logFolder, checkpointName(version));
   await bytes.putIfAbsent(path, file);
-  await replacePointer(bytes, folder, { version, size: actions, sizeInBytes: file.length, numOfAddFiles: files.size });
+  await replacePointer(bytes, folder, { version, size: actions, sizeInBytes: file.length, numOfAddFiles: files.size, tags: { [checksumTag]: String(crc32(file)) } });
 }
 
 /** A hint for readers: a file that is written anew, so that there is always a whole one, or none. */

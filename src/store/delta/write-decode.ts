@@ -20,7 +20,13 @@ export interface Actions {
 export function decodeActions(name: string, content: Uint8Array): Actions {
   const text = Buffer.from(content.buffer, content.byteOffset, content.byteLength).toString('utf8');
   verifyDeltaEntry(name, text);
-  const lines = text.split('\n').filter((line) => line.trim() !== '').map((line, i) => new Fields(name, `line ${i + 1}`, parsed(name, i, line)));
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  return checkActions(name, lines.map((line, i) => parsed(name, i, line)));
+}
+
+/** The actions that these objects are, in the shape that the log gives them. */
+export function checkActions(name: string, objects: readonly unknown[]): Actions {
+  const lines = objects.map((object, i) => new Fields(name, `action ${i + 1}`, object));
   const all = <Action>(kind: string, read: (fields: Fields) => Action): Action[] => lines.flatMap((line) => line.tryFields(kind)).map(read);
   const one = <Action>(kind: string, read: (fields: Fields) => Action): Action | undefined => {
     const found = all(kind, read);

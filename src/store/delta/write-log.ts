@@ -4,13 +4,14 @@
  *
  * Law: a version, once read, never changes. What was read before costs one look at the last known entry and one for the next.
  */
-import { ArgumentError, DamagedFileError, NotFoundError, StorageError } from '../../base/errors.ts';
+import { ArgumentError, DamagedFileError, invariant, NotFoundError, StorageError } from '../../base/errors.ts';
 import { formatInstant } from '../../base/time.ts';
 import { type Bytes, type FileState, isSameState, joinPath } from '../bytes.ts';
 import type { CommitFacts } from './conflict.ts';
 import { deletionVectorId } from './deletion-vector.ts';
 import type { AddFile, Metadata, Protocol, RemoveFile, Transaction } from './write-actions.ts';
 import { type Actions, decodeActions } from './write-decode.ts';
+import { type Checkpoint, listedLog, type ListedLog, startOf } from './write-start.ts';
 import { type Content, contentOf, type DeltaEntry, encodeDeltaEntry } from './write-entry.ts';
 
 export const logFolder = '_delta_log';
@@ -35,8 +36,14 @@ export interface DeltaCommit extends Actions {
   readonly fileState: FileState;
 }
 
+interface Known {
+  readonly state: DeltaVersion;
+  /** Of the version's entry: when it differs, the table was deleted and made anew. Absent: only a checkpoint tells of the version. */
+  readonly head: FileState | undefined;
+}
+
 export class DeltaLog {
-  private last: { readonly state: DeltaVersion; readonly head: FileState } | undefined;
+  private last: Known | undefined;
 
   constructor(
     private readonly bytes: Bytes,
@@ -50,15 +57,15 @@ export class DeltaLog {
     let known = this.last;
     if (known !== undefined) {
       const head = await this.bytes.stat(this.entryPath(known.state.version));
-      if (head === undefined || !isSameState(head, known.head)) known = undefined;
+      if (head === undefined || known.head === undefined || !isSameState(head, known.head)) known = undefined;
     }
     if (known === undefined) {
-      const last = await this.lastListed();
-      if (last === undefined) {
+      const log = await this.listed();
+      if (log.entries.size === 0) {
         this.last = undefined;
         return undefined;
       }
-      known = await this.load(last);
+      known = await this.load([...log.entries].reduce((a, b) => Math.max(a, b)), log);
     }
     for (;;) {
       const next = await this.tryCommit(known.state.version + 1);
@@ -72,7 +79,7 @@ export class DeltaLog {
   }
 
   async at(version: number): Promise<DeltaVersion> {
-    return this.last?.state.version === version ? this.last.state : (await this.load(version)).state;
+    return this.last?.state.version === version ? this.last.state : (await this.load(version, await this.listed())).state;
   }
 
   /** The version that was the newest at a time. Throws NotFoundError when the table is younger. */
@@ -118,27 +125,29 @@ export class DeltaLog {
     }
   }
 
-  private async lastListed(): Promise<number | undefined> {
+  private async listed(): Promise<ListedLog> {
     const kind = await this.bytes.kind(this.folder);
     if (kind === 'file') throw new StorageError(this.name, 'a file stands where the folder of a table should be');
-    const names = kind === undefined ? undefined : await this.bytes.names(joinPath(this.folder, logFolder));
-    const last = names?.findLast((name) => /^\d{20}\.json$/.test(name));
-    if (last !== undefined) return Number(last.slice(0, 20));
+    const log = listedLog((kind && (await this.bytes.names(joinPath(this.folder, logFolder)))) ?? []);
     // Each of two tables in one folder would take the files of the other for forgotten ones.
-    if (kind === 'folder' && (await this.bytes.kind(joinPath(this.folder, '_log'))) !== undefined) {
+    if (log.entries.size === 0 && kind === 'folder' && (await this.bytes.kind(joinPath(this.folder, '_log'))) !== undefined) {
       throw new ArgumentError('format', `${this.name} is a table of this library's own format, which is not written as delta; choose another folder, or remove it first`);
     }
-    return undefined;
+    return log;
   }
 
-  private async load(version: number): Promise<{ state: DeltaVersion; head: FileState }> {
-    let state: DeltaVersion | undefined;
-    for (let number = 0; ; number++) {
+  private async load(version: number, log: ListedLog): Promise<Known> {
+    const start = await startOf(this.bytes, joinPath(this.folder, logFolder), log, version);
+    let known = start && { state: stateOf(start), head: undefined as FileState | undefined };
+    for (let number = start?.version ?? 0; number <= version; number++) {
       const commit = await this.tryCommit(number);
-      if (commit === undefined) throw new DamagedFileError(this.bytes.locate(this.entryPath(number)), 'this entry of the log is missing, and later ones build on it');
-      state = follow(state, commit, this.name);
-      if (number === version) return { state, head: commit.fileState };
+      if (commit !== undefined) known = { state: known?.state.version === number ? { ...known.state, content: contentOf(number, commit.commitInfo) } : follow(known?.state, commit, this.name), head: commit.fileState };
+      else if (known === undefined || number > known.state.version) {
+        throw new DamagedFileError(this.bytes.locate(this.entryPath(number)), 'this entry of the log is missing, and later ones build on it; there is no checkpoint that could be read instead. Restore the file, or write the table again');
+      }
     }
+    invariant(known !== undefined, `version ${version} has a checkpoint or an entry`);
+    return known;
   }
 
   private entryPath(version: number): string {
@@ -154,6 +163,15 @@ export function factsOf({ protocol, metaData, transactions, add, remove }: Delta
 function contentIdOf({ version, commitInfo }: DeltaCommit): string | undefined {
   const { txnId } = (commitInfo ?? {}) as { readonly txnId?: string };
   return txnId ?? contentOf(version, commitInfo).commitId;
+}
+
+function stateOf({ version, actions }: Checkpoint): DeltaVersion {
+  const { protocol, metaData, add, remove, transactions } = actions;
+  invariant(protocol !== undefined && metaData !== undefined, 'a checkpoint has protocol and metaData');
+  const byPath = <File extends { readonly path: string }>(files: readonly File[]): Map<string, File> => new Map(files.map((file) => [file.path, file]));
+  // Until the version's own entry says more.
+  const content = { version, commitId: metaData.id, committedAtMs: 0, info: {} };
+  return { version, protocol, metaData, files: byPath(add), tombstones: byPath(remove), transactions: new Map(transactions.map((txn) => [txn.appId, txn])), content };
 }
 
 /** The state after one more commit. */

@@ -50,6 +50,11 @@ export function decode(file: Uint8Array, hints: DecodeHints): Data[][] {
   });
 }
 
+/** All rows of a file as an Arrow IPC stream, nested columns too, which `decode` does not copy. Throws CodecError. */
+export function decodeToStream(file: Uint8Array): Uint8Array {
+  return withInstance((wasm) => wasm.readParquet(file).intoIPCStream());
+}
+
 /** The Parquet file of an Arrow IPC stream. Throws CodecError. */
 export function encode(stream: Uint8Array, hints: EncodeHints): Uint8Array {
   return withInstance((wasm) => {
