@@ -21,6 +21,7 @@ export function decodeActions(name: string, content: Uint8Array): Actions {
   const text = Buffer.from(content.buffer, content.byteOffset, content.byteLength).toString('utf8');
   verifyDeltaEntry(name, text);
   const lines = text.split('\n').filter((line) => line.trim() !== '');
+  if (lines.length === 0) throw new DamagedFileError(name, 'is no entry of a Delta log: it is empty. Restore the file, or write the table again');
   return checkActions(name, lines.map((line, i) => parsed(name, i, line)));
 }
 

@@ -128,7 +128,8 @@ interface SchemaField {
   readonly nullable: boolean;
 }
 
-function schemaFields(table: string, schemaString: string): readonly SchemaField[] {
+/** As its writer described them. Throws DamagedFileError. */
+export function schemaFields(table: string, schemaString: string): readonly SchemaField[] {
   let schema: { readonly fields?: unknown } | null;
   try {
     schema = JSON.parse(schemaString);

@@ -10,7 +10,7 @@ import { partitionConstants } from '../partition-values.ts';
 import { mightContainConstant } from '../partitions.ts';
 import type { ImmutableFile } from '../placed-file.ts';
 import { planUnits } from '../row-units.ts';
-import { type FileStats, mightContainTime, parseStats } from '../stats.ts';
+import { type FileStats, mightContainTime, tryStats } from '../stats.ts';
 import type { OwnSnapshot, ScanOptions } from '../table.ts';
 import { type DeletionVector, readDeletionVector } from './deletion-vector.ts';
 import type { AddFile } from './write-actions.ts';
@@ -91,16 +91,6 @@ export class DeltaFiles {
       throw new UnsupportedError(this.table, 'absolute path', `its log names ${place.uri}, which is not in the table's folder`);
     };
     return readDeletionVector(vector, { name: this.bytes.locate(file.path), rows, open });
-  }
-}
-
-/** Statistics are a help: what cannot be understood is as good as absent. */
-function tryStats(text: string): FileStats | undefined {
-  try {
-    return parseStats(text);
-  } catch (thrown) {
-    if (!(thrown instanceof SyntaxError || thrown instanceof TypeError)) throw thrown;
-    return undefined;
   }
 }
 

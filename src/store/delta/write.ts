@@ -21,7 +21,7 @@ import { decodeBatches } from '../conform.ts';
 import { scanDataFiles } from '../data-files.ts';
 import { checkPartitionBy } from '../partition-values.ts';
 import type { FileLimits, StageOptions } from '../staging.ts';
-import { parseStats } from '../stats.ts';
+import { tryStats } from '../stats.ts';
 import type { CommitResult, Compaction, OwnSnapshot, OwnTable, SnapshotOptions, StagedFile } from '../table.ts';
 import { decideConflict } from './conflict.ts';
 import type { AddFile } from './write-actions.ts';
@@ -241,6 +241,6 @@ interface CompactableFile extends CompactedFile {
 /** Files whose rows are known without opening them, that have all of them still, and that stand in the table's folder. */
 function compactable(add: AddFile): CompactableFile[] {
   const path = tryPathOfUri(add.path);
-  const rows = add.stats === undefined ? undefined : parseStats(add.stats).rows;
-  return path === undefined || rows === undefined || !Number.isFinite(rows) || add.deletionVector !== undefined ? [] : [{ path, rows, size: add.size, add }];
+  const rows = add.stats === undefined ? undefined : tryStats(add.stats)?.rows;
+  return path === undefined || rows === undefined || !Number.isSafeInteger(rows) || add.deletionVector !== undefined ? [] : [{ path, rows, size: add.size, add }];
 }
