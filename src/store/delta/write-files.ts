@@ -32,7 +32,7 @@ export function stageDeltaFiles(
     const file = `part-${String(index).padStart(5, '0')}-${randomUUID()}-c000.snappy${format.ending}`;
     const path = joinPath(partitionFolder(name, partitionBy, values), file);
     const stored = pending.map((batch) => storedBatch(batch.select(inFiles.names as never[]), inFiles));
-    const { content, staged } = await encodeDataFile(format, path, inFiles, stored);
+    const { content, staged } = await encodeDataFile(format, path, inFiles, stored, limits.partRows);
     await writeNew(bytes, joinPath(folder, path), content);
     return partitionBy.length === 0 ? staged : { ...staged, partitionValues: values };
   };

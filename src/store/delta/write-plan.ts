@@ -45,8 +45,10 @@ export function schemaOf(name: string, { metaData }: DeltaVersion): Schema {
   return exactSchema(arrowSchemaOf(name, metaData), metaData.configuration);
 }
 
-/** The entry on top of `newest`. Throws where the request can never stand there. */
-export function planCommit(request: DeltaCommitRequest, newest: DeltaVersion | undefined, circumstances: Circumstances): DeltaEntry {
+/** The entry on top of `newest`; files that are kept stay, or come back. Throws where the request can never stand there. */
+export function planCommit(
+  request: DeltaCommitRequest, newest: DeltaVersion | undefined, circumstances: Circumstances, kept: readonly AddFile[] = [],
+): DeltaEntry {
   const { name, commitId, committedAtMs } = circumstances;
   const { kind, readVersion, info, transaction } = request;
   const version = (newest?.version ?? -1) + 1;
@@ -56,13 +58,17 @@ export function planCommit(request: DeltaCommitRequest, newest: DeltaVersion | u
   checkFiles(name, request, current);
   const schema = exactSchema(arrowSchemaOf(name, current), current.configuration);
   const protocol = protocolFor(schema, newest?.protocol);
-  const removed = kind === 'append' ? [] : filesIn(newest, request.replace);
+  const keptPaths = new Set(kept.map(({ path }) => path));
+  const removed = kind === 'append' ? [] : filesIn(newest, request.replace).filter(({ path }) => !keptPaths.has(path));
   return {
     version, commitId, kind, readVersion, committedAtMs, info, metaData, partitionBy: current.partitionColumns,
     protocol: protocol === newest?.protocol ? undefined : protocol,
     transaction: transaction && { appId: transaction.application, version: transaction.version, lastUpdated: committedAtMs },
     remove: removed.map((file) => removeOf(file, { deletionTimestamp: committedAtMs, dataChange: true })),
-    add: request.add.map((file, index) => addOf(file, { modificationTime: committedAtMs, dataChange: true, position: `${version}.${index}` })),
+    add: [
+      ...kept.filter(({ path }) => newest?.files.has(path) !== true).map((file) => ({ ...file, dataChange: true })),
+      ...request.add.map((file, index) => addOf(file, { modificationTime: committedAtMs, dataChange: true, position: `${version}.${index}` })),
+    ],
   };
 }
 

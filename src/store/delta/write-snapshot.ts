@@ -3,16 +3,16 @@ import type { Schema } from '../../arrow/arrow.ts';
 import { ArgumentError, UnsupportedError } from '../../base/errors.ts';
 import type { TimeRange } from '../../base/time.ts';
 import { type Bytes, joinPath, type OpenFile } from '../bytes.ts';
-import { type DataFile, type DataFiles, metadataOf, planDataFiles, scanDataFiles } from '../data-files.ts';
+import { type DataFile, type DataFiles, metadataOf } from '../data-files.ts';
 import type { DeletedRows } from '../deleted-rows.ts';
 import type { FileMetadata } from '../file-format.ts';
+import { filesSnapshot } from '../files-snapshot.ts';
 import { partitionConstants } from '../partition-values.ts';
 import { mightContainConstant } from '../partitions.ts';
 import type { ImmutableFile } from '../placed-file.ts';
-import { planUnits } from '../row-units.ts';
 import { type FileStats, mightContainTime, tryStats } from '../stats.ts';
-import type { OwnSnapshot, ScanOptions } from '../table.ts';
-import { type DeletionVector, readDeletionVector } from './deletion-vector.ts';
+import type { OwnSnapshot } from '../table.ts';
+import { type DeletionVector, deletionVectorId, readDeletionVector } from './deletion-vector.ts';
 import type { AddFile } from './write-actions.ts';
 import { inRowOrder, tagOf, tryPathOfUri } from './write-entry.ts';
 import type { DeltaVersion } from './write-log.ts';
@@ -33,20 +33,14 @@ export class DeltaFiles {
     const logged = inRowOrder(version.files.values());
     const files = this.asData(schema, logged, version.version);
     const { content } = version;
+    const listed = logged.map(({ path, size, modificationTime }) => ({ path: tryPathOfUri(path) ?? path, size, modifiedNs: BigInt(modificationTime) * 1_000_000n }));
     return {
-      name: this.table,
-      format: 'delta',
-      version: `${content.version}-${content.commitId.slice(0, 8)}`,
+      ...filesSnapshot({ format: 'delta', version: `${content.version}-${content.commitId.slice(0, 8)}` }, files, listed),
       versionNumber: version.version,
-      schema,
       info: content.info,
       rows: files.files.reduce((sum, { rows }) => sum + rows, 0),
       bytes: logged.reduce((sum, { size }) => sum + size, 0),
       committedAtMs: content.committedAtMs,
-      files: logged.map(({ path, size, modificationTime }) => ({ path: tryPathOfUri(path) ?? path, size, modifiedNs: BigInt(modificationTime) * 1_000_000n })),
-      plan: (options?: ScanOptions) => planDataFiles(files, options),
-      scan: (options?: ScanOptions) => scanDataFiles(files, options),
-      units: (options?: ScanOptions) => planUnits(files, options),
     };
   }
 
@@ -65,6 +59,7 @@ export class DeltaFiles {
     const slackUs = checksum === undefined ? 1_000n : 0n;
     return {
       name: this.bytes.locate(file.path),
+      id: fileId({ path: uri, deletionVector }),
       format: 'parquet',
       bytes: this.bytes,
       file,
@@ -101,6 +96,11 @@ function mightContainAbout(stats: FileStats, column: string, { startUs, endUs }:
     if (!(thrown instanceof ArgumentError)) throw thrown;
     return true;
   }
+}
+
+/** What tells a file of a version from others, and from itself with other rows deleted. A path is never used again. */
+export function fileId({ path, deletionVector: vector }: Pick<AddFile, 'path' | 'deletionVector'>): string {
+  return vector === undefined ? path : `${path}\0${deletionVectorId(vector)}`;
 }
 
 const readableFeatures: readonly string[] = ['timestampNtz', 'deletionVectors', 'vacuumProtocolCheck', 'columnMapping'];

@@ -31,7 +31,7 @@ import { DeltaLog, type DeltaVersion, factsOf, logFolder } from './write-log.ts'
 import { attemptOf, checkTable, type Circumstances, type CompactedRun, type DeltaCommitRequest, planCommit, planRewrite, schemaOf } from './write-plan.ts';
 import { checkDeltaSchema } from './write-schema.ts';
 import { writeCheckpointIfDue } from './checkpoint-write.ts';
-import { DeltaFiles } from './write-snapshot.ts';
+import { DeltaFiles, fileId } from './write-snapshot.ts';
 import { vacuumDelta } from './vacuum.ts';
 
 export interface DeltaTableOptions extends FileLimits {
@@ -118,7 +118,13 @@ class WrittenDeltaTable implements DeltaTable {
       return { kind: 'committed', version: newest!.version };
     }
     return this.commitAs(request.add, request.readVersion, async (now, readVersion, commitId) =>
-      (await this.isOvertaken(request, readVersion, now)) ? undefined : planCommit(request, now, this.circumstances(commitId)));
+      (await this.isOvertaken(request, readVersion, now)) ? undefined : planCommit(request, now, this.circumstances(commitId), await this.keptOf(request)));
+  }
+
+  /** The files that an overwrite leaves; those that the newest version has no more come back. */
+  private async keptOf({ keep }: DeltaCommitRequest): Promise<AddFile[]> {
+    if (keep === undefined) return [];
+    return [...(await this.log.at(keep.version)).files.values()].filter((file) => !keep.without.has(fileId(file)));
   }
 
   async compact(options: { readonly signal?: AbortSignal } = {}): Promise<Compaction | undefined> {
