@@ -6,7 +6,7 @@
  */
 import { ArgumentError, DamagedFileError, invariant, NotFoundError, StorageError } from '../../base/errors.ts';
 import { formatInstant } from '../../base/time.ts';
-import { type Bytes, type FileState, isSameState, joinPath } from '../bytes.ts';
+import { type Bytes, type FileState, isSameState, joinPath, mapConcurrently } from '../bytes.ts';
 import type { CommitFacts } from './conflict.ts';
 import { deletionVectorId } from './deletion-vector.ts';
 import type { AddFile, Metadata, Protocol, RemoveFile, Transaction } from './write-actions.ts';
@@ -70,7 +70,7 @@ export class DeltaLog {
     for (;;) {
       const next = await this.tryCommit(known.state.version + 1);
       if (next === undefined) break;
-      known = { state: follow(known.state, next, this.name), head: next.fileState };
+      known = { state: follow(known.state, [next], this.name), head: next.fileState };
     }
     // A slower call must not take back what a faster one has found, unless the table was made anew.
     const { last } = this;
@@ -138,16 +138,17 @@ export class DeltaLog {
 
   private async load(version: number, log: ListedLog): Promise<Known> {
     const start = await startOf(this.bytes, joinPath(this.folder, logFolder), log, version);
-    let known = start && { state: stateOf(start), head: undefined as FileState | undefined };
-    for (let number = start?.version ?? 0; number <= version; number++) {
-      const commit = await this.tryCommit(number);
-      if (commit !== undefined) known = { state: known?.state.version === number ? { ...known.state, content: contentOf(number, commit.commitInfo) } : follow(known?.state, commit, this.name), head: commit.fileState };
-      else if (known === undefined || number > known.state.version) {
-        throw new DamagedFileError(this.bytes.locate(this.entryPath(number)), 'this entry of the log is missing, and later ones build on it; there is no checkpoint that could be read instead. Restore the file, or write the table again');
-      }
+    const first = start?.version ?? 0;
+    const commits = await mapConcurrently(Array.from({ length: version - first + 1 }, (_, i) => first + i), 8, (number) => this.tryCommit(number));
+    // Of the checkpoint's own version the entry tells only what a checkpoint does not: what the commit says of itself.
+    const [own, ...later] = start === undefined ? [undefined, ...commits] : commits;
+    const missing = later.indexOf(undefined);
+    if (missing >= 0) {
+      const place = this.entryPath(version + 1 - later.length + missing);
+      throw new DamagedFileError(this.bytes.locate(place), 'this entry of the log is missing, and later ones build on it; there is no checkpoint that could be read instead. Restore the file, or write the table again');
     }
-    invariant(known !== undefined, `version ${version} has a checkpoint or an entry`);
-    return known;
+    const state = follow(start && stateOf(start, own), later.map((commit) => commit!), this.name);
+    return { state, head: commits.at(-1)?.fileState };
   }
 
   private entryPath(version: number): string {
@@ -165,33 +166,38 @@ function contentIdOf({ version, commitInfo }: DeltaCommit): string | undefined {
   return txnId ?? contentOf(version, commitInfo).commitId;
 }
 
-function stateOf({ version, actions }: Checkpoint): DeltaVersion {
+/** `own` is the entry of the checkpoint's version, if it is still there. */
+function stateOf({ version, actions }: Checkpoint, own: DeltaCommit | undefined): DeltaVersion {
   const { protocol, metaData, add, remove, transactions } = actions;
   invariant(protocol !== undefined && metaData !== undefined, 'a checkpoint has protocol and metaData');
   const byPath = <File extends { readonly path: string }>(files: readonly File[]): Map<string, File> => new Map(files.map((file) => [file.path, file]));
-  // Until the version's own entry says more.
-  const content = { version, commitId: metaData.id, committedAtMs: 0, info: {} };
+  const content = own === undefined ? { version, commitId: metaData.id, committedAtMs: 0, info: {} } : contentOf(version, own.commitInfo);
   return { version, protocol, metaData, files: byPath(add), tombstones: byPath(remove), transactions: new Map(transactions.map((txn) => [txn.appId, txn])), content };
 }
 
-/** The state after one more commit. */
-function follow(state: DeltaVersion | undefined, commit: DeltaCommit, name: string): DeltaVersion {
-  const { version, add, remove, transactions } = commit;
-  const [protocol, metaData] = [commit.protocol ?? state?.protocol, commit.metaData ?? state?.metaData];
+/** The state after more commits, in their order. */
+function follow(state: DeltaVersion | undefined, commits: readonly DeltaCommit[], name: string): DeltaVersion {
+  let { protocol, metaData, content } = state ?? {};
+  const [files, tombstones, transactions] = [new Map(state?.files), new Map(state?.tombstones), new Map(state?.transactions)];
+  for (const commit of commits) {
+    protocol = commit.protocol ?? protocol;
+    metaData = commit.metaData ?? metaData;
+    content = contentOf(commit.version, commit.commitInfo);
+    for (const txn of commit.transactions) transactions.set(txn.appId, txn);
+    for (const file of commit.remove) {
+      const live = files.get(file.path);
+      if (live !== undefined && vectorId(live) === vectorId(file)) files.delete(file.path);
+      tombstones.set(file.path, file);
+    }
+    for (const file of commit.add) {
+      files.set(file.path, file);
+      tombstones.delete(file.path);
+    }
+  }
+  const version = commits.at(-1)?.version ?? state?.version;
+  invariant(version !== undefined && content !== undefined, 'a version has a checkpoint or an entry');
   if (protocol === undefined || metaData === undefined) throw new DamagedFileError(name, `version ${version} has no ${protocol === undefined ? 'protocol' : 'metaData'}, and none before it has`);
-  const [files, tombstones] = [new Map(state?.files), new Map(state?.tombstones)];
-  for (const file of remove) {
-    const live = files.get(file.path);
-    if (live !== undefined && vectorId(live) === vectorId(file)) files.delete(file.path);
-    tombstones.set(file.path, file);
-  }
-  for (const file of add) {
-    files.set(file.path, file);
-    tombstones.delete(file.path);
-  }
-  const content = contentOf(version, commit.commitInfo);
-  const known = transactions.length === 0 ? state?.transactions : undefined;
-  return { version, protocol, metaData, files, tombstones, transactions: known ?? new Map([...(state?.transactions ?? []), ...transactions.map((txn) => [txn.appId, txn] as const)]), content };
+  return { version, protocol, metaData, files, tombstones, transactions, content };
 }
 
 function vectorId({ deletionVector }: AddFile | RemoveFile): string {

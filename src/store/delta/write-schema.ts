@@ -27,7 +27,7 @@ export function metadataFor(table: string, schema: Schema, { id, partitionBy, cr
     ...before,
     id,
     format: { provider: 'parquet', options: {} },
-    schemaString: JSON.stringify({ type: 'struct', fields: schema.fields.map(deltaField) }),
+    schemaString: deltaSchemaString(schema),
     partitionColumns: partitionBy,
     configuration: withExactSchema(before?.configuration ?? {}, schema),
     createdTime: before?.createdTime ?? createdTime,
@@ -57,6 +57,11 @@ export function checkDeltaSchema(table: string, schema: Schema): void {
   if (schema.fields.every(({ type }) => DataType.isNull(type))) {
     throw new UnsupportedError(table, 'void', 'all its columns are of type Null, and Delta keeps none of these in files; add a column that has values');
   }
+}
+
+/** The schema as Delta writes it: what people and other tools read. */
+export function deltaSchemaString(schema: Schema): string {
+  return JSON.stringify({ type: 'struct', fields: schema.fields.map(deltaField) });
 }
 
 function deltaField({ name, type, nullable }: Field): object {

@@ -25,7 +25,7 @@ import { tryStats } from '../stats.ts';
 import type { CommitResult, Compaction, OwnSnapshot, OwnTable, SnapshotOptions, StagedFile } from '../table.ts';
 import { decideConflict } from './conflict.ts';
 import type { AddFile } from './write-actions.ts';
-import { type DeltaEntry, inRowOrder, tryPathOfUri } from './write-entry.ts';
+import { type DeltaEntry, inRowOrder, tryPathOfUri, uriOfPath } from './write-entry.ts';
 import { stageDeltaFiles } from './write-files.ts';
 import { DeltaLog, type DeltaVersion, factsOf, logFolder } from './write-log.ts';
 import { attemptOf, checkTable, type Circumstances, type CompactedRun, type DeltaCommitRequest, planCommit, planRewrite, schemaOf } from './write-plan.ts';
@@ -159,8 +159,7 @@ class WrittenDeltaTable implements DeltaTable {
 
   async discard(staged: readonly StagedFile[]): Promise<void> {
     const newest = await this.log.newest();
-    const named = new Set([...(newest?.files.keys() ?? []), ...(newest?.tombstones.keys() ?? [])].map(tryPathOfUri));
-    for (const { path } of staged) if (!named.has(path)) await this.bytes.delete(joinPath(this.folder, path));
+    for (const { path } of staged) if (newest === undefined || !isNamed(newest, path)) await this.bytes.delete(joinPath(this.folder, path));
   }
 
   async vacuum({ retentionMs, nowMs, keepVersion }: Parameters<OwnTable['vacuum']>[0]): Promise<{ files: number; bytes: number }> {
@@ -213,10 +212,10 @@ class WrittenDeltaTable implements DeltaTable {
   /** The commit that already added the files: the caller has tried before, and was told of a failure that was none. */
   private async tryFindOwn(add: readonly StagedFile[], newest: DeltaVersion, readVersion: number): Promise<number | undefined> {
     const path = add[0]?.path;
-    const isNamed = (uri: string): boolean => tryPathOfUri(uri) === path;
-    if (path === undefined || ![...newest.files.keys(), ...newest.tombstones.keys()].some(isNamed)) return undefined;
+    if (path === undefined || !isNamed(newest, path)) return undefined;
+    const uri = uriOfPath(path);
     for (let { version } = newest; version > readVersion; version--) {
-      if ((await this.log.tryCommit(version))?.add.some((file) => isNamed(file.path))) return version;
+      if ((await this.log.tryCommit(version))?.add.some((file) => file.path === uri)) return version;
     }
     throw new ArgumentError('add', `${path} was committed to ${this.name} before`);
   }
@@ -238,6 +237,12 @@ class WrittenDeltaTable implements DeltaTable {
     }
     return false;
   }
+}
+
+/** Whether the version has a file of ours, or one before had it. */
+function isNamed({ files, tombstones }: DeltaVersion, path: string): boolean {
+  const uri = uriOfPath(path);
+  return files.has(uri) || tombstones.has(uri);
 }
 
 interface CompactableFile extends CompactedFile {
