@@ -9,6 +9,7 @@
  */
 import { type Data, DataType, type RecordBatch, type Schema, ArrowTimeUnit, Type, type Timestamp } from '../arrow/arrow.ts';
 import { plainType } from '../arrow/canonical.ts';
+import { ArgumentError } from '../base/errors.ts';
 import { ceilDivide, dayUs, floorDivide, formatInstant, parseInstant, type TimeRange } from '../base/time.ts';
 
 export interface FileStats {
@@ -30,10 +31,11 @@ export function parseStats(text: string): FileStats {
   return { rows: Number(parsed.numRecords), minValues: part('minValues'), maxValues: part('maxValues'), nullCount: part('nullCount') };
 }
 
-/** Those of other writers are a help: what cannot be understood is as good as absent. */
+/** Those of other writers are a help: what cannot be understood, or does not say how many rows there are, is as good as absent. */
 export function tryStats(text: string): FileStats | undefined {
   try {
-    return parseStats(text);
+    const stats = parseStats(text);
+    return Number.isSafeInteger(stats.rows) && stats.rows >= 0 ? stats : undefined;
   } catch (thrown) {
     if (!(thrown instanceof SyntaxError || thrown instanceof TypeError)) throw thrown;
     return undefined;
@@ -48,8 +50,15 @@ export function mightContainTime(stats: FileStats, column: string, range: TimeRa
   return !(range.startUs !== undefined && last !== undefined && last < range.startUs);
 }
 
+/** Undefined, too, for what another writer has put there. */
 function tryInstant(value: unknown): bigint | undefined {
-  return typeof value === 'string' ? parseInstant(value, 'stats') : undefined;
+  if (typeof value !== 'string') return undefined;
+  try {
+    return parseInstant(value, 'stats');
+  } catch (thrown) {
+    if (thrown instanceof ArgumentError) return undefined;
+    throw thrown;
+  }
 }
 
 interface Bounds {

@@ -22,12 +22,12 @@ export function decodeActions(name: string, content: Uint8Array): Actions {
   verifyDeltaEntry(name, text);
   const lines = text.split('\n').filter((line) => line.trim() !== '');
   if (lines.length === 0) throw new DamagedFileError(name, 'is no entry of a Delta log: it is empty. Restore the file, or write the table again');
-  return checkActions(name, lines.map((line, i) => parsed(name, i, line)));
+  return actionsOf(name, lines.map((line, i) => parsed(name, i, line)));
 }
 
-/** The actions that these objects are, in the shape that the log gives them. */
-export function checkActions(name: string, objects: readonly unknown[]): Actions {
-  const lines = objects.map((object, i) => new Fields(name, `action ${i + 1}`, object));
+/** The actions of an entry, or a checkpoint, from its rows. */
+export function actionsOf(name: string, rows: readonly unknown[]): Actions {
+  const lines = rows.map((row, i) => new Fields(name, `line ${i + 1}`, row));
   const all = <Action>(kind: string, read: (fields: Fields) => Action): Action[] => lines.flatMap((line) => line.tryFields(kind)).map(read);
   const one = <Action>(kind: string, read: (fields: Fields) => Action): Action | undefined => {
     const found = all(kind, read);

@@ -134,6 +134,17 @@ export function tryPathOfUri(uri: string): string | undefined {
   }
 }
 
+/** The path on this machine that a URI stands for. */
+export function tryAbsolutePath(uri: string): string | undefined {
+  const path = uri.startsWith('/') ? uri : /^file:(?:\/\/)?(\/[^/].*)$/.exec(uri)?.[1];
+  if (path === undefined) return undefined;
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
 /**
  * Files in the order of their rows. Those of ours say where they stand, as `version.index`, and what a compaction made of some
  * stands where the first of these stood; files of others stay behind those that they came after.

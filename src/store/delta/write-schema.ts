@@ -127,10 +127,11 @@ export function arrowSchemaOf(table: string, { schemaString }: Metadata): Schema
   return new Schema(schemaFields(table, schemaString).map(({ name, type, nullable }) => new Field(name, arrowType(table, name, type), nullable)));
 }
 
-interface SchemaField {
+export interface SchemaField {
   readonly name: string;
   readonly type: unknown;
   readonly nullable: boolean;
+  readonly metadata?: Readonly<Record<string, unknown>>;
 }
 
 /** As its writer described them. Throws DamagedFileError. */
@@ -143,7 +144,7 @@ export function schemaFields(table: string, schemaString: string): readonly Sche
   }
   const fields = schema?.fields;
   const isField = (field: unknown): boolean => typeof field === 'object' && field !== null && 'type' in field && 'name' in field && typeof field.name === 'string';
-  if (!Array.isArray(fields) || !fields.every(isField)) throw new DamagedFileError(table, 'the schema in its log is no struct of named fields');
+  if (!Array.isArray(fields) || !fields.every(isField)) throw new DamagedFileError(table, 'the schema in its log is none: expected a struct of fields with name and type');
   return fields.map((field) => ({ ...field, nullable: field.nullable !== false }));
 }
 
@@ -153,12 +154,16 @@ const arrowTypes: Readonly<Record<string, () => DataType>> = {
   timestamp: () => new Timestamp(ArrowTimeUnit.MICROSECOND, 'UTC'), timestamp_ntz: () => new Timestamp(ArrowTimeUnit.MICROSECOND),
 };
 
+/** Undefined for a type that is nested, or not known. */
+export function tryArrowType(type: string): DataType | undefined {
+  const [, precision, scale] = /^decimal\((\d+),\s*(\d+)\)$/.exec(type) ?? [];
+  if (precision !== undefined) return new Decimal(Number(scale), Number(precision), 128);
+  return Object.hasOwn(arrowTypes, type) ? arrowTypes[type]!() : undefined;
+}
+
 function arrowType(table: string, column: string, type: unknown): DataType {
-  if (typeof type === 'string') {
-    const [, precision, scale] = /^decimal\((\d+),\s*(\d+)\)$/.exec(type) ?? [];
-    if (precision !== undefined) return new Decimal(Number(scale), Number(precision), 128);
-    if (Object.hasOwn(arrowTypes, type)) return arrowTypes[type]!();
-  }
+  const known = typeof type === 'string' ? tryArrowType(type) : undefined;
+  if (known !== undefined) return known;
   const what = typeof type === 'string' ? type : String((type as { readonly type?: unknown } | null)?.type);
-  throw new UnsupportedError(`${table}, column ${column}`, what, `is of Delta's type ${what}, which this version does not know`);
+  throw new UnsupportedError(`${table}, column ${column}`, what, `is of Delta's type ${what}, which this library does not write`);
 }

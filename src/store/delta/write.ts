@@ -24,6 +24,7 @@ import type { FileLimits, StageOptions } from '../staging.ts';
 import { tryStats } from '../stats.ts';
 import type { CommitResult, Compaction, OwnSnapshot, OwnTable, SnapshotOptions, StagedFile } from '../table.ts';
 import { decideConflict } from './conflict.ts';
+import { tableSchemaOf } from './read-schema.ts';
 import type { AddFile } from './write-actions.ts';
 import { type DeltaEntry, inRowOrder, tryPathOfUri, uriOfPath } from './write-entry.ts';
 import { stageDeltaFiles } from './write-files.ts';
@@ -136,11 +137,12 @@ class WrittenDeltaTable implements DeltaTable {
     // What fits one file by its size on disk does so in memory, too, but for data that hardly takes any room.
     const limits = { ...this.options, fileBytesMax: compactedBytesMax };
     const schema = schemaOf(this.name, newest);
+    const columns = tableSchemaOf(this.name, newest.metaData);
     const runs: CompactedRun[] = [];
     try {
       for (const run of planned) {
         const before = run.map(({ add }) => add);
-        const rows = decodeBatches(scanDataFiles(this.files.asData(schema, before, newest.version), options), schema);
+        const rows = decodeBatches(scanDataFiles(this.files.asData({ ...columns, schema }, before, newest), options), schema);
         const after = await this.stageAs(schema, newest.metaData.partitionColumns, limits, rows, options);
         if (after.length < before.length) runs.push({ before, after });
         else await this.discard(after);
@@ -253,5 +255,5 @@ interface CompactableFile extends CompactedFile {
 function compactable(add: AddFile): CompactableFile[] {
   const path = tryPathOfUri(add.path);
   const rows = add.stats === undefined ? undefined : tryStats(add.stats)?.rows;
-  return path === undefined || rows === undefined || !Number.isSafeInteger(rows) || add.deletionVector !== undefined ? [] : [{ path, rows, size: add.size, add }];
+  return path === undefined || rows === undefined || add.deletionVector !== undefined ? [] : [{ path, rows, size: add.size, add }];
 }

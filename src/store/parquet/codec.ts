@@ -50,8 +50,8 @@ export function decode(file: Uint8Array, hints: DecodeHints): Data[][] {
   });
 }
 
-/** All rows of a file as an Arrow IPC stream, nested columns too, which `decode` does not copy. Throws CodecError. */
-export function decodeToStream(file: Uint8Array): Uint8Array {
+/** All columns, nested ones too, as an Arrow IPC stream: slower, for small files. Throws CodecError. */
+export function decodeNested(file: Uint8Array): Uint8Array {
   return withInstance((wasm) => wasm.readParquet(file).intoIPCStream());
 }
 
