@@ -5,6 +5,8 @@ export type { FeatureOptions } from './modes/request.ts';
 export type { Explanation } from './modes/explain.ts';
 export type { FeatureSetStatus } from './modes/status.ts';
 export type { Progress } from './modes/compute.ts';
+export type { TrainingSet, TrainingSource } from './modes/training-set.ts';
+export type { TrainingSetOptions } from './modes/training/request.ts';
 export type { WriteMode } from './modes/write.ts';
 export { NotMaterializedError, StaleError } from './modes/errors.ts';
 export { filterTimeRange, groupBy } from './modes/engine-surface.ts';

@@ -23,6 +23,8 @@ import { runNode } from './pipeline.ts';
 import { Sources } from './sources.ts';
 import { type FeatureSetStatus, statusOf } from './status.ts';
 import { type FeatureTables, readStored } from './storage.ts';
+import { type TrainingContext, type TrainingSet, trainingSet } from './training-set.ts';
+import type { TrainingSetOptions } from './training/request.ts';
 import { type WriteMode, writeRows } from './write.ts';
 
 export interface OpenOptions {
@@ -137,6 +139,25 @@ export class FeatureStore {
   async getFeatures(name: string, options: FeatureOptions = {}): Promise<FeatureAnswer> {
     const { request, context } = this.prepare(name, options);
     return read(request, context);
+  }
+
+  /**
+   * The labels, each with what was known at its moment: the row that `getFeatures` with `asOf` that moment has for its entity,
+   * null where it has none. Computed from the sources, whatever the mode.
+   *
+   *   await store.getTrainingSet(labels, { features: ['spend:amount_sum', 'visits'], timestamp: 'decided_at' })
+   */
+  async getTrainingSet(labels: Table, options: TrainingSetOptions): Promise<TrainingSet> {
+    return trainingSet(labels, options, this.trainingContext(options?.signal));
+  }
+
+  private trainingContext(signal: AbortSignal | undefined): TrainingContext {
+    return {
+      definitionOf: (name) => this.definition(name),
+      sourceOf: (definition) => this.sources.of(definition.source),
+      run: this.run(signal),
+      now: () => this.now(),
+    };
   }
 
   /** What `getFeatures` with the same options would do, and why, in words and as data. Reads no rows. */

@@ -1,0 +1,11 @@
+/** What kernel/asof.ts exports. */
+type Pointer = number;
+
+export interface AsOfKernels {
+  pointsBefore(times: Pointer, count: number, multiplier: bigint, back: bigint, divisor: bigint, last: bigint, out: Pointer): void;
+  sortPoints(entities: Pointer, times: Pointer, count: number, entityCount: number, starts: Pointer, points: Pointer, places: Pointer): number;
+  locate(
+    entities: Pointer, times: Pointer, rows: Pointer, count: number, entityCount: number, starts: Pointer, points: Pointer, wanted: Pointer,
+    outRows: Pointer, stretches: Pointer,
+  ): number;
+}

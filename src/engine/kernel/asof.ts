@@ -1,0 +1,173 @@
+/**
+ * Points in time of entities, and which stretch between two of them an event lies in.
+ *
+ *   starts   u32 per entity, and one more: where its points begin
+ *   points   | points of entity 0, ascending | points of entity 1 | …     i64, in the unit of the event time
+ *   stretch  number i is the time before point i, from the entity's point before it on (from the beginning for its first)
+ *
+ * Events at or after an entity's last point lie in no stretch.
+ */
+import { alloc, free } from './memory';
+
+const none: u32 = 0xffffffff;
+/** Up to so many points of an entity are sorted by insertion. */
+const insertedMost: u32 = 24;
+
+@inline function timeAt(times: usize, i: u32): i64 {
+  return load<i64>(times + (<usize>i << 3));
+}
+
+@inline function wordAt(words: usize, i: u32): u32 {
+  return load<u32>(words + (<usize>i << 2));
+}
+
+/**
+ * ⌈(time · multiplier − back) / divisor⌉ of each time, and at most `last`. What does not fit 64 bits on the way is the
+ * least or greatest there is.
+ */
+export function pointsBefore(times: usize, count: i32, multiplier: i64, back: i64, divisor: i64, last: i64, out: usize): void {
+  const greatest = i64.MAX_VALUE / multiplier;
+  for (let i = 0; i < count; i++) {
+    const time = timeAt(times, i);
+    let point = time > greatest ? i64.MAX_VALUE : time < -greatest ? i64.MIN_VALUE : time * multiplier;
+    point = point < i64.MIN_VALUE + back ? i64.MIN_VALUE : point - back;
+    if (divisor != 1) point = point / divisor + i64(point > 0 && point % divisor != 0);
+    store<i64>(out + (<usize>i << 3), min<i64>(point, last));
+  }
+}
+
+/**
+ * Sorts `count` points by entity and time, each once. `entities` says whose each is (0xffffffff: nobody's), `places` hears
+ * which of the sorted points it is. Fills `starts`; returns how many points are left in `points`.
+ */
+export function sortPoints(entities: usize, times: usize, count: i32, entityCount: i32, starts: usize, points: usize, places: usize): i32 {
+  memory.fill(starts, 0, (<usize>entityCount + 1) << 2);
+  for (let i = 0; i < count; i++) {
+    const entity = wordAt(entities, i);
+    if (entity == none) continue;
+    const place = starts + (<usize>entity << 2);
+    store<u32>(place, load<u32>(place) + 1);
+  }
+  let total: u32 = 0;
+  for (let entity = 0; entity < entityCount; entity++) {
+    const place = starts + (<usize>entity << 2);
+    const own = load<u32>(place);
+    store<u32>(place, total);
+    total += own;
+  }
+  store<u32>(starts + (<usize>entityCount << 2), total);
+  // Which point stands where. Each start moves to its end meanwhile.
+  const bytes = max<usize>(<usize>total << 2, 16);
+  const order = alloc(bytes);
+  for (let i = 0; i < count; i++) {
+    const entity = wordAt(entities, i);
+    if (entity == none) continue;
+    const place = starts + (<usize>entity << 2);
+    const at = load<u32>(place);
+    store<u32>(order + (<usize>at << 2), i);
+    store<i64>(points + (<usize>at << 3), timeAt(times, i));
+    store<u32>(place, at + 1);
+  }
+  let start: u32 = 0;
+  let kept: u32 = 0;
+  for (let entity = 0; entity < entityCount; entity++) {
+    const place = starts + (<usize>entity << 2);
+    const end = load<u32>(place);
+    sortOwn(points + (<usize>start << 3), order + (<usize>start << 2), end - start);
+    store<u32>(place, kept);
+    for (let i = start; i < end; i++) {
+      const time = timeAt(points, i);
+      if (i == start || time != timeAt(points, kept - 1)) {
+        store<i64>(points + (<usize>kept << 3), time);
+        kept++;
+      }
+      store<u32>(places + (<usize>wordAt(order, i) << 2), kept - 1);
+    }
+    start = end;
+  }
+  store<u32>(starts + (<usize>entityCount << 2), kept);
+  free(order, bytes);
+  return kept;
+}
+
+/** Sorts the points of one entity, and what goes with them. */
+function sortOwn(points: usize, order: usize, count: u32): void {
+  if (count > insertedMost && !isAscending(points, count)) {
+    sortHeap(points, order, count);
+    return;
+  }
+  for (let i: u32 = 1; i < count; i++) {
+    const time = timeAt(points, i);
+    if (timeAt(points, i - 1) <= time) continue;
+    const place = wordAt(order, i);
+    let at = i;
+    for (; at > 0 && timeAt(points, at - 1) > time; at--) put(points, order, at, timeAt(points, at - 1), wordAt(order, at - 1));
+    put(points, order, at, time, place);
+  }
+}
+
+function isAscending(points: usize, count: u32): bool {
+  for (let i: u32 = 1; i < count; i++) if (timeAt(points, i) < timeAt(points, i - 1)) return false;
+  return true;
+}
+
+@inline function put(points: usize, order: usize, i: u32, time: i64, place: u32): void {
+  store<i64>(points + (<usize>i << 3), time);
+  store<u32>(order + (<usize>i << 2), place);
+}
+
+function sortHeap(points: usize, order: usize, count: u32): void {
+  for (let i = count >> 1; i > 0; i--) sink(points, order, i - 1, count);
+  for (let end = count - 1; end > 0; end--) {
+    const time = timeAt(points, end);
+    const place = wordAt(order, end);
+    put(points, order, end, timeAt(points, 0), wordAt(order, 0));
+    put(points, order, 0, time, place);
+    sink(points, order, 0, end);
+  }
+}
+
+function sink(points: usize, order: usize, root: u32, count: u32): void {
+  const time = timeAt(points, root);
+  const place = wordAt(order, root);
+  let at = root;
+  for (let child = (at << 1) + 1; child < count; child = (at << 1) + 1) {
+    if (child + 1 < count && timeAt(points, child + 1) > timeAt(points, child)) child++;
+    if (timeAt(points, child) <= time) break;
+    put(points, order, at, timeAt(points, child), wordAt(order, child));
+    at = child;
+  }
+  put(points, order, at, time, place);
+}
+
+/**
+ * The stretch that each event lies in, as an i64 in `stretches`, its row in `outRows`: of events of known entities, that lie
+ * in a stretch which is `wanted` (a byte each). `rows` 0: all. Returns how many; `outRows` may be `rows`.
+ *
+ * The search takes as many steps for all events of an entity, and has no branch that depends on their times.
+ */
+export function locate(
+  entities: usize, times: usize, rows: usize, count: i32, entityCount: u32, starts: usize, points: usize, wanted: usize,
+  outRows: usize, stretches: usize,
+): i32 {
+  let kept: usize = 0;
+  for (let i = 0; i < count; i++) {
+    const entity = wordAt(entities, i);
+    if (entity >= entityCount) continue;
+    let at = wordAt(starts, entity);
+    const end = wordAt(starts, entity + 1);
+    if (at == end) continue;
+    const time = timeAt(times, i);
+    let length = end - at;
+    while (length > 1) {
+      const half = length >> 1;
+      at += select<u32>(half, 0, timeAt(points, at + half - 1) <= time);
+      length -= half;
+    }
+    at += u32(timeAt(points, at) <= time);
+    store<u32>(outRows + (kept << 2), rows == 0 ? <u32>i : wordAt(rows, i));
+    store<i64>(stretches + (kept << 3), <i64>at);
+    kept += <usize>(u32(at < end) & u32(load<u8>(wanted + at)));
+  }
+  return <i32>kept;
+}
