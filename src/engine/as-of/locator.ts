@@ -9,7 +9,7 @@ import { invariant } from '../../base/errors.ts';
 import { columnGrouper, Grouper, type Window } from '../grouper.ts';
 import type { Instance } from '../instance.ts';
 import type { Moments } from '../plan.ts';
-import { Buffer64, ColumnStage, gatherWide } from '../staging.ts';
+import { Buffer64, type ColumnStage, gatherWide } from '../staging.ts';
 import type { KeyColumn, TimeColumn } from '../types.ts';
 
 /** The rows that lie in a stretch that is asked for, and the stretch of each. */

@@ -105,8 +105,9 @@ function findEntities(instance: Instance, { rows, keys, time }: Labels) {
     labelsWithNull += all.count - window.count;
     if (window.count === 0) return;
     const ids = instance.view32(grouper.group(columns, window), window.count);
-    if (window.rows === 0) entityOf.set(ids, window.start);
-    else instance.view32(window.rows, window.count).forEach((row, i) => (entityOf[window.start + row] = ids[i]!));
+    const selected = window.rows === 0 ? undefined : instance.view32(window.rows, window.count);
+    if (selected === undefined) entityOf.set(ids, window.start);
+    else for (let i = 0; i < window.count; i++) entityOf[window.start + selected[i]!] = ids[i]!;
   });
   const { count } = grouper;
   const schema = new Schema(keys.map(({ column }) => new Field(column.name, column.type, false)));
