@@ -46,7 +46,7 @@ export async function answerLabels(
 ): Promise<Answers> {
   const table = oneBatch(states);
   const rowsBefore = rowsBeforeStretches(table, stretches);
-  const inRows = questions.map(({ spans }): Spans => ({ first: spans.first.map((stretch) => rowsBefore[stretch]!), end: spans.end.map((stretch) => rowsBefore[stretch]!) }));
+  const inRows = questions.map(({ spans: { first, end } }): Spans => ({ first: taken(rowsBefore, first), end: taken(rowsBefore, end) }));
   const { known, labelsKnown } = knownLabels(inRows[0]!);
   const columns: { output: OutputColumn; data: Data }[][] = [];
   for (const [i, { outputs }] of questions.entries()) {
@@ -56,6 +56,12 @@ export async function answerLabels(
     columns.push(outputs.map((output) => ({ output, data: byMerging.get(output.name) ?? pickedAnswer(table, output, inRows[i]!, known) })));
   }
   return { columns, known, labelsKnown };
+}
+
+function taken(words: Uint32Array, places: Uint32Array): Uint32Array {
+  const found = new Uint32Array(places.length);
+  for (let i = 0; i < places.length; i++) found[i] = words[places[i]!]!;
+  return found;
 }
 
 const isPick = (aggregation: string): aggregation is 'first' | 'last' => aggregation === 'first' || aggregation === 'last';

@@ -4,8 +4,9 @@ type Pointer = number;
 export interface AsOfKernels {
   pointsBefore(times: Pointer, count: number, multiplier: bigint, back: bigint, divisor: bigint, last: bigint, out: Pointer): void;
   sortPoints(entities: Pointer, times: Pointer, count: number, entityCount: number, starts: Pointer, points: Pointer, places: Pointer): number;
+  pointsMost(starts: Pointer, entityCount: number): number;
   locate(
-    entities: Pointer, times: Pointer, rows: Pointer, count: number, entityCount: number, starts: Pointer, points: Pointer, wanted: Pointer,
+    entities: Pointer, times: Pointer, rows: Pointer, count: number, entityCount: number, starts: Pointer, points: Pointer, most: number, wanted: Pointer,
     outRows: Pointer, stretches: Pointer,
   ): number;
 }

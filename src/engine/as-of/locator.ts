@@ -42,7 +42,9 @@ export class Locator {
   private readonly entities: number;
   private readonly starts: number;
   private readonly points: number;
+  /** 0: all are. */
   private readonly wanted: number;
+  private readonly most: number;
   private readonly times: Buffer64;
   private readonly rows: Buffer64;
   private readonly stretches: Buffer64;
@@ -63,9 +65,13 @@ export class Locator {
       instance.put(array, pointer);
       return pointer;
     };
-    this.starts = placed(moments.starts);
+    // Entities that are not known are all the one behind the last, which has no points.
+    const starts = new Uint32Array(moments.starts.length + 1).fill(moments.points.length);
+    starts.set(moments.starts);
+    this.starts = placed(starts);
+    this.most = instance.kernels.pointsMost(this.starts, this.entities);
     this.points = placed(moments.points);
-    this.wanted = placed(moments.wanted);
+    this.wanted = moments.wanted.includes(0) ? placed(moments.wanted) : 0;
     this.times = new Buffer64(instance);
     this.rows = new Buffer64(instance);
     this.stretches = new Buffer64(instance);
@@ -90,7 +96,7 @@ export class Locator {
     const rows = this.rows.ensure(window.count * 4);
     const stretches = this.stretches.ensure(window.count * 8);
     const count = instance.kernels.locate(
-      ids, times, window.rows, window.count, this.entities, this.starts, this.points, this.wanted, rows, stretches,
+      ids, times, window.rows, window.count, this.entities, this.starts, this.points, this.most, this.wanted, rows, stretches,
     );
     return {
       window: { ...window, rows, count },

@@ -140,34 +140,44 @@ function sink(points: usize, order: usize, root: u32, count: u32): void {
   put(points, order, at, time, place);
 }
 
+/** The most points that an entity has. */
+export function pointsMost(starts: usize, entityCount: i32): i32 {
+  let most: u32 = 0;
+  for (let entity: u32 = 0; entity < <u32>entityCount; entity++) most = max<u32>(most, wordAt(starts, entity + 1) - wordAt(starts, entity));
+  return <i32>most;
+}
+
 /**
- * The stretch that each event lies in, as an i64 in `stretches`, its row in `outRows`: of events of known entities, that lie
- * in a stretch which is `wanted` (a byte each). `rows` 0: all. Returns how many; `outRows` may be `rows`.
+ * The stretch that each event lies in, as an i64 in `stretches`, and its row in `outRows`: of events of known entities that lie
+ * in a stretch which is `wanted` (a byte each; 0: all are). `rows` 0: all. Returns how many; `outRows` may be `rows`.
  *
- * The search takes as many steps for all events of an entity, and has no branch that depends on their times.
+ * `starts` has a second end behind the first, so that unknown entities have no points. `most`: the most points that any has.
+ * The search takes as many steps for all events and no branch depends on them, so that waits for memory overlap; sums and
+ * masks, since the engine makes a branch of a choice.
  */
 export function locate(
-  entities: usize, times: usize, rows: usize, count: i32, entityCount: u32, starts: usize, points: usize, wanted: usize,
+  entities: usize, times: usize, rows: usize, count: i32, entityCount: u32, starts: usize, points: usize, most: u32, wanted: usize,
   outRows: usize, stretches: usize,
 ): i32 {
+  const steps = most == 0 ? 0 : <u32>1 << (31 - clz<u32>(most));
   let kept: usize = 0;
   for (let i = 0; i < count; i++) {
-    const entity = wordAt(entities, i);
-    if (entity >= entityCount) continue;
-    let at = wordAt(starts, entity);
-    const end = wordAt(starts, entity + 1);
-    if (at == end) continue;
+    const entity = min<u32>(wordAt(entities, i), entityCount);
+    const start = wordAt(starts, entity);
+    const length = wordAt(starts, entity + 1) - start;
     const time = timeAt(times, i);
-    let length = end - at;
-    while (length > 1) {
-      const half = length >> 1;
-      at += select<u32>(half, 0, timeAt(points, at + half - 1) <= time);
-      length -= half;
+    const before = points + (<usize>start << 3) - 8;
+    // How many points there are at or before it.
+    let passed: u32 = 0;
+    for (let step = steps; step > 0; step >>= 1) {
+      const beyond = <i32>(passed + step - length);
+      const probe = length + <u32>(beyond & (beyond >> 31));
+      const isBefore = u32(load<i64>(before + (<usize>probe << 3)) <= time);
+      passed += (probe - passed) & (0 - isBefore);
     }
-    at += u32(timeAt(points, at) <= time);
     store<u32>(outRows + (kept << 2), rows == 0 ? <u32>i : wordAt(rows, i));
-    store<i64>(stretches + (kept << 3), <i64>at);
-    kept += <usize>(u32(at < end) & u32(load<u8>(wanted + at)));
+    store<i64>(stretches + (kept << 3), <i64>(start + passed));
+    kept += <usize>(u32(passed < length) & (wanted == 0 ? 1 : <u32>load<u8>(wanted + start + passed)));
   }
   return <i32>kept;
 }
