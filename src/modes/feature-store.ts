@@ -23,7 +23,9 @@ import { runNode } from './pipeline.ts';
 import { Sources } from './sources.ts';
 import { type FeatureSetStatus, statusOf } from './status.ts';
 import { type FeatureTables, readStored } from './storage.ts';
-import { type TrainingContext, type TrainingSet, trainingSet } from './training-set.ts';
+import { explainTraining, type TrainingExplanation } from './training/explain.ts';
+import { loadTrainingSet, type SavedTrainingSet, saveTrainingSet, statusOfTraining, trainingFolder, type TrainingSetStatus } from './training/saved.ts';
+import { planOf, type TrainingContext, type TrainingSet, trainingSet } from './training-set.ts';
 import type { TrainingSetOptions } from './training/request.ts';
 import { type WriteMode, writeRows } from './write.ts';
 
@@ -148,7 +150,46 @@ export class FeatureStore {
    *   await store.getTrainingSet(labels, { features: ['spend:amount_sum', 'visits'], timestamp: 'decided_at' })
    */
   async getTrainingSet(labels: Table, options: TrainingSetOptions): Promise<TrainingSet> {
-    return trainingSet(labels, options, this.trainingContext(options?.signal));
+    const context = this.trainingContext(options?.signal);
+    return trainingSet(await planOf(labels, options, context), context, options.onProgress);
+  }
+
+  /** What `getTrainingSet` would read and hold for the same question. Reads no rows of the sources. */
+  async explainTrainingSet(labels: Table, options: TrainingSetOptions): Promise<TrainingExplanation> {
+    return explainTraining(await planOf(labels, options, this.trainingContext(options?.signal)));
+  }
+
+  /**
+   * A training set that is kept, with the definitions, source versions and options that it came from. Asked again for the same,
+   * it gives the stored bits; where any of them has changed it is computed and stored anew, as a new version.
+   */
+  async saveTrainingSet(name: string, labels: Table, options: TrainingSetOptions): Promise<SavedTrainingSet> {
+    const context = this.trainingContext(options?.signal);
+    return saveTrainingSet(name, this.trainingTable(name), await planOf(labels, options, context), context, options.onProgress);
+  }
+
+  /** A training set that was saved, by default its newest version. */
+  async loadTrainingSet(name: string, options: { readonly version?: number } = {}): Promise<SavedTrainingSet> {
+    return loadTrainingSet(name, this.trainingTable(name), options.version, () => this.savedTrainingSets());
+  }
+
+  /** What is saved of a training set, or of all of them, and what each was made of. Reads no rows. */
+  async trainingSetStatus(name?: string): Promise<TrainingSetStatus[]> {
+    const found: TrainingSetStatus[] = [];
+    for (const each of name === undefined ? await this.savedTrainingSets() : [name]) {
+      const status = await statusOfTraining(each, this.trainingTable(each));
+      if (status !== undefined) found.push(status);
+    }
+    return found;
+  }
+
+  private async savedTrainingSets(): Promise<readonly string[]> {
+    return (await bytesAt(this.config.storagePath, this.storage).names(trainingFolder)) ?? [];
+  }
+
+  private trainingTable(name: string): OwnTable {
+    const folder = `${this.config.storagePath}/${trainingFolder}/${checkName(name, 'training set')}`;
+    return openWritable(bytesAt(folder, this.storage), '', this.config.storageFormat, { now: () => this.now().getTime() });
   }
 
   private trainingContext(signal: AbortSignal | undefined): TrainingContext {

@@ -4,13 +4,13 @@
  * The law: the features of a label at T are the row that `getFeatures` with `asOf: T` has for its entity, bit for bit; null
  * where it has none. So nothing that happened at T or after changes them. The labels keep their order and number.
  */
-import { type Data, Field, Schema, type Table } from '../arrow/arrow.ts';
+import { type Data, DataType, Field, Schema, type Table } from '../arrow/arrow.ts';
 import { canonicalTable, tableOfColumns } from '../arrow/canonical.ts';
-import { ArgumentError } from '../base/errors.ts';
+import { ArgumentError, SchemaMismatchError } from '../base/errors.ts';
 import type { FeatureSetDefinition } from '../config/definition.ts';
 import type { ReadableTable } from '../store/table.ts';
 import type { RunOptions } from './compute.ts';
-import { featuresOfLabels } from './training/compute.ts';
+import { featuresOfLabels, planSet, type SetPlan } from './training/compute.ts';
 import { checkNames, planTrainingSet, type TrainingRequest, type TrainingSetOptions } from './training/request.ts';
 
 /** An Arrow table, and what it was made of. */
@@ -42,25 +42,47 @@ export interface TrainingContext {
   readonly now: () => Date;
 }
 
-/** Joins features to labels as of each label's moment. */
-export async function trainingSet(labels: Table, options: TrainingSetOptions, context: TrainingContext): Promise<TrainingSet> {
+/** A request whose labels and sources were looked at; nothing was read yet. */
+export interface PlannedTrainingSet {
+  readonly request: TrainingRequest;
+  readonly labels: Table;
+  readonly sets: readonly SetPlan[];
+}
+
+/** Checks everything that can be wrong, and finds the labels' moments. */
+export async function planOf(labels: Table, options: TrainingSetOptions, context: TrainingContext): Promise<PlannedTrainingSet> {
   const request = planTrainingSet(options, context.definitionOf);
-  if (!Array.isArray(labels?.batches)) throw new ArgumentError('labels', 'expected an Arrow table');
-  const rows = canonicalTable(labels.schema, labels.batches);
+  const rows = canonicalLabels(labels);
   checkNames(rows.schema.fields.map((field) => field.name), request.columns);
+  const sets: SetPlan[] = [];
+  for (const set of request.sets) {
+    const source = await context.sourceOf(set.definition).snapshot(context.run.signal === undefined ? {} : { signal: context.run.signal });
+    sets.push(planSet(request, set, rows, source, context.run));
+  }
+  return { request, labels: rows, sets };
+}
+
+/** Joins features to labels as of each label's moment. */
+export async function trainingSet({ request, labels, sets }: PlannedTrainingSet, context: TrainingContext, onProgress?: TrainingSetOptions['onProgress']): Promise<TrainingSet> {
   const found = new Map<string, ReadonlyMap<string, Data>>();
   const sources: TrainingSource[] = [];
   let labelsWithNull = 0;
-  for (const set of request.sets) {
-    const source = await context.sourceOf(set.definition).snapshot(context.run.signal === undefined ? {} : { signal: context.run.signal });
-    const answer = await featuresOfLabels(request, set, rows, source, context.run, options.onProgress);
-    const { name } = set.definition;
+  for (const plan of sets) {
+    const answer = await featuresOfLabels(plan, context.run, onProgress);
+    const { name } = plan.set.definition;
     found.set(name, answer.columns);
     labelsWithNull = Math.max(labelsWithNull, answer.labelsWithNull);
-    sources.push({ featureSet: name, source: source.name, sourceVersion: source.version, sourceRows: answer.sourceRows, labelsKnown: answer.labelsKnown });
+    sources.push({ featureSet: name, source: plan.source.name, sourceVersion: plan.source.version, sourceRows: answer.sourceRows, labelsKnown: answer.labelsKnown });
   }
-  const table = joined(rows, request, found);
-  return { table, sources, computedAt: context.now(), reasons: reasonsOf(rows.numRows, sources, labelsWithNull) };
+  const table = joined(labels, request, found);
+  return { table, sources, computedAt: context.now(), reasons: reasonsOf(labels.numRows, sources, labelsWithNull) };
+}
+
+function canonicalLabels(labels: Table): Table {
+  if (!Array.isArray(labels?.batches)) throw new ArgumentError('labels', 'expected an Arrow table');
+  const nested = labels.schema.fields.find(({ type }) => DataType.isStruct(type) || DataType.isList(type) || DataType.isMap(type) || DataType.isUnion(type) || DataType.isFixedSizeList(type));
+  if (nested !== undefined) throw new SchemaMismatchError('the labels', nested.name, `${nested.type} is nested; leave the column out, or join it by a key afterwards`);
+  return canonicalTable(labels.schema, labels.batches);
 }
 
 function joined(labels: Table, request: TrainingRequest, found: ReadonlyMap<string, ReadonlyMap<string, Data>>): Table {

@@ -5,11 +5,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Data, Table } from '../../arrow/arrow.ts';
 import { throwIfCancelled } from '../../base/errors.ts';
+import { statesSchema } from '../../engine/aggregation.ts';
 import { answerLabels } from '../../engine/as-of/answers.ts';
-import { planMoments } from '../../engine/as-of/moments.ts';
+import { planMoments, type Spans } from '../../engine/as-of/moments.ts';
 import type { GroupByPlan, OutputColumn } from '../../engine/plan.ts';
 import { bindTime, fieldOf } from '../../engine/types.ts';
-import type { Snapshot } from '../../store/table.ts';
+import type { ScanOptions, Snapshot } from '../../store/table.ts';
 import { aggregateRows, type Progress, type RunOptions, sourceScan } from '../compute.ts';
 import { labelsFor } from './labels.ts';
 import type { SetRequest, TrainingRequest } from './request.ts';
@@ -24,31 +25,58 @@ export interface SetAnswer {
   readonly sourceRows: number;
 }
 
-export async function featuresOfLabels(
-  request: TrainingRequest, { definition, parts }: SetRequest, labels: Table, source: Snapshot, run: RunOptions,
-  onProgress?: (progress: Progress) => void,
-): Promise<SetAnswer> {
+/** What is to be done for one set, known before a row of the source is read. */
+export interface SetPlan {
+  readonly set: SetRequest;
+  readonly source: Snapshot;
+  readonly groupBy: GroupByPlan;
+  readonly scan: ScanOptions;
+  /** One for each part. */
+  readonly spans: readonly Spans[];
+  readonly labelsWithNull: number;
+  readonly entities: number;
+  /** Bytes of the moments, and at most of the stretches' states. */
+  readonly bytes: { readonly moments: number; readonly states: number };
+}
+
+/** Checks the labels against the source, and finds their moments. */
+export function planSet(request: TrainingRequest, set: SetRequest, labels: Table, source: Snapshot, run: RunOptions): SetPlan {
+  const { definition, parts } = set;
   const timestamp = definition.timestamp!;
   const { type } = bindTime(fieldOf(source.schema, timestamp));
   const ours = labelsFor(definition, labels, source.schema, request);
   const { moments, spans, range, labelsWithNull } = planMoments(ours, parts.map((part) => part.range), type, run.memoryLimit);
   const outputs = stretchOutputs(parts.flatMap((part) => part.outputs));
-  const scanned = { outputs, range: range ?? { startUs: 0n, endUs: 0n } };
-  const plan: GroupByPlan = {
-    keys: definition.entityKeys, outputs, timestamp, range: scanned.range, moments,
+  // Labels that are nobody's ask for nothing.
+  const asked = { outputs, range: range ?? { startUs: 0n, endUs: 0n } };
+  const groupBy: GroupByPlan = {
+    keys: definition.entityKeys, outputs, timestamp, range: asked.range, moments,
     ...(definition.filter !== undefined && { filter: definition.filter }),
   };
-  const scan = sourceScan(source, { definition, parts: [scanned] }, definition.filter, run.signal);
+  const scan = sourceScan(source, { definition, parts: [asked] }, definition.filter, run.signal);
+  const { entities, starts, points, wanted } = moments;
+  const stateBytes = 8 * (1 + statesSchema(groupBy, source.schema).fields.length);
+  return {
+    set, source, groupBy, scan, spans, labelsWithNull,
+    entities: starts.length - 1,
+    bytes: { moments: entities.byteLength + starts.byteLength + points.byteLength + wanted.byteLength, states: points.length * stateBytes },
+  };
+}
+
+/** Reads the source once and answers. */
+export async function featuresOfLabels(plan: SetPlan, run: RunOptions, onProgress?: (progress: Progress) => void): Promise<SetAnswer> {
+  const { set: { definition, parts }, source, groupBy, scan, spans, labelsWithNull } = plan;
   const pass = { snapshot: source, scan, phase: 'reading the source', onProgress } as const;
   const turn = async (): Promise<void> => {
     throwIfCancelled(run.signal, 'training set');
     await nextTurn();
   };
   const questions = parts.map((part, i) => ({ outputs: part.outputs, spans: spans[i]! }));
-  const { answers, sourceRows } = await aggregateRows(pass, [plan], run, async (aggregations, rows) => {
+  const stretches = groupBy.moments!.points.length;
+  const { answers, sourceRows } = await aggregateRows(pass, [groupBy], run, async (aggregations, rows) => {
     const states = (await aggregations.states())[0]!;
     await aggregations.close();
-    return { answers: await answerLabels(states, source.schema, timestamp, moments.points.length, questions, turn), sourceRows: rows };
+    return { answers: await answerLabels(states, source.schema, definition.timestamp!, stretches, questions, turn), sourceRows: rows };
   });
   const columns = new Map(answers.columns.flat().map(({ output, data }) => [output.name, data]));
   return { columns, labelsWithNull, labelsKnown: answers.labelsKnown, sourceRows };

@@ -10,6 +10,7 @@ import { resolveTimeRange, type TimeRangeInput } from '../../base/time.ts';
 import { type FeatureSetDefinition, resultColumns } from '../../config/definition.ts';
 import type { OutputColumn } from '../../engine/plan.ts';
 import type { LabelRange } from '../../engine/as-of/moments.ts';
+import type { Progress } from '../compute.ts';
 import { planRead } from '../request.ts';
 
 /** The options of `getTrainingSet`. */
@@ -27,7 +28,7 @@ export interface TrainingSetOptions {
   readonly timeZone?: 'UTC';
   /** Names every column `<set>__<column>`, for sets that have columns of the same name. */
   readonly fullNames?: boolean;
-  readonly onProgress?: (progress: { readonly phase: string; readonly rows: number; readonly rowsTotal?: number }) => void;
+  readonly onProgress?: (progress: Progress) => void;
   readonly signal?: AbortSignal;
 }
 
