@@ -80,6 +80,9 @@ function chosenColumns({ features, fullNames }: TrainingSetOptions, definitionOf
     const colon = text.indexOf(':');
     const featureSet = (colon < 0 ? text : text.slice(0, colon)).trim();
     const definition = definitionOf(featureSet);
+    if (definition.kind !== 'aggregated') {
+      throw new ArgumentError('features', `feature set ${featureSet} has no aggregations, so it cannot be asked what was known at a moment`);
+    }
     const all = resultColumns(definition).slice(definition.entityKeys.length);
     for (const feature of colon < 0 ? all : [text.slice(colon + 1).trim()]) {
       const name = fullNames === true ? `${featureSet}__${feature}` : feature;
@@ -90,9 +93,6 @@ function chosenColumns({ features, fullNames }: TrainingSetOptions, definitionOf
 }
 
 function planSet(definition: FeatureSetDefinition, features: readonly string[], { timeRange, signal }: TrainingSetOptions): SetRequest {
-  if (definition.kind !== 'aggregated') {
-    throw new ArgumentError('features', `feature set ${definition.name} has no aggregations, so it cannot be asked what was known at a moment`);
-  }
   // The columns are chosen, and wrong ones named, as a read of the set does; which instant is asked about makes no difference.
   const defaults = { mode: 'virtualized', nowUs: 0n, maxStalenessUs: undefined } as const;
   const { outputs, windows } = planRead(definition, { features, asOf: new Date(0), ...(signal !== undefined && { signal }) }, defaults);
