@@ -23,40 +23,6 @@ export function alignByKey(base: Table, other: Table, keys: readonly string[]): 
   return positions;
 }
 
-/** The rows in ascending order of an integer, date or timestamp column, nulls first; rows that tie keep their order. */
-export function sortedBy(table: Table, column: string): Table {
-  if (table.numRows === 0) return table;
-  return pickRows(table, ascendingRows(columnOf(table, column)));
-}
-
-/** Values are taken to be few compared with the rows: rows are counted, then dealt out to them. */
-function ascendingRows(data: Data): Int32Array {
-  const values = data.values as BigInt64Array | Int32Array;
-  const ids = new Map<bigint | number | null, number>();
-  const idOfRow = new Int32Array(data.length);
-  const rowsOfId: number[] = [];
-  for (let row = 0; row < data.length; row++) {
-    const value = validAt(data, row) ? values[row]! : null;
-    let id = ids.get(value);
-    if (id === undefined) {
-      ids.set(value, (id = ids.size));
-      rowsOfId.push(0);
-    }
-    idOfRow[row] = id;
-    rowsOfId[id]!++;
-  }
-  const ascending = [...ids].sort(([a], [b]) => (a === null ? -1 : b === null ? 1 : a < b ? -1 : 1));
-  const nextOfId = new Int32Array(ids.size);
-  let start = 0;
-  for (const [, id] of ascending) {
-    nextOfId[id] = start;
-    start += rowsOfId[id]!;
-  }
-  const positions = new Int32Array(data.length);
-  for (let row = 0; row < data.length; row++) positions[nextOfId[idOfRow[row]!]!++] = row;
-  return positions;
-}
-
 /** Compares row `b` of the other table with row `a` of the base: negative when the other's comes first. */
 function keyComparer(base: Table, other: Table, keys: readonly string[]): (b: number, a: number) => number {
   const comparers = keys.map((key) => valueComparer(columnOf(other, key), columnOf(base, key)));

@@ -249,7 +249,7 @@ export class Aggregation implements Counters {
     this.grouper.countsAt(rows, stride, count);
   }
 
-  /** The partial states so far, in ascending order of the keys, the tile last. */
+  /** The partial states so far, in ascending order of the tile, if there is one, and the keys. */
   states(): Table {
     return this.instance.guard(() => {
       const groups = this.grouper.sorted();

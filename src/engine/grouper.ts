@@ -440,7 +440,7 @@ export class Grouper {
     this.columns[0]!.mergeSome!(other.columns[0]!.address, groups, count, ids);
   }
 
-  /** Group ids in ascending order of their keys. */
+  /** Group ids in ascending order of their keys; that of the tile comes before all others. */
   sorted(): Uint32Array {
     const { instance } = this;
     const { kernels } = instance;
@@ -452,9 +452,10 @@ export class Grouper {
       const count = kernels.groupCount(pair);
       const keys = instance.view32(kernels.intKeys(pair) >>> 0, count * 2);
       const words = new Uint32Array(count * 2);
+      const isTile = this.columns[i] instanceof TileGrouper ? 1 : 0;
       for (let group = 0; group < count; group++) {
-        words[group * 2] = other[keys[group * 2]!]!;
-        words[group * 2 + 1] = ranks[keys[group * 2 + 1]!]!;
+        words[group * 2 + isTile] = other[keys[group * 2]!]!;
+        words[group * 2 + 1 - isTile] = ranks[keys[group * 2 + 1]!]!;
       }
       const block = instance.alloc(words.byteLength);
       const out = instance.alloc(count * 4);

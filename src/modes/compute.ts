@@ -80,30 +80,6 @@ export async function answerFromSource(
   });
 }
 
-/** Computes an answer by merging tiles. Every bound of every part lies on the tile grid, or beyond the newest event. */
-export async function answerFromTiles(
-  tiles: Snapshot,
-  sourceSchema: Schema,
-  plan: AnswerPlan,
-  options: RunOptions,
-): Promise<Table> {
-  const plans = plan.parts.map((part) => groupByPlan(plan.definition, { ...part, range: undefined }, plan.entities));
-  const whole = spanOf(plan.parts.map((part) => part.range));
-  const scan: ScanOptions = {
-    ...(whole !== undefined && { timeRange: { column: tileColumn, range: whole } }),
-    ...(options.signal !== undefined && { signal: options.signal }),
-  };
-  const stateOptions = plan.parts.map((part) => tileOptions(part.range));
-  const rowsExpected = (await tiles.plan(scan)).rows;
-  const run = createAggregations(plans, sourceSchema, { ...defined(options), rowsExpected });
-  try {
-    await feed({ snapshot: tiles, scan, phase: 'reading tiles' }, (batch) => run.addStates(batch, stateOptions));
-    return joinParts((await run.finish()).map(oneBatch), plan);
-  } finally {
-    await run.close();
-  }
-}
-
 /** Aggregates the rows of a pass by all plans at once; gives what `answer` makes of it and of the number of rows. */
 export async function aggregateRows<Answer>(
   pass: Pass,
@@ -130,8 +106,27 @@ export async function aggregateRows<Answer>(
   }
 }
 
-function tileOptions(range: TimeRange | undefined): { tileColumn: string; tileRange?: TimeRange } {
-  return range === undefined ? { tileColumn } : { tileColumn, tileRange: range };
+export interface StatesPass {
+  readonly snapshot: Snapshot;
+  readonly definition: FeatureSetDefinition;
+  readonly parts: readonly Part[];
+  /** The first part is grouped by it, too. */
+  readonly tile: GroupByPlan['tile'];
+  readonly run: RunOptions;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** The partial states of each part, by one pass over the rows. */
+export async function aggregatePass(
+  { snapshot, definition, parts, tile, run, onProgress }: StatesPass,
+): Promise<{ readonly states: Table[]; readonly rows: number; readonly rowsWithNullKey: number }> {
+  const plans = parts.map((part, i) => ({ ...groupByPlan(definition, part, definition.filter), ...(i === 0 && tile !== undefined && { tile }) }));
+  const scan = sourceScan(snapshot, { definition, parts }, definition.filter, run.signal);
+  return aggregateRows({ snapshot, scan, phase: 'reading the source', onProgress }, plans, run, async (aggregations, rows) => ({
+    states: (await aggregations.states()).map(oneBatch),
+    rows,
+    rowsWithNullKey: aggregations.counters[0]!.rowsDroppedNullKey,
+  }));
 }
 
 /** The plan of one part over source rows. */

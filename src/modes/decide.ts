@@ -12,15 +12,17 @@ export interface DecisionFacts {
   readonly storedSourceVersion: string | undefined;
   readonly storedAgeUs: bigint | undefined;
   readonly maxStalenessUs: bigint | undefined;
+  /** Stored rows merged with what they lack: what that would be, or why it cannot be done. Undefined: nothing is stored. */
+  readonly merged: { readonly reasons: readonly string[] } | { readonly reason: string } | undefined;
 }
 
 export type Decision =
   | { readonly road: 'stored'; readonly stale: boolean; readonly reasons: readonly string[] }
-  | { readonly road: 'source'; readonly stale: false; readonly reasons: readonly string[] }
+  | { readonly road: 'merged' | 'source'; readonly stale: false; readonly reasons: readonly string[] }
   /** No road leads to an answer that the caller allows. */
   | { readonly road: 'none'; readonly stale: false; readonly reasons: readonly string[] };
 
-/** Stored when it is the same answer, or old enough for the caller; else from the source. */
+/** Stored when it is the same answer, or fresh enough for the caller; else merged with what is new; else from the source. */
 export function decide(facts: DecisionFacts): Decision {
   const fit = fitOf(facts);
   if ('unreachable' in facts.source) {
@@ -29,14 +31,20 @@ export function decide(facts: DecisionFacts): Decision {
     if (oldEnough(facts)) return { road: 'stored', stale: true, reasons: [gone, ageText(facts), fit.reason] };
     return { road: 'none', stale: false, reasons: [gone, `${ageText(facts)}, more than max_staleness allows`] };
   }
-  if (!fit.fits) return { road: 'source', stale: false, reasons: [fit.reason] };
+  if (!fit.fits) return freshRoad(facts, fit.reason);
   if (facts.source.version === facts.storedSourceVersion) {
     return { road: 'stored', stale: false, reasons: ['the source is unchanged since it was materialized', fit.reason] };
   }
   if (oldEnough(facts)) {
     return { road: 'stored', stale: true, reasons: ['the source has changed', ageText(facts), fit.reason] };
   }
-  return { road: 'source', stale: false, reasons: ['the source has changed since it was materialized'] };
+  return freshRoad(facts, 'the source has changed since it was materialized');
+}
+
+function freshRoad({ merged }: DecisionFacts, why: string): Decision {
+  if (merged === undefined) return { road: 'source', stale: false, reasons: [why] };
+  if ('reason' in merged) return { road: 'source', stale: false, reasons: [why, merged.reason] };
+  return { road: 'merged', stale: false, reasons: [why, ...merged.reasons] };
 }
 
 function fitOf(facts: DecisionFacts): { readonly fits: boolean; readonly reason: string } {

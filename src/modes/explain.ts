@@ -15,7 +15,7 @@ export interface Explanation {
     readonly featureSet: string;
     readonly mode: Mode;
     /** `none`: the read would fail, and the reasons say why. */
-    readonly road: 'features' | 'tiles' | 'source' | 'none';
+    readonly road: 'features' | 'tiles' | 'merged' | 'source' | 'none';
     readonly stale: boolean;
     readonly range: string;
     readonly asOf: string;
@@ -112,6 +112,7 @@ async function scanOf(
 const roadTexts: Readonly<Record<Explanation['decision']['road'], string>> = {
   features: 'read the stored features as they are',
   tiles: 'merge stored tiles',
+  merged: 'merge what is stored with what is new',
   source: 'compute from the source',
   none: 'no answer is to be had',
 };

@@ -12,11 +12,13 @@ import type { FeatureSetDefinition, InputDefinition, NodeDefinition, ProjectConf
 import { loadProject, projectFromObject } from '../config/load.ts';
 import { bytesAt, type StorageOptions } from '../store/bytes-at.ts';
 import type { S3Options } from '../store/s3/client.ts';
+import type { FileLimits } from '../store/staging.ts';
 import type { Compaction, OwnTable } from '../store/table.ts';
 import { checkTableFormat, openWritable } from '../store/tables.ts';
 import type { Progress, RunOptions } from './compute.ts';
 import { type Explanation, explanationOf } from './explain.ts';
-import { materialize, type MaterializeOutcome } from './materialize.ts';
+import { FeatureCache } from './feature-cache.ts';
+import { compactStored, materialize, type MaterializeOutcome } from './materialize.ts';
 import { type FeatureAnswer, gatherFacts, read, type ReadContext } from './read.ts';
 import { type FeatureOptions, planRead } from './request.ts';
 import { runNode } from './pipeline.ts';
@@ -36,6 +38,8 @@ export interface OpenOptions {
   readonly threads?: number;
   /** Bytes that one computation may hold in its tables of groups. */
   readonly memoryLimit?: number;
+  /** Bytes of stored features that are kept in memory once they were read; by default 256 MiB. */
+  readonly cacheBytes?: number;
   /** Stops whatever the store is doing. */
   readonly signal?: AbortSignal;
   /** Hears a line about what is done that nobody asked for. */
@@ -62,18 +66,25 @@ export interface MaterializeCallOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Rows of a row group: what is read at least to find one entity. */
+const featurePartRows = 1 << 14;
+
+const cacheBytesDefault = 256 * 1024 * 1024;
+
 /** An embedded feature store over one project. */
 export class FeatureStore {
   private readonly definitions = new Map<string, FeatureSetDefinition>();
   private readonly tables = new Map<string, FeatureTables>();
   private readonly sources: Sources;
   private readonly storage: StorageOptions;
+  private readonly cache: FeatureCache;
 
   private constructor(
     readonly config: ProjectConfig,
     private readonly options: OpenOptions,
   ) {
     this.storage = { s3: options.s3, env: options.env };
+    this.cache = new FeatureCache(options.cacheBytes ?? cacheBytesDefault);
     this.sources = new Sources(config, this.storage);
     for (const definition of config.featureSets) this.definitions.set(definition.name, definition);
   }
@@ -267,12 +278,11 @@ export class FeatureStore {
     return found;
   }
 
-  /** Puts the small files together that many writes have left of a set's features; answers stay. Undefined: there was nothing to gain. */
+  /** Puts the small files together that many writes have left of a set's tiles and features; answers stay. Undefined: there was nothing to gain. */
   async compact(name: string, options: { readonly signal?: AbortSignal } = {}): Promise<Compaction | undefined> {
     this.definition(name);
-    // Tiles are written anew as a whole, in files of full size.
     const { signal } = this.run(options.signal);
-    return this.tablesOf(name).features.compact(signal === undefined ? {} : { signal });
+    return compactStored(this.tablesOf(name), signal === undefined ? {} : { signal });
   }
 
   /** Deletes the files of versions that nobody reads any more, and what writers that died left behind. */
@@ -290,6 +300,7 @@ export class FeatureStore {
   async close(): Promise<void> {
     this.definitions.clear();
     this.tables.clear();
+    this.cache.clear();
   }
 
   private prepare(name: string, options: FeatureOptions): { request: ReturnType<typeof planRead>; context: ReadContext } {
@@ -309,8 +320,8 @@ export class FeatureStore {
     if (tables === undefined) {
       const folder = `${this.config.storagePath}/${checkName(name, 'feature set')}`;
       const { storageFormat: format } = this.config;
-      const open = (table: string): OwnTable => openWritable(bytesAt(`${folder}/${table}`, this.storage), '', format, { now: () => this.now().getTime() });
-      tables = { format, features: open('features'), tiles: open('tiles') };
+      const open = (table: string, limits: FileLimits): OwnTable => openWritable(bytesAt(`${folder}/${table}`, this.storage), '', format, { now: () => this.now().getTime(), ...limits });
+      tables = { format, features: open('features', { partRows: featurePartRows }), tiles: open('tiles', {}), cache: this.cache };
       this.tables.set(name, tables);
     }
     return tables;

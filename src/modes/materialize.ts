@@ -1,32 +1,27 @@
 /**
- * Materializing: one pass over one version of the source makes tiles and windows; the features are the merged tiles.
+ * Materializing: brings the two stored tables up to one version of the source, by computing them, or by adding what is new.
  *
- *   source ──▶ one run ──▶ tiles table ──▶ merge ──▶ base features ─┐
- *                     └──▶ states of each window ──▶ window columns ┴──▶ features table
+ *   computed   source ──▶ tiles ──▶ merged ──▶ states of every row ──▶ base features ─┐
+ *                   └──▶ states of each window ──────────────────────▶ window columns ┴──▶ features table
+ *   added to   new files, and what is left of dirty tiles ──▶ new tiles; stored states and these, merged ──▶ features table
  *
  * Both tables are staged, then tiles are committed, then features. Only the features commit counts (see storage.ts): a
  * process that dies before it has changed nothing that a reader sees.
  */
-import type { Schema, Table } from '../arrow/arrow.ts';
-import { oneBatch } from '../arrow/canonical.ts';
-import { pickColumns, sortedBy } from '../arrow/rows.ts';
-import { CommitConflictError, SchemaMismatchError } from '../base/errors.ts';
+import type { RecordBatch, Schema, Table } from '../arrow/arrow.ts';
+import { CommitConflictError } from '../base/errors.ts';
 import type { TimeRange } from '../base/time.ts';
 import { type FeatureSetDefinition, type StorageFormat, windowedOutputs } from '../config/definition.ts';
-import { type StateOptions, statesSchema } from '../engine/aggregation.ts';
-import { createAggregation } from '../engine/run.ts';
-import type { OwnTable, Snapshot, StagedFile } from '../store/table.ts';
-import {
-  aggregateRows, answerFromSource, type Answered, defined, groupByPlan, joinParts, type Part, type Progress, type RunOptions, sourceScan,
-  tileColumn,
-} from './compute.ts';
-import { newestOf, newestOutput } from './newest-event.ts';
+import type { Compaction, OwnTable, Snapshot, StagedFile } from '../store/table.ts';
+import type { Part, Progress, RunOptions } from './compute.ts';
+import { changeOf, coverageOf, type SourceChange } from './coverage.ts';
+import { type Addition, addUp, computeAll } from './increment.ts';
 import { opaqueRows } from './opaque.ts';
-import { definitionDigest, type FeatureTables, infoFromFacts, readStored, type Stored, type StoredFacts, usedSchema } from './storage.ts';
+import { definitionDigest, type FeatureTables, infoFromFacts, readStored, sameColumns, type Stored, type StoredFacts, usedSchema } from './storage.ts';
 import { rangesEqual } from './stored-road.ts';
 
 export interface MaterializeOptions {
-  /** Computes even when nothing has changed. */
+  /** Computes everything, even when nothing has changed. */
   readonly full?: boolean | undefined;
   /** Only events before it; undefined: all rows. Windows end at it, or at `nowUs`. */
   readonly asOfUs: bigint | undefined;
@@ -37,13 +32,34 @@ export interface MaterializeOptions {
 export interface MaterializeOutcome {
   readonly changed: boolean;
   readonly version: number;
-  /** Rows of the features table, and of the tiles table. */
+  /** Rows of the features table, and of the tiles that were written. */
   readonly rows: number;
   readonly tiles: number;
+  /** Rows of the source that were read. */
   readonly sourceRows: number;
-  readonly rowsWithNullKey: number;
+  /** Undefined where it is not known: rows of files that are gone were counted before. */
+  readonly rowsWithNullKey: number | undefined;
   readonly sourceVersion: string;
   readonly reasons: readonly string[];
+}
+
+/** What a computation has made: the features as they are stored, and tiles. */
+export interface Computed {
+  /** Columns of the answer, then those of the states of every row. */
+  readonly features: Table;
+  readonly hasStates: boolean;
+  readonly tiles: Tiles | undefined;
+  readonly newestEventUs: bigint | undefined;
+  /** Rows that were read. */
+  readonly sourceRows: number;
+  readonly rowsWithNullKey: number | undefined;
+}
+
+/** The tiles of a version: those written, beside those that stay of another version. */
+export interface Tiles {
+  readonly schema: Schema;
+  readonly written: readonly { readonly rows: number; readonly batches: AsyncIterable<RecordBatch> | Iterable<RecordBatch> }[];
+  readonly keep: { readonly version: number; readonly without: ReadonlySet<string> } | undefined;
 }
 
 const attemptsMax = 5;
@@ -58,9 +74,9 @@ export async function materialize(
 ): Promise<MaterializeOutcome> {
   for (let attempt = 1; ; attempt++) {
     const stored = await readStored(tables, run.signal);
-    const reason = reasonToCompute(definition, source.version, tables.format, stored, options);
-    if (reason === undefined) return unchanged(stored!);
-    const outcome = await computeAndCommit(definition, source, tables, run, options, stored, reason);
+    const work = workToDo(definition, source, tables.format, stored, options);
+    if (work === undefined) return unchanged(stored!);
+    const outcome = await computeAndCommit(definition, source, tables, run, options, stored, work);
     if (outcome !== undefined) return outcome;
     if (attempt === attemptsMax) {
       throw new CommitConflictError(tables.features.name, stored?.features.versionNumber ?? -1, `other writers were faster ${attemptsMax} times; nothing of this one is left, try again`);
@@ -68,22 +84,47 @@ export async function materialize(
   }
 }
 
-/** Why the stored tables do not do, or undefined when they do. */
-function reasonToCompute(
+/** Why the stored tables do not do, and what of them can be added to. */
+interface Work {
+  readonly reason: string;
+  readonly addition?: Addition;
+}
+
+/** Undefined when the stored tables do. */
+function workToDo(
   definition: FeatureSetDefinition,
-  sourceVersion: string,
+  source: Snapshot,
   format: StorageFormat,
   stored: Stored | undefined,
   options: MaterializeOptions,
-): string | undefined {
-  if (stored === undefined) return 'nothing was stored';
-  if (options.full) return 'a full computation was asked for';
-  if (stored.features.format !== format) return `it is stored as ${stored.features.format}, and ${format} is asked for`;
-  if (stored.facts.definition !== definitionDigest(definition)) return 'the definition has changed';
-  if (stored.facts.sourceVersion !== sourceVersion) return 'the source has changed';
-  if (!rangesEqual(stored.facts.range, rangeBefore(options.asOfUs))) return 'another range was asked for';
-  if (definition.windows.length > 0 && stored.facts.asOfUs !== (options.asOfUs ?? options.nowUs)) return 'the windows end at another instant';
-  return undefined;
+): Work | undefined {
+  if (stored === undefined) return { reason: 'nothing was stored' };
+  if (options.full) return { reason: 'a full computation was asked for' };
+  const { facts, features } = stored;
+  if (features.format !== format) return { reason: `it is stored as ${features.format}, and ${format} is asked for` };
+  if (facts.definition !== definitionDigest(definition)) return { reason: 'the definition has changed' };
+  if (!rangesEqual(facts.range, rangeBefore(options.asOfUs))) return { reason: 'another range was asked for' };
+  const isMoved = definition.windows.length > 0 && facts.asOfUs !== (options.asOfUs ?? options.nowUs);
+  if (facts.sourceVersion === source.version && !isMoved) return undefined;
+  const reason = facts.sourceVersion === source.version ? 'the windows end at another instant' : 'the source has changed';
+  const change = additionTo(definition, stored, source);
+  if ('why' in change) return { reason: `${reason}; ${change.why}` };
+  const { added, dirty } = change;
+  const text = [added.size > 0 && `${added.size} new ${added.size === 1 ? 'file is' : 'files are'} added`, dirty!.length > 0 && 'tiles of files that are gone are made again'];
+  return { reason: [reason, ...text.filter((part) => part !== false)].join('; '), addition: { stored, change } };
+}
+
+/** What has changed, where stored tables can be added to; else why all is computed. */
+function additionTo(definition: FeatureSetDefinition, { facts }: Stored, source: Snapshot): SourceChange | { readonly why: string } {
+  const { coverage } = facts;
+  if (definition.kind !== 'aggregated') return { why: 'its function makes all rows' };
+  const change = coverage && changeOf(coverage, source, definition.tileUs);
+  if (change === undefined) return { why: 'a source in memory is read as a whole' };
+  if (!sameColumns(facts.sourceSchema, usedSchema(definition, source.schema))) return { why: 'the types of its columns are others, so everything is computed' };
+  if (change.dirty === undefined) return { why: 'files are gone, and nobody knows which tiles their rows were in, so everything is computed' };
+  if (change.kept.size === 0) return { why: 'every file is another one, so everything is computed' };
+  if (definition.timestamp === undefined && change.kept.size < coverage!.size) return { why: 'files are gone, and without event time everything is computed' };
+  return facts.hasStates ? change : { why: 'no partial states are stored, so everything is computed' };
 }
 
 function unchanged(stored: Stored): MaterializeOutcome {
@@ -93,7 +134,7 @@ function unchanged(stored: Stored): MaterializeOutcome {
     version: features.versionNumber,
     rows: features.rows,
     tiles: 0,
-    sourceRows: facts.sourceRows,
+    sourceRows: 0,
     rowsWithNullKey: facts.rowsWithNullKey,
     sourceVersion: facts.sourceVersion,
     reasons: ['the source has not changed since it was materialized'],
@@ -104,11 +145,6 @@ function rangeBefore(asOfUs: bigint | undefined): TimeRange | undefined {
   return asOfUs === undefined ? undefined : { endUs: asOfUs };
 }
 
-interface Computed extends Answered {
-  readonly tiles: Table | undefined;
-  readonly newestEventUs: bigint | undefined;
-}
-
 /** Undefined when another writer was faster. */
 async function computeAndCommit(
   definition: FeatureSetDefinition,
@@ -117,48 +153,57 @@ async function computeAndCommit(
   run: RunOptions,
   options: MaterializeOptions,
   stored: Stored | undefined,
-  reason: string,
+  { reason, addition }: Work,
 ): Promise<MaterializeOutcome | undefined> {
-  const computed = await compute(definition, source, run, options);
+  const computed = addition === undefined
+    ? await compute(definition, source, run, options)
+    : await addUp(definition, source, tables, run, partsOf(definition, options), addition, options.onProgress);
   const staged: { table: OwnTable; files: StagedFile[] }[] = [];
   try {
-    const stage = async (table: OwnTable, rows: Table, phase: Progress['phase']): Promise<StagedFile[]> => {
-      const onProgress = (written: number): void => options.onProgress?.({ phase, rows: written, rowsTotal: rows.numRows });
-      const signal = run.signal;
-      const files = await table.stage(rows.schema, rows.batches, { onProgress, ...(signal !== undefined && { signal }) });
+    const stage = async (table: OwnTable, schema: Schema, batches: AsyncIterable<RecordBatch> | Iterable<RecordBatch>, rowsTotal: number, phase: Progress['phase']): Promise<StagedFile[]> => {
+      const onProgress = (written: number): void => options.onProgress?.({ phase, rows: written, rowsTotal });
+      const files = await table.stage(schema, batches, { onProgress, ...(run.signal !== undefined && { signal: run.signal }) });
       staged.push({ table, files });
       return files;
     };
-    const tileFiles = computed.tiles && (await stage(tables.tiles, computed.tiles, 'writing tiles'));
-    const featureFiles = await stage(tables.features, computed.table, 'writing features');
-    const tilesVersion = tileFiles && (await commitTiles(tables.tiles, computed.tiles!.schema, tileFiles));
+    const { tiles, features } = computed;
+    const tileFiles: StagedFile[] = [];
+    for (const { rows, batches } of tiles?.written ?? []) tileFiles.push(...(await stage(tables.tiles, tiles!.schema, batches, rows, 'writing tiles')));
+    const featureFiles = await stage(tables.features, features.schema, features.batches, features.numRows, 'writing features');
+    const isSame = tiles !== undefined && tileFiles.length === 0 && tiles.keep?.without.size === 0;
+    const tilesVersion = isSame ? tiles.keep!.version : tiles && (await commitTiles(tables.tiles, tiles, tileFiles));
+    const coverage = definition.kind === 'aggregated' ? await coverageOf(source, definition.timestamp, stored?.facts.coverage) : undefined;
     const facts: StoredFacts = {
       sourceVersion: source.version,
       definition: definitionDigest(definition),
+      computedAtMs: undefined,
       asOfUs: options.asOfUs ?? options.nowUs,
       range: rangeBefore(options.asOfUs),
       tilesVersion,
       newestEventUs: computed.newestEventUs,
-      sourceRows: computed.sourceRows,
+      sourceRows: (await source.plan({ columns: [] })).rowsTotal,
       rowsWithNullKey: computed.rowsWithNullKey,
+      coverage,
+      hasStates: computed.hasStates,
       sourceSchema: usedSchema(definition, source.schema),
     };
     const result = await tables.features.commit({
       readVersion: stored?.features.versionNumber ?? -1,
       kind: 'overwrite',
-      schema: computed.table.schema,
+      schema: features.schema,
       add: featureFiles,
       info: infoFromFacts(facts),
     });
     if (result.kind === 'conflict') {
       await tables.features.discard(featureFiles);
+      if (tilesVersion !== undefined && !isSame) await takeBackTiles(tables, tiles!.schema, tilesVersion);
       return undefined;
     }
     return {
       changed: true,
       version: result.version,
-      rows: computed.table.numRows,
-      tiles: computed.tiles?.numRows ?? 0,
+      rows: features.numRows,
+      tiles: tileFiles.reduce((sum, { rows }) => sum + rows, 0),
       sourceRows: computed.sourceRows,
       rowsWithNullKey: computed.rowsWithNullKey,
       sourceVersion: source.version,
@@ -171,99 +216,60 @@ async function computeAndCommit(
 }
 
 /** Tiles are found by the version that the features commit names, so whose turn it is does not matter. */
-async function commitTiles(table: OwnTable, schema: Schema, add: readonly StagedFile[]): Promise<number> {
+async function commitTiles(table: OwnTable, { schema, keep }: Tiles, add: readonly StagedFile[]): Promise<number> {
   for (let attempt = 1; attempt <= attemptsMax * 4; attempt++) {
     const readVersion = (await table.trySnapshot())?.versionNumber ?? -1;
-    const result = await table.commit({ readVersion, kind: 'overwrite', schema, add, info: {} });
+    const result = await table.commit({ readVersion, kind: 'overwrite', schema, add, info: {}, ...(keep !== undefined && { keep }) });
     if (result.kind === 'committed') return result.version;
   }
   throw new CommitConflictError(table.name, -1, 'other writers were always faster; try again');
 }
 
-async function compute(
-  definition: FeatureSetDefinition,
-  source: Snapshot,
-  run: RunOptions,
-  options: MaterializeOptions,
-): Promise<Computed> {
-  if (definition.kind !== 'aggregated') {
-    const { table, sourceRows } = await opaqueRows(definition, source, run, options.onProgress);
-    return { table, tiles: undefined, newestEventUs: undefined, sourceRows, rowsWithNullKey: 0 };
-  }
-  checkTileNames(definition);
-  const range = rangeBefore(options.asOfUs);
-  if (definition.timestamp === undefined) return computeUntimed(definition, source, run, options);
-  return computeTimed(definition, source, run, options, range);
+/**
+ * Puts small files of both tables together. Readers of tiles are told by a features commit of the same rows; if somebody else
+ * commits features meanwhile, the tiles of theirs stand.
+ */
+export async function compactStored(tables: FeatureTables, options: { readonly signal?: AbortSignal }): Promise<Compaction | undefined> {
+  const ofFeatures = await tables.features.compact(options);
+  const stored = await readStored(tables, options.signal);
+  const { tilesVersion } = stored?.facts ?? {};
+  if (stored === undefined || tilesVersion === undefined) return ofFeatures;
+  const newest = await tables.tiles.snapshot(options);
+  if (newest.versionNumber !== tilesVersion) await takeBackTiles(tables, newest.schema, newest.versionNumber);
+  const ofTiles = await tables.tiles.compact(options);
+  if (ofTiles === undefined) return ofFeatures;
+  const { features, facts } = stored;
+  const result = await tables.features.commit({
+    readVersion: features.versionNumber,
+    kind: 'overwrite',
+    keep: { version: features.versionNumber, without: new Set() },
+    schema: features.schema,
+    add: [],
+    info: infoFromFacts({ ...facts, computedAtMs: stored.computedAtMs, tilesVersion: ofTiles.version }),
+  });
+  if (result.kind === 'conflict') await takeBackTiles(tables, newest.schema, ofTiles.version);
+  const sum = (count: (compaction: Compaction) => number): number => count(ofTiles) + (ofFeatures === undefined ? 0 : count(ofFeatures));
+  return { version: result.kind === 'committed' ? result.version : features.versionNumber, filesBefore: sum(({ filesBefore }) => filesBefore), filesAfter: sum(({ filesAfter }) => filesAfter) };
 }
 
-async function computeUntimed(
-  definition: FeatureSetDefinition,
-  source: Snapshot,
-  run: RunOptions,
-  options: MaterializeOptions,
-): Promise<Computed> {
-  const plan = { definition, parts: [{ outputs: definition.outputs, range: undefined }], columns: definition.outputs.map((output) => output.name), entities: undefined };
-  return { ...(await answerFromSource(source, plan, run, options.onProgress)), tiles: undefined, newestEventUs: undefined };
+/** Makes the tiles of whoever was faster the newest again, so that vacuum finds those that nobody will name. */
+async function takeBackTiles(tables: FeatureTables, schema: Schema, version: number): Promise<void> {
+  const wanted = (await readStored(tables))?.facts.tilesVersion;
+  if (wanted === undefined) return;
+  await tables.tiles.commit({ readVersion: version, kind: 'overwrite', schema, add: [], info: {}, keep: { version: wanted, without: new Set() } });
 }
 
-async function computeTimed(
-  definition: FeatureSetDefinition,
-  source: Snapshot,
-  run: RunOptions,
-  options: MaterializeOptions,
-  range: TimeRange | undefined,
-): Promise<Computed> {
-  const base: Part = { outputs: definition.outputs, range };
+/** The aggregations of a materialization: over every row, or those before an instant, and one for each window. */
+function partsOf(definition: FeatureSetDefinition, options: MaterializeOptions): Part[] {
   const endUs = options.asOfUs ?? options.nowUs;
-  const windows = definition.windows.map((window): Part => ({
-    outputs: windowedOutputs(definition, window),
-    range: { startUs: endUs - window.lengthUs, endUs },
-  }));
-  // The newest event is asked for along with the rest, and is no column of either table.
-  const dated: Part = { ...base, outputs: [...base.outputs, newestOutput(definition.timestamp!)] };
-  const tile = { widthUs: definition.tileUs, name: tileColumn };
-  const planOf = (part: Part) => groupByPlan(definition, part, definition.filter);
-  const scan = sourceScan(source, { definition, parts: [base, ...windows] }, definition.filter, run.signal);
-  const pass = { snapshot: source, scan, phase: 'reading the source', onProgress: options.onProgress } as const;
-  const plans = [{ ...planOf(dated), tile }, ...windows.map(planOf)];
-  const { states, ...counts } = await aggregateRows(pass, plans, run, async (aggregations, sourceRows) => ({
-    states: (await aggregations.states()).map(oneBatch),
-    sourceRows,
-    rowsWithNullKey: aggregations.counters[0]!.rowsDroppedNullKey,
-  }));
-  const merged: Table[] = [];
-  for (const [i, part] of [dated, ...windows].entries()) {
-    merged.push(await mergeStates(definition, part, source.schema, states[i]!, run, i === 0 ? { tileColumn } : undefined));
-  }
-  const columns = [base, ...windows].flatMap((part) => part.outputs.map((output) => output.name));
-  const stored = statesSchema({ ...planOf(base), tile }, source.schema).fields.map((field) => field.name);
-  const tiles = sortedBy(pickColumns(states[0]!, stored), tileColumn);
-  return { table: joinParts(merged, { definition, columns }), tiles, newestEventUs: newestOf(merged[0]!), ...counts };
+  return [
+    { outputs: definition.outputs, range: rangeBefore(options.asOfUs) },
+    ...definition.windows.map((window): Part => ({ outputs: windowedOutputs(definition, window), range: { startUs: endUs - window.lengthUs, endUs } })),
+  ];
 }
 
-/** The answer of one part from its partial states. */
-async function mergeStates(
-  definition: FeatureSetDefinition,
-  part: Part,
-  sourceSchema: Schema,
-  states: Table,
-  run: RunOptions,
-  stateOptions: StateOptions | undefined,
-): Promise<Table> {
-  const plan = groupByPlan(definition, { ...part, range: undefined }, undefined);
-  const merge = createAggregation(plan, sourceSchema, { ...defined(run), rowsExpected: states.numRows });
-  try {
-    for (const batch of states.batches) await merge.addStates(batch, stateOptions);
-    return oneBatch(await merge.finish());
-  } finally {
-    await merge.close();
-  }
+async function compute(definition: FeatureSetDefinition, source: Snapshot, run: RunOptions, options: MaterializeOptions): Promise<Computed> {
+  if (definition.kind === 'aggregated') return computeAll(definition, source, run, partsOf(definition, options), options.onProgress);
+  const { table, sourceRows } = await opaqueRows(definition, source, run, options.onProgress);
+  return { features: table, hasStates: false, tiles: undefined, newestEventUs: undefined, sourceRows, rowsWithNullKey: 0 };
 }
-
-/** The tiles table has a column of its own beside the keys. */
-function checkTileNames(definition: FeatureSetDefinition): void {
-  if (definition.entityKeys.includes(tileColumn)) {
-    throw new SchemaMismatchError(`feature set ${definition.name}`, tileColumn, 'this name is taken by the tiles; rename the key in the source');
-  }
-}
-

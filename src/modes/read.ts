@@ -2,7 +2,7 @@
  * The three modes. Each finds its road in a pure function (stored-road.ts, decide.ts) and walks it here; all roads end
  * in the same two functions of compute.ts.
  */
-import type { RecordBatch, Schema, Table } from '../arrow/arrow.ts';
+import { type Schema, Table } from '../arrow/arrow.ts';
 import { canonicalTable } from '../arrow/canonical.ts';
 import { pickColumns, pickRows } from '../arrow/rows.ts';
 import { ArgumentError, NotFoundError, reasonOf } from '../base/errors.ts';
@@ -12,14 +12,17 @@ import type { Mode } from '../config/definition.ts';
 import { filterBatch } from '../engine/filter.ts';
 import { filterTimeRange } from '../engine/group-by.ts';
 import type { ReadableTable, Snapshot } from '../store/table.ts';
-import { type AnswerPlan, answerFromSource, answerFromTiles, type RunOptions } from './compute.ts';
+import { type AnswerPlan, answerFromSource, type RunOptions } from './compute.ts';
 import { type Decision, decide } from './decide.ts';
-import { entityRows } from './entities.ts';
+import { type EntityFilter, entityRows } from './entities.ts';
+import { changeOf } from './coverage.ts';
 import { NotMaterializedError, StaleError } from './errors.ts';
+import { answerFromTiles, answerMerged, type MergeRoad, mergeText, planMerge } from './merge.ts';
+import type { FeatureCache } from './feature-cache.ts';
 import { newestEventOf, newestOf } from './newest-event.ts';
 import { opaqueRows } from './opaque.ts';
 import { type ReadRequest, requestedEntities } from './request.ts';
-import { definitionDigest, type FeatureTables, readStored, type Stored } from './storage.ts';
+import { definitionDigest, type FeatureTables, readStored, sameColumns, type Stored, type StoredFacts, usedSchema } from './storage.ts';
 import { partsOf, planStoredRoad, rangeText, type StoredRoad } from './stored-road.ts';
 
 /** An Arrow table, and what it is an answer to. */
@@ -53,6 +56,8 @@ export interface ReadFacts {
   readonly stored: Stored | undefined;
   readonly road: StoredRoad | undefined;
   readonly source: Snapshot | { readonly error: unknown };
+  /** How stored rows and what they lack would be put together, or why they cannot be. Undefined: nothing is stored. */
+  readonly merge: MergeRoad | { readonly reason: string } | undefined;
   readonly decision: Decision;
 }
 
@@ -77,17 +82,29 @@ export async function gatherFacts(request: ReadRequest, context: ReadContext): P
   } catch (error) {
     source = { error };
   }
+  const sameDefinition = stored !== undefined && stored.facts.definition === definitionDigest(request.definition);
+  const merge = sameDefinition && !('error' in source) ? mergeRoadOf(request, stored.facts, source) : undefined;
   const nowUs = BigInt(context.now().getTime()) * 1_000n;
   const ageUs = stored && nowUs - BigInt(stored.computedAtMs) * 1_000n;
   const decision = decide({
     stored: road,
-    sameDefinition: stored !== undefined && stored.facts.definition === definitionDigest(request.definition),
+    sameDefinition,
     source: 'error' in source ? { unreachable: reasonOf(source.error) } : { version: source.version },
     storedSourceVersion: stored?.facts.sourceVersion,
     storedAgeUs: ageUs !== undefined && ageUs < 0n ? 0n : ageUs,
     maxStalenessUs: request.maxStalenessUs,
+    merged: merge && ('reason' in merge ? merge : { reasons: [mergeText(merge)] }),
   });
-  return { stored, road, source, decision };
+  return { stored, road, source, merge, decision };
+}
+
+function mergeRoadOf(request: ReadRequest, facts: StoredFacts, source: Snapshot): MergeRoad | { readonly reason: string } {
+  const { definition } = request;
+  if (definition.kind !== 'aggregated') return { reason: 'its function makes all rows' };
+  const change = facts.coverage && changeOf(facts.coverage, source, definition.tileUs);
+  if (change === undefined) return { reason: 'a source in memory is read as a whole' };
+  if (!sameColumns(facts.sourceSchema, usedSchema(definition, source.schema))) return { reason: 'the types of its columns are others' };
+  return planMerge(definition, partsOf(request, request.range, request.asOfUs), facts, change);
 }
 
 function roadOf(request: ReadRequest, stored: Stored): StoredRoad {
@@ -124,6 +141,7 @@ async function readHybrid(request: ReadRequest, context: ReadContext, facts: Rea
   if (decision.road === 'stored') {
     return fromStored(request, context, facts, road!, decision.stale, decision.reasons);
   }
+  if (decision.road === 'merged') return fromMerge(request, context, facts);
   if (decision.road === 'source' && !('error' in source)) return fromSource(request, context, source, decision.reasons);
   const error = (source as { readonly error: unknown }).error;
   if (facts.stored === undefined) throw error;
@@ -141,7 +159,7 @@ async function fromStored(
   const stored = facts.stored!;
   if (road.kind === 'none') throw new NotMaterializedError(request.definition.name, road.reasons.join('; '));
   const table = road.kind === 'features'
-    ? await readFeatureRows(request, stored.features)
+    ? await readFeatureRows(request, stored.features, context.tables.cache)
     : await readTiles(request, context, stored, road);
   const empty = table.numRows === 0 ? emptyReason(road.range, stored.facts.newestEventUs) : undefined;
   return {
@@ -158,19 +176,23 @@ async function fromStored(
 }
 
 /** Rows of the features table, as they are. */
-async function readFeatureRows(request: ReadRequest, features: Snapshot): Promise<Table> {
+async function readFeatureRows(request: ReadRequest, features: Snapshot, cache: FeatureCache): Promise<Table> {
   const wanted = wantedColumns(request, features.schema);
   const entities = requestedEntities(request, features.schema);
   const timed = request.definition.kind !== 'aggregated' && request.range !== undefined;
   const extra = timed ? [timestampOf(request, features.schema)] : [];
   const columns = features.schema.fields.map((field) => field.name).filter((name) => wanted.includes(name) || extra.includes(name));
-  const batches: RecordBatch[] = [];
-  for await (const batch of features.scan({ columns, ...signalOf(request) })) {
-    batches.push(entities === undefined ? batch : filterBatch(batch, entities.expression));
-  }
-  let table = canonicalTable(pickSchema(features.schema, columns), batches);
+  // Rows that something else made stand in the order in which they were written.
+  const isSorted = request.definition.kind === 'aggregated';
+  let table = entities !== undefined && isSorted
+    ? await cache.rowsOf(features, columns, request.definition.entityKeys, entities, signalOf(request))
+    : canonicalOf(filtered(await cache.columns(features, columns, signalOf(request)), entities));
   if (timed) table = canonicalOf(await filterTimeRange(table, extra[0]!, request.range!));
   return keepEntities(request, pickColumns(table, wanted));
+}
+
+function filtered(table: Table, entities: EntityFilter | undefined): Table {
+  return entities === undefined ? table : new Table(table.schema, table.batches.map((batch) => filterBatch(batch, entities.expression)));
 }
 
 async function readTiles(
@@ -180,9 +202,10 @@ async function readTiles(
   road: Exclude<StoredRoad, { kind: 'none' }>,
 ): Promise<Table> {
   const tiles = await context.tables.tiles.snapshot({ version: stored.facts.tilesVersion!, ...signalOf(request) });
-  const { sourceSchema } = stored.facts;
+  const { features, facts: { sourceSchema } } = stored;
   const plan = answerPlan(request, sourceSchema, road.range, road.asOfUs);
-  const table = await answerFromTiles(tiles, sourceSchema, plan, { ...context.run, signal: request.signal });
+  const tables = { features, tiles, sourceSchema, cache: context.tables.cache, entities: requestedEntities(request, sourceSchema) };
+  const table = await answerFromTiles(plan, tables, { ...context.run, signal: request.signal });
   return keepEntities(request, table);
 }
 
@@ -218,6 +241,32 @@ async function fromSource(
   };
 }
 
+/** Stored rows, and what they lack of the source as it is now. */
+async function fromMerge(request: ReadRequest, context: ReadContext, facts: ReadFacts): Promise<FeatureAnswer> {
+  const { features, facts: { tilesVersion, sourceSchema } } = facts.stored!;
+  const [road, source] = [facts.merge as MergeRoad, facts.source as Snapshot];
+  const run = { ...context.run, signal: request.signal };
+  const tiles = tilesVersion === undefined || road.parts.every((part) => part.tiles === 'none') ? undefined : await context.tables.tiles.snapshot({ version: tilesVersion, ...signalOf(request) });
+  const plan = answerPlan(request, sourceSchema, request.range, request.asOfUs);
+  const { table } = await answerMerged(road, plan, { features, tiles, source, sourceSchema, cache: context.tables.cache, entities: requestedEntities(request, sourceSchema) }, run);
+  const why = [...facts.decision.reasons, `merged with ${source.name}, version ${source.version}`];
+  if (table.numRows === 0 && request.range !== undefined) {
+    const empty = emptyReason(request.range, await newestEventOf(source, request.definition, run));
+    if (empty !== undefined) why.push(empty);
+  }
+  return {
+    table: keepEntities(request, table),
+    mode: request.mode,
+    asOf: request.asOfUs,
+    range: request.range,
+    sourceVersion: source.version,
+    computedAt: context.now(),
+    stale: false,
+    reasons: why,
+    rowsWithNullKey: undefined,
+  };
+}
+
 async function opaqueAnswer(request: ReadRequest, source: Snapshot, run: RunOptions) {
   const { table } = await opaqueRows(request.definition, source, run);
   const entities = requestedEntities(request, table.schema);
@@ -236,7 +285,7 @@ async function readWritten(request: ReadRequest, context: ReadContext): Promise<
   const features = await context.tables.features.trySnapshot(signalOf(request));
   if (features === undefined) throw new NotMaterializedError(name, `nothing was written yet; use store.write('${name}', table)`);
   return {
-    table: await readFeatureRows(request, features),
+    table: await readFeatureRows(request, features, context.tables.cache),
     mode: request.mode,
     asOf: request.asOfUs,
     range: request.range,
@@ -286,10 +335,6 @@ function timestampOf(request: ReadRequest, schema: Schema): string {
 function emptyReason(range: TimeRange | undefined, newestUs: bigint | undefined): string | undefined {
   if (range === undefined || newestUs === undefined) return undefined;
   return `no event lies in ${rangeText(range)}; the newest is at ${formatInstant(newestUs)}`;
-}
-
-function pickSchema(schema: Schema, columns: readonly string[]): Schema {
-  return schema.select(columns as never) as Schema;
 }
 
 function canonicalOf(table: Table): Table {

@@ -40,7 +40,7 @@ export async function statusOf(definition: FeatureSetDefinition, context: ReadCo
   };
   if (kind === 'written') return { ...common, state: 'written', detail: [] };
   const detail: string[] = source.problem === undefined ? [] : [source.problem];
-  if (facts.rowsWithNullKey > 0) detail.push(`${facts.rowsWithNullKey} source rows have a null entity key and are in no group`);
+  if (facts.rowsWithNullKey !== undefined && facts.rowsWithNullKey > 0) detail.push(`${facts.rowsWithNullKey} source rows have a null entity key and are in no group`);
   if (facts.newestEventUs !== undefined) detail.push(`the newest event is at ${formatInstant(facts.newestEventUs)}`);
   const sameDefinition = facts.definition === definitionDigest(definition);
   const state = !sameDefinition

@@ -3,6 +3,7 @@
  *
  *   <storage_path>/<set>/tiles      one row per (entity, tile) with partial states      not for sets without event time
  *   <storage_path>/<set>/features   one row per entity with the final columns           any engine can query it
+ *                                   and the partial states of all its rows, <column>__…
  *
  * The features commit is the only one that counts: it names the version of the tiles that belongs to it, so a
  * materialization that dies between the two commits has changed nothing that a reader sees.
@@ -14,12 +15,16 @@ import type { TimeRange } from '../base/time.ts';
 import { formatExpression } from '../arrow/expression.ts';
 import type { FeatureSetDefinition, StorageFormat } from '../config/definition.ts';
 import type { OwnSnapshot, OwnTable } from '../store/table.ts';
+import type { FeatureCache } from './feature-cache.ts';
+import { type Coverage, decodeCoverage, encodeCoverage } from './coverage.ts';
 
 /** The facts that are committed with a features table. */
 export interface StoredFacts {
   readonly sourceVersion: string;
   /** Digest of the definition that the rows were computed by. */
   readonly definition: string;
+  /** When the rows were computed; later commits may have moved them. Undefined: when they were committed. */
+  readonly computedAtMs: number | undefined;
   /** The instant that windows end at. */
   readonly asOfUs: bigint;
   /** Undefined: every row of the source counted, null event times too. */
@@ -28,7 +33,12 @@ export interface StoredFacts {
   /** The newest event time that counted; undefined when there was none. */
   readonly newestEventUs: bigint | undefined;
   readonly sourceRows: number;
-  readonly rowsWithNullKey: number;
+  /** Undefined where it is not known: rows of files that are gone were counted. */
+  readonly rowsWithNullKey: number | undefined;
+  /** The files of the source; undefined where it has none, or the set is none that could be added to. */
+  readonly coverage: Coverage | undefined;
+  /** Whether partial states stand beside the features. */
+  readonly hasStates: boolean;
   /** The columns of the source that the definition uses: tiles can be merged when the source is gone. */
   readonly sourceSchema: Schema;
 }
@@ -38,6 +48,8 @@ export interface FeatureTables {
   readonly format: StorageFormat;
   readonly features: OwnTable;
   readonly tiles: OwnTable;
+  /** Features that were read, in memory. */
+  readonly cache: FeatureCache;
 }
 
 /** A stored state of a feature set, as one version of its features table tells it. */
@@ -51,7 +63,17 @@ export interface Stored {
 export async function readStored(tables: Pick<FeatureTables, 'features'>, signal?: AbortSignal): Promise<Stored | undefined> {
   const features = await tables.features.trySnapshot(signal === undefined ? {} : { signal });
   if (features === undefined) return undefined;
-  return { features, facts: factsFromInfo(features.info), computedAtMs: features.committedAtMs };
+  const facts = factsOf(features.info);
+  return { features, facts, computedAtMs: facts.computedAtMs ?? features.committedAtMs };
+}
+
+const known = new WeakMap<object, StoredFacts>();
+
+/** Facts are as old as their version, so they are read once. */
+function factsOf(info: OwnSnapshot['info']): StoredFacts {
+  let facts = known.get(info);
+  if (facts === undefined) known.set(info, (facts = factsFromInfo(info)));
+  return facts;
 }
 
 /** Changes whenever the same source would give another answer. Descriptions and tags do not count. */
@@ -74,12 +96,15 @@ export function infoFromFacts(facts: StoredFacts): Record<string, unknown> {
   return {
     sourceVersion: facts.sourceVersion,
     definition: facts.definition,
+    computedAtMs: facts.computedAtMs ?? null,
     asOfUs: String(facts.asOfUs),
     range: facts.range === undefined ? null : { startUs: textOf(facts.range.startUs), endUs: textOf(facts.range.endUs) },
     tilesVersion: facts.tilesVersion ?? null,
     newestEventUs: textOf(facts.newestEventUs),
     sourceRows: facts.sourceRows,
-    rowsWithNullKey: facts.rowsWithNullKey,
+    rowsWithNullKey: facts.rowsWithNullKey ?? null,
+    coverage: facts.coverage === undefined ? null : encodeCoverage(facts.coverage),
+    hasStates: facts.hasStates,
     sourceSchema: Buffer.from(tableToIPC(new Table(facts.sourceSchema), 'stream')).toString('base64'),
   };
 }
@@ -89,12 +114,15 @@ function factsFromInfo(info: Readonly<Record<string, unknown>>): StoredFacts {
   return {
     sourceVersion: String(info.sourceVersion),
     definition: String(info.definition),
+    computedAtMs: typeof info.computedAtMs === 'number' ? info.computedAtMs : undefined,
     asOfUs: bigintOf(info.asOfUs) ?? 0n,
     range: range === null || range === undefined ? undefined : rangeOf(bigintOf(range.startUs), bigintOf(range.endUs)),
     tilesVersion: typeof info.tilesVersion === 'number' ? info.tilesVersion : undefined,
     newestEventUs: bigintOf(info.newestEventUs),
     sourceRows: Number(info.sourceRows ?? 0),
-    rowsWithNullKey: Number(info.rowsWithNullKey ?? 0),
+    rowsWithNullKey: typeof info.rowsWithNullKey === 'number' ? info.rowsWithNullKey : undefined,
+    coverage: typeof info.coverage === 'string' ? decodeCoverage(info.coverage) : undefined,
+    hasStates: info.hasStates === true,
     sourceSchema: tableFromIPC(Buffer.from(String(info.sourceSchema), 'base64')).schema,
   };
 }
@@ -107,6 +135,12 @@ export function usedSchema(definition: FeatureSetDefinition, schema: Schema): Sc
     ...(definition.timestamp === undefined ? [] : [definition.timestamp]),
   ]);
   return plainSchema(new Schema(schema.fields.filter((field) => used.has(field.name))));
+}
+
+/** Whether columns have the same names and types, in whatever order. */
+export function sameColumns(a: Schema, b: Schema): boolean {
+  const text = (schema: Schema): string => schema.fields.map(({ name, type }) => `${name} ${type}`).sort().join('\0');
+  return text(a) === text(b);
 }
 
 /** A range with only the bounds that there are. */

@@ -54,12 +54,15 @@ function factsOfWrite(definition: FeatureSetDefinition, schema: Schema): Record<
   return infoFromFacts({
     sourceVersion: 'written',
     definition: definitionDigest(definition),
+    computedAtMs: undefined,
     asOfUs: 0n,
     range: undefined,
     tilesVersion: undefined,
     newestEventUs: undefined,
     sourceRows: 0,
     rowsWithNullKey: 0,
+    coverage: undefined,
+    hasStates: false,
     sourceSchema: new Schema(schema.fields.filter((field) => definition.entityKeys.includes(field.name))),
   });
 }

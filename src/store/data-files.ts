@@ -37,6 +37,8 @@ export interface DataFile extends ReadableFile {
   readonly rows: number;
   /** Row groups, or stripes. */
   readonly parts: number;
+  /** What tells it from any other file, and from itself with other rows deleted; absent: its place and size do. */
+  readonly id?: string;
   /** What the file calls the table's columns, by name or by field id. Columns that are not in it have one name in both. */
   readonly rename?: ReadonlyMap<string, string | number>;
   /** The rows of the file that the table does not have. */
@@ -133,7 +135,7 @@ export async function* scanFile(
 }
 
 /** What a scan of these columns reads of a file; undefined when that is nothing. */
-async function planFile(file: DataFile, requested: Schema, { timeRange }: ScanOptions): Promise<FileRead | undefined> {
+async function planFile(file: DataFile, requested: Schema, { timeRange, anyOf }: ScanOptions): Promise<FileRead | undefined> {
   if (timeRange !== undefined && !file.mightContain(timeRange)) return undefined;
   const format = formatNamed(file.format);
   const metadata = await file.metadata();
@@ -147,7 +149,11 @@ async function planFile(file: DataFile, requested: Schema, { timeRange }: ScanOp
   const time = timeRange === undefined || isConstant(timeRange.column) ? undefined : nameInFile(file, metadata, timeRange.column);
   // A file that lacks the event time has it null in every row, and null is in no range.
   if (timeRange !== undefined && time === undefined && !isConstant(timeRange.column)) return undefined;
-  const pruning = timeRange === undefined || time === undefined ? {} : { timeRange: { column: time, range: timeRange.range } };
+  const key = anyOf === undefined || isConstant(anyOf.column) ? undefined : nameInFile(file, metadata, anyOf.column);
+  const pruning = {
+    ...(timeRange !== undefined && time !== undefined && { timeRange: { column: time, range: timeRange.range } }),
+    ...(anyOf !== undefined && key !== undefined && { anyOf: { column: key, values: anyOf.values } }),
+  };
   const plan = format.plan(metadata, { columns: columns.map(({ inFile }) => inFile), ...pruning });
   const isRenamed = columns.some(({ column, inFile }) => column !== inFile);
   const read = { plan, rows: plan.rows, ...(isRenamed && { names: columns.map(({ column }) => column) }) };

@@ -9,7 +9,7 @@
  */
 import type { RecordBatch, Schema } from '../arrow/arrow.ts';
 import type { FileBytes } from './bytes.ts';
-import type { ScanOptions } from './table.ts';
+import type { ScanOptions, TimeSpan } from './table.ts';
 
 export type FileFormatName = 'parquet' | 'orc';
 
@@ -62,6 +62,8 @@ export interface FileFormat<Metadata extends FileMetadata = FileMetadata, Plan e
   partsOf(metadata: Metadata): number;
   /** Throws SchemaMismatchError for a column that is not there, UnsupportedError for one that cannot be read. */
   plan(metadata: Metadata, options: ScanOptions): Plan;
+  /** The event times of its rows, as far as its statistics tell. */
+  timeSpan(metadata: Metadata, column: string): TimeSpan | undefined;
   /** How many parts the plan reads. */
   partsRead(plan: Plan): number;
   /** Which rows the plan reads, in file order; those that a scan which is pruned leaves out among them. */

@@ -4,8 +4,12 @@
  * Put-if-absent writes a hidden temporary file beside the target, makes it durable, and gives it its name by a hard link:
  * linking fails when the name is taken, where a rename would overwrite. What a crash leaves behind is a hidden
  * `.<name>.<id>.tmp`, which readers pass over and vacuum removes.
+ *
+ * Files are looked at by calls that wait: these take microseconds, where a turn through the thread pool takes a hundred of
+ * them, and reading an entity that is in memory is nothing but such looks. Folders of many files, reads and writes do not wait.
  */
 import { randomUUID } from 'node:crypto';
+import { type BigIntStats, statSync } from 'node:fs';
 import { type FileHandle, link, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { DamagedFileError, FeatureStoreError, reasonOf, StorageError } from '../base/errors.ts';
@@ -15,6 +19,9 @@ import {
 
 /** More folders within folders than any table has; links that lead back into themselves end here. */
 const depthMax = 32;
+
+/** Files of a folder that are looked at without asking the thread pool; more would keep others waiting. */
+const looksMax = 64;
 
 /** The files under `root`, which need not exist yet. */
 export function localBytes(root: string): Bytes {
@@ -26,10 +33,11 @@ export function localBytes(root: string): Bytes {
     if (depth > depthMax) throw new StorageError(where, `folders lie more than ${depthMax} deep here; is there a link that leads back to a folder above it?`);
     const entries = (await absentAsValue(where, 'list the folder', () => readdir(where, { withFileTypes: true }))) ?? [];
     const kept = entries.filter((entry) => !skip(entry.name));
+    const isLarge = kept.length > looksMax;
     await mapConcurrently(kept, 16, async (entry) => {
       const path = joinPath(folder, entry.name);
       if (entry.isDirectory()) return walk(path, skip, depth + 1, found);
-      const status = await absentAsValue(locate(path), 'look at', () => stat(locate(path), { bigint: true }));
+      const status = isLarge ? await absentAsValue(locate(path), 'look at', () => stat(locate(path), { bigint: true })) : look(locate(path));
       // A link may lead to a folder; a file may be gone since the folder was listed.
       if (status?.isDirectory()) return walk(path, skip, depth + 1, found);
       if (status?.isFile()) found.push({ path, size: Number(status.size), modifiedNs: status.mtimeNs });
@@ -41,15 +49,16 @@ export function localBytes(root: string): Bytes {
     root: base,
     locate,
     async kind(path) {
-      const status = await absentAsValue(locate(path), 'look at', () => stat(locate(path)));
+      const status = look(locate(path));
       return status?.isFile() ? 'file' : status?.isDirectory() ? 'folder' : undefined;
     },
     async stat(path) {
-      const status = await absentAsValue(locate(path), 'look at', () => stat(locate(path), { bigint: true }));
+      const status = look(locate(path));
       return status?.isFile() ? { path, size: Number(status.size), modifiedNs: status.mtimeNs } : undefined;
     },
     async open(path) {
       const where = locate(path);
+      if (look(where) === undefined) return undefined;
       const handle = await absentAsValue(where, 'open', () => open(where, 'r'));
       return handle && openFile(where, handle);
     },
@@ -101,6 +110,15 @@ export function localBytes(root: string): Bytes {
       return (await absentAsValue(locate(path), 'delete', () => unlink(locate(path)).then(() => true))) ?? false;
     },
   };
+}
+
+/** Undefined when there is nothing. */
+function look(where: string): BigIntStats | undefined {
+  try {
+    return statSync(where, { bigint: true, throwIfNoEntry: false });
+  } catch (thrown) {
+    throw storageError(where, 'look at', thrown);
+  }
 }
 
 /** Takes over the handle: it is closed here if the file cannot be looked at. */

@@ -15,8 +15,8 @@ import { type FileLimits, stageFiles, type StageOptions, storedSchema } from './
 import { type FileStats, mightContainTime, parseStats, StatsBuilder } from './stats.ts';
 import type { StagedFile } from './table.ts';
 
-/** Small enough that a stretch of time or a few entities are a small part of a file, large enough to decode fast. */
-const partRows = 1 << 17;
+/** Small enough that a stretch of time is a small part of a file, large enough to decode fast. */
+const partRowsDefault = 1 << 17;
 
 export class OwnFiles {
   /** Of files that were read or planned, by path. */
@@ -36,7 +36,7 @@ export class OwnFiles {
     const write = async (pending: readonly RecordBatch[], index: number, values: StagedFile['partitionValues'] & object): Promise<StagedFile> => {
       const name = `part-${String(index).padStart(5, '0')}-${randomUUID()}${formatNamed(format).ending}`;
       const path = joinPath(partitionFolder(this.table, partitionBy, values), name);
-      const { content, staged } = await encodeDataFile(formatNamed(format), path, stored, pending);
+      const { content, staged } = await encodeDataFile(formatNamed(format), path, stored, pending, limits.partRows);
       await this.writeStaged(path, content);
       return partitionBy.length === 0 ? staged : { ...staged, partitionValues: values };
     };
@@ -64,13 +64,18 @@ export class OwnFiles {
     }
   }
 
+  /** Where a file of a version stands. */
+  placed({ path, size, checksum }: LoggedFile, version: number): CommittedFile {
+    return { kind: 'committed', folder: this.folder, path, size, checksum, version };
+  }
+
   private dataFile(schema: Schema, logged: LoggedFile, version: number): DataFile {
     const { bytes, folder } = this;
-    const { path, size, checksum, rows, parts } = logged;
+    const { path, rows, parts } = logged;
     const name = bytes.locate(joinPath(folder, path));
     const format = formatOfPath(path)?.name;
     if (format === undefined) throw new UnsupportedError(name, 'its ending', 'the commit log names it as a data file, but its ending is that of no format known here; update this library');
-    const file: CommittedFile = { kind: 'committed', folder, path, size, checksum, version };
+    const file = this.placed(logged, version);
     const constants = partitionConstants(this.table, schema, logged.partitionValues);
     let stats: FileStats | undefined;
     return {
@@ -101,7 +106,7 @@ export class OwnFiles {
 
 /** The bytes of a data file, read back as far as its metadata, and what a log is to know of it. */
 export async function encodeDataFile(
-  format: FileFormat, path: string, schema: Schema, batches: readonly RecordBatch[],
+  format: FileFormat, path: string, schema: Schema, batches: readonly RecordBatch[], partRows = partRowsDefault,
 ): Promise<{ readonly content: Uint8Array; readonly staged: StagedFile }> {
   const stats = new StatsBuilder(schema);
   for (const batch of batches) stats.add(batch);

@@ -20,19 +20,19 @@ import { ArgumentError, NotFoundError, SchemaMismatchError, StorageError, throwI
 import { type Bytes, joinPath } from './bytes.ts';
 import { planCompaction } from './compaction.ts';
 import { decodeBatch } from './conform.ts';
-import { planDataFiles, scanDataFiles } from './data-files.ts';
+import { scanDataFiles } from './data-files.ts';
 import type { FileFormatName } from './file-format.ts';
 import { formatOfPath } from './file-formats.ts';
+import { filesSnapshot } from './files-snapshot.ts';
 import type { LogEntry, LoggedFile, TableFacts } from './log.ts';
 import { OwnFiles } from './own-files.ts';
 import { TableLog, type TableState } from './own-log.ts';
 import { type Places, settle, vacuum } from './own-places.ts';
 import { checkPartitionBy } from './partition-values.ts';
-import { stagedPath } from './placed-file.ts';
-import { planUnits } from './row-units.ts';
+import { identityOf, stagedPath } from './placed-file.ts';
 import { checkColumns, type FileLimits, type StageOptions } from './staging.ts';
 import { parseStats } from './stats.ts';
-import type { CommitRequest, CommitResult, Compaction, OwnSnapshot, OwnTable, ScanOptions, SnapshotOptions, StagedFile } from './table.ts';
+import type { CommitRequest, CommitResult, Compaction, OwnSnapshot, OwnTable, SnapshotOptions, StagedFile } from './table.ts';
 
 export interface OwnTableOptions extends FileLimits {
   /** For messages; by default the folder's place. */
@@ -115,7 +115,7 @@ class LoggedTable implements OwnTable {
 
   async commit(request: CommitRequest): Promise<CommitResult> {
     return this.commitAs(request.add, request.readVersion, async (newest, readVersion, commitId) =>
-      (await this.isOvertaken(request, readVersion, newest)) ? undefined : this.entryFor(request, newest, commitId));
+      (await this.isOvertaken(request, readVersion, newest)) ? undefined : await this.entryFor(request, newest, commitId));
   }
 
   async compact(options: { readonly signal?: AbortSignal } = {}): Promise<Compaction | undefined> {
@@ -206,9 +206,11 @@ class LoggedTable implements OwnTable {
     return false;
   }
 
-  private entryFor(request: CommitRequest, newest: TableState | undefined, commitId: string): LogEntry {
+  private async entryFor(request: CommitRequest, newest: TableState | undefined, commitId: string): Promise<LogEntry> {
     const startsAnew = newest === undefined || request.kind === 'overwrite';
     const committedAtMs = this.now();
+    const kept = await this.keptOf(request);
+    const keeps = new Set(kept.map(({ path }) => path));
     return {
       version: (newest?.head.version ?? -1) + 1,
       commitId,
@@ -217,9 +219,16 @@ class LoggedTable implements OwnTable {
       committedAtMs,
       info: request.info,
       table: startsAnew ? this.factsFor(request.schema, newest) : undefined,
-      remove: request.kind === 'overwrite' ? [...(newest?.live.keys() ?? [])] : [],
-      add: request.add.map((file) => loggedFile(file, committedAtMs)),
+      remove: request.kind === 'overwrite' ? [...(newest?.live.keys() ?? [])].filter((path) => !keeps.has(path)) : [],
+      add: [...kept, ...request.add.map((file) => loggedFile(file, committedAtMs))],
     };
+  }
+
+  /** The files that an overwrite leaves; those that the newest version has no more come back. */
+  private async keptOf({ keep }: CommitRequest): Promise<LoggedFile[]> {
+    if (keep === undefined) return [];
+    const { live, head } = await this.log.at(keep.version);
+    return [...live.values()].filter((file) => !keep.without.has(identityOf(this.files.placed(file, head.version))));
   }
 
   /** Undefined when a file was removed meanwhile. */
@@ -264,20 +273,14 @@ class LoggedTable implements OwnTable {
   private snapshotOf({ head, content, table, live }: TableState): OwnSnapshot {
     const logged = [...live.values()];
     const files = this.files.asData(table.schema, logged, head.version);
+    const listed = logged.map(({ path, size, modificationTime }) => ({ path, size, modifiedNs: BigInt(modificationTime) * 1_000_000n }));
     return {
-      name: this.name,
-      format: table.format,
-      version: `${content.version}-${content.commitId.slice(0, 8)}`,
+      ...filesSnapshot({ format: table.format, version: `${content.version}-${content.commitId.slice(0, 8)}` }, files, listed),
       versionNumber: head.version,
-      schema: table.schema,
       info: content.info,
       rows: logged.reduce((sum, file) => sum + file.rows, 0),
       bytes: logged.reduce((sum, file) => sum + file.size, 0),
       committedAtMs: content.committedAtMs,
-      files: logged.map(({ path, size, modificationTime }) => ({ path, size, modifiedNs: BigInt(modificationTime) * 1_000_000n })),
-      plan: (options?: ScanOptions) => planDataFiles(files, options),
-      scan: (options?: ScanOptions) => scanDataFiles(files, options),
-      units: (options?: ScanOptions) => planUnits(files, options),
     };
   }
 }

@@ -16,14 +16,14 @@ import { checkName, didYouMean } from '../base/names.ts';
 import { type Bytes, type FileStat, joinPath, mapConcurrently } from './bytes.ts';
 import { bytesAt } from './bytes-at.ts';
 import { type Constant, unionSchema } from './conform.ts';
-import { type DataFile, type DataFiles, metadataOf, planDataFiles, scanDataFiles } from './data-files.ts';
+import { type DataFile, type DataFiles, metadataOf } from './data-files.ts';
 import type { FileFormat, FileMetadata } from './file-format.ts';
 import { formatNamed, formatOfPath } from './file-formats.ts';
+import { filesSnapshot } from './files-snapshot.ts';
 import { isOwnTable, openOwnTable } from './own-table.ts';
 import { mightContainConstant, partitionColumns } from './partitions.ts';
 import { identityOf, type ListedFile } from './placed-file.ts';
-import { planUnits } from './row-units.ts';
-import type { OwnTable, ReadableTable, ScanOptions, Snapshot, SnapshotOptions } from './table.ts';
+import type { OwnTable, ReadableTable, Snapshot, SnapshotOptions } from './table.ts';
 
 /** The table of that name in a layer: the bytes under the layer's folder, or the path of it. */
 export function openSource(layer: Bytes | string, table: string): ReadableTable {
@@ -157,16 +157,7 @@ class StoredTable {
     });
     const passedOver = metadata.flatMap((file) => file.passedOver).filter(({ column }) => !schema.fields.some(({ name }) => name === column));
     const table: DataFiles = { name: this.name, schema, files: dataFiles, passedOver };
-    return {
-      name: this.name,
-      format: format.name,
-      version: fingerprint(files),
-      schema,
-      files,
-      plan: (options?: ScanOptions) => planDataFiles(table, options),
-      scan: (options?: ScanOptions) => scanDataFiles(table, options),
-      units: (options?: ScanOptions) => planUnits(table, options),
-    };
+    return filesSnapshot({ format: format.name, version: fingerprint(files) }, table, files);
   }
 
   private async readMetadata(files: readonly FileStat[], { name: format }: FileFormat): Promise<FileMetadata[]> {

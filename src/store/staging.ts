@@ -13,6 +13,8 @@ import type { StagedFile } from './table.ts';
 export interface FileLimits {
   readonly fileRowsMax?: number;
   readonly fileBytesMax?: number;
+  /** Of a row group, or stripe. */
+  readonly partRows?: number;
 }
 
 export const defaultLimits = { fileRowsMax: 4_000_000, fileBytesMax: 128 * 1024 * 1024 } as const;

@@ -15,6 +15,8 @@ export interface ScanOptions {
   readonly columns?: readonly string[];
   /** Rows outside may be left out (by file, row group and page), but need not be. */
   readonly timeRange?: { readonly column: string; readonly range: TimeRange };
+  /** Rows that have none of these whole numbers or strings in the column may be left out, but need not be. */
+  readonly anyOf?: { readonly column: string; readonly values: readonly (bigint | string)[] };
   readonly signal?: AbortSignal;
 }
 
@@ -39,6 +41,23 @@ export interface RowUnit {
   readonly rows: number;
 }
 
+/** A data file of a version. */
+export interface SnapshotFile {
+  readonly path: string;
+  readonly size: number;
+  readonly modifiedNs: bigint;
+  /** The same text if and only if it gives the same rows; no two files of a version have the same. */
+  readonly id: string;
+}
+
+/** The event times of a file's rows, both included, rounded outwards to microseconds; undefined where there are none. */
+export interface TimeSpan {
+  readonly firstUs: bigint | undefined;
+  readonly lastUs: bigint | undefined;
+  /** How many rows have no event time. */
+  readonly nulls: number;
+}
+
 /** One version of a table. */
 export interface Snapshot {
   /** For messages: the path, or the registered name. */
@@ -52,7 +71,11 @@ export interface Snapshot {
   readonly version: string;
   readonly schema: Schema;
   /** The data files that the version consists of, in the order of their rows. Absent for tables in memory. */
-  readonly files?: readonly { readonly path: string; readonly size: number; readonly modifiedNs: bigint }[];
+  readonly files?: readonly SnapshotFile[];
+  /** The same table with only those of its files whose `id` is among these. Present where `files` is. */
+  only?(ids: ReadonlySet<string>): Snapshot;
+  /** By the `id` of a file; those of which nobody says it are missing. Present where `files` is. */
+  timeSpans?(column: string): Promise<ReadonlyMap<string, TimeSpan>>;
   plan(options?: ScanOptions): Promise<ScanPlan>;
   /** Rows in file order; a batch may be empty. Stops early without harm when the caller stops. */
   scan(options?: ScanOptions): AsyncGenerator<RecordBatch, void, void>;
@@ -94,6 +117,8 @@ export interface CommitRequest {
   /** What the writer has read, -1 for "no table yet": a later version is a conflict, unless the commit only appends. */
   readonly readVersion: number;
   readonly kind: 'append' | 'overwrite';
+  /** Of an overwrite: the files of this version stay, but for these. They have the same schema. Absent: none stays. */
+  readonly keep?: { readonly version: number; readonly without: ReadonlySet<SnapshotFile['id']> };
   readonly schema: Schema;
   readonly add: readonly StagedFile[];
   /** Facts to keep with the version, such as the source fingerprint it covers; JSON values only. */

@@ -9,6 +9,7 @@ const fits: DecisionFacts = {
   storedSourceVersion: 'a',
   storedAgeUs: 60_000_000n,
   maxStalenessUs: undefined,
+  merged: undefined,
 };
 
 test('an unchanged source and a range that fits: what is stored', () => {

@@ -24,12 +24,15 @@ const definition: FeatureSetDefinition = {
 const facts: StoredFacts = {
   sourceVersion: 'v1',
   definition: 'd',
+  computedAtMs: undefined,
   asOfUs: 100n * dayUs,
   range: undefined,
   tilesVersion: 0,
   newestEventUs: 99n * dayUs + 5n,
   sourceRows: 1,
   rowsWithNullKey: 0,
+  coverage: undefined,
+  hasStates: false,
   sourceSchema: new Schema([]),
 };
 

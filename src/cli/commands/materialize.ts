@@ -49,7 +49,8 @@ async function materializeOne(context: Context, store: FeatureStore, name: strin
 function resultLines(context: Context, results: readonly MaterializeResult[]): string[] {
   for (const result of results) {
     note(context, `${result.featureSet}: ${result.reasons.join('; ')}`);
-    if (result.rowsWithNullKey > 0) note(context, `${result.featureSet}: left out ${plural(result.rowsWithNullKey, 'source row')} with a null entity key`);
+    const { rowsWithNullKey = 0 } = result;
+    if (rowsWithNullKey > 0) note(context, `${result.featureSet}: left out ${plural(rowsWithNullKey, 'source row')} with a null entity key`);
   }
   return tableLines(
     [

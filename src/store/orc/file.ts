@@ -11,7 +11,8 @@ import { didYouMean } from '../../base/names.ts';
 import type { TimeRange } from '../../base/time.ts';
 import type { FileBytes } from '../bytes.ts';
 import { type EmbeddedType, embeddedTypes } from '../parquet/arrow-schema.ts';
-import type { ScanOptions } from '../table.ts';
+import type { ScanOptions, TimeSpan } from '../table.ts';
+import { joinSpans } from '../time-span.ts';
 import { decodeColumn } from './decode-column.ts';
 import { checkCompression, type Compression, decompress } from './decompress.ts';
 import {
@@ -269,21 +270,38 @@ function timeColumn(file: OrcFile, name: string): OrcColumn {
 
 const dayUs = 86_400_000_000n;
 
-/** False only when no row has its event time in the range. Statistics by the writer's wall clock alone are not believed. */
+/** False only when no row has its event time in the range. */
 function mightContain(column: OrcColumn, statistics: ColumnStatistics | undefined, { startUs, endUs }: TimeRange): boolean {
-  if (statistics === undefined) return true;
-  if (statistics.numberOfValues === 0) return false;
-  let [least, greatest]: [bigint | undefined, bigint | undefined] = [undefined, undefined];
-  const { dates, timestamps } = statistics;
+  if (statistics?.numberOfValues === 0) return false;
+  const bounds = statistics && timeBounds(column, statistics);
+  if (bounds === undefined) return true;
+  return (startUs === undefined || bounds.lastUs >= startUs) && (endUs === undefined || bounds.firstUs < endUs);
+}
+
+/** No event time is outside. Statistics by the writer's wall clock alone are not believed. */
+function timeBounds(column: OrcColumn, { dates, timestamps }: ColumnStatistics): { readonly firstUs: bigint; readonly lastUs: bigint } | undefined {
+  let bounds: { readonly firstUs: bigint; readonly lastUs: bigint } | undefined;
   if (dates?.minimum !== undefined && dates.maximum !== undefined) {
-    [least, greatest] = [BigInt(dates.minimum) * dayUs, BigInt(dates.maximum) * dayUs];
+    bounds = { firstUs: BigInt(dates.minimum) * dayUs, lastUs: BigInt(dates.maximum) * dayUs };
   } else if (timestamps?.minimumUtc !== undefined && timestamps.maximumUtc !== undefined && column.orcType.kind !== typeKind.date) {
     // Whole milliseconds; what is beyond them is within the next. Before 1970 some writers round them up.
     const { minimumUtc, maximumUtc } = timestamps;
-    [least, greatest] = [(minimumUtc < 0n ? minimumUtc - 1n : minimumUtc) * 1_000n, (maximumUtc + 1n) * 1_000n];
+    bounds = { firstUs: (minimumUtc < 0n ? minimumUtc - 1n : minimumUtc) * 1_000n, lastUs: (maximumUtc + 1n) * 1_000n };
   }
-  if (least === undefined || greatest === undefined || least > greatest) return true;
-  return (startUs === undefined || greatest >= startUs) && (endUs === undefined || least < endUs);
+  return bounds === undefined || bounds.firstUs > bounds.lastUs ? undefined : bounds;
+}
+
+/** The event times of the file's rows, as far as the statistics of all its stripes tell. */
+export function orcTimeSpan(file: OrcFile, name: string): TimeSpan | undefined {
+  const column = timeColumn(file, name);
+  return joinSpans(file.stripes.filter(({ rows }) => rows > 0).map(({ rows, statistics: all }) => {
+    const statistics = all?.[column.id];
+    if (statistics?.numberOfValues === undefined) return undefined;
+    const nulls = rows - Number(statistics.numberOfValues);
+    if (nulls === rows) return { firstUs: undefined, lastUs: undefined, nulls };
+    const bounds = timeBounds(column, statistics);
+    return bounds && { ...bounds, nulls };
+  }));
 }
 
 async function readExactly(bytes: FileBytes, start: number, end: number): Promise<Uint8Array> {

@@ -1,7 +1,7 @@
 /** ORC as a format of data files; its parts are stripes. */
 import type { FileFormat } from '../file-format.ts';
 import { encodeOrc } from './encode.ts';
-import { cutOrcPlan, openOrc, type OrcFile, type OrcPlan, planOrc, scanOrc } from './file.ts';
+import { cutOrcPlan, openOrc, type OrcFile, type OrcPlan, orcTimeSpan, planOrc, scanOrc } from './file.ts';
 
 export const orcFormat: FileFormat<OrcFile, OrcPlan> = {
   name: 'orc',
@@ -10,6 +10,7 @@ export const orcFormat: FileFormat<OrcFile, OrcPlan> = {
   open: openOrc,
   partsOf: (file) => file.stripes.length,
   plan: planOrc,
+  timeSpan: orcTimeSpan,
   partsRead: (plan) => plan.stripes.length,
   stretchesOf(file, plan) {
     let end = 0;

@@ -13,11 +13,12 @@ import { didYouMean } from '../../base/names.ts';
 import type { TimeRange } from '../../base/time.ts';
 import type { FileBytes } from '../bytes.ts';
 import type { FilePlan } from '../file-format.ts';
-import type { ScanOptions } from '../table.ts';
+import type { ScanOptions, TimeSpan } from '../table.ts';
+import { joinSpans } from '../time-span.ts';
 import { codecNames, decodeColumns, type DecodeOptions, isDecodable } from './decode.ts';
 import { coalesce, type FetchedGroup, fetchGroup, isCut, readExactly, totalBytes } from './fetch.ts';
 import { type ByteRange, type Column, fileSizeMin, type Footer, magic, parseFooter } from './footer.ts';
-import { type ColumnStatistics, mightContain } from './statistics.ts';
+import { type ColumnStatistics, comparableValues, mightContain, mightHaveAny, timeSpan } from './statistics.ts';
 import { asDictionary } from './types.ts';
 
 export type { FileBytes } from '../bytes.ts';
@@ -78,14 +79,17 @@ export async function openParquet(bytes: FileBytes): Promise<ParquetFile> {
 export function planParquet(file: ParquetFile, options: ScanOptions = {}): ParquetPlan {
   const columns = options.columns ?? file.schema.fields.map((field) => field.name);
   for (const column of columns) checkColumn(file, column);
-  const { timeRange } = options;
+  const { timeRange, anyOf } = options;
   const time = timeRange === undefined ? undefined : timeColumn(file, timeRange.column);
+  const key = anyOf && file.columns.get(anyOf.column);
+  const keyValues = key === undefined ? undefined : comparableValues(key, anyOf!.values);
   const rowGroups: number[] = [];
   const reads: ByteRange[][] = [];
   let [rows, bytes] = [0, 0];
   file.rowGroups.forEach((group, index) => {
     if (group.rows === 0) return;
     if (time !== undefined && !mightContain(time, group.rows, group.columns.get(time.name)!.statistics, timeRange!.range)) return;
+    if (keyValues !== undefined && !mightHaveAny(group.columns.get(key!.name)!.statistics, keyValues)) return;
     const ranges = coalesce(columns.map((column) => group.columns.get(column)!));
     rowGroups.push(index);
     reads.push(ranges);
@@ -93,6 +97,12 @@ export function planParquet(file: ParquetFile, options: ScanOptions = {}): Parqu
     bytes += totalBytes(ranges);
   });
   return { columns, rowGroups, reads, rows, bytes, ...(timeRange && { timeRange }) };
+}
+
+/** The event times of the file's rows, as far as the statistics of all its row groups tell. */
+export function parquetTimeSpan(file: ParquetFile, name: string): TimeSpan | undefined {
+  const column = timeColumn(file, name);
+  return joinSpans(file.rowGroups.filter(({ rows }) => rows > 0).map(({ rows, columns }) => timeSpan(column, rows, columns.get(name)!.statistics)));
 }
 
 /** The plan in parts of neighbouring row groups, each with `rowsMin` rows or more as far as there are so many. Pure. */

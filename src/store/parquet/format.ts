@@ -1,7 +1,7 @@
 /** Parquet as a format of data files; its parts are row groups. */
 import type { FileFormat } from '../file-format.ts';
 import { encodeParquet } from './encode.ts';
-import { cutPlan, openParquet, type ParquetFile, type ParquetPlan, planParquet, scanParquet } from './file.ts';
+import { cutPlan, openParquet, type ParquetFile, type ParquetPlan, parquetTimeSpan, planParquet, scanParquet } from './file.ts';
 
 export const parquetFormat: FileFormat<ParquetFile, ParquetPlan> = {
   name: 'parquet',
@@ -10,6 +10,7 @@ export const parquetFormat: FileFormat<ParquetFile, ParquetPlan> = {
   open: openParquet,
   partsOf: (file) => file.rowGroups.length,
   plan: planParquet,
+  timeSpan: parquetTimeSpan,
   partsRead: (plan) => plan.rowGroups.length,
   stretchesOf(file, plan) {
     let end = 0;

@@ -5,7 +5,8 @@
  * out only when no row of it can be in the range.
  */
 import { DataType } from '../../arrow/arrow.ts';
-import type { TimeRange } from '../../base/time.ts';
+import { ceilDivide, floorDivide, type TimeRange } from '../../base/time.ts';
+import type { TimeSpan } from '../table.ts';
 import type { ThriftStruct } from './thrift.ts';
 import { type ColumnType, physicalType } from './types.ts';
 
@@ -61,11 +62,38 @@ export function mightContain(column: ColumnType, rows: number, { nullCount, stor
   return stored === undefined || mightMeet(column, stored, range);
 }
 
+/** Values as bounds of the column are; undefined for a type whose bounds are not compared with values. */
+export function comparableValues({ type, physical }: ColumnType, values: readonly (bigint | string)[]): (bigint | Uint8Array)[] | undefined {
+  const isText = DataType.isUtf8(type) || DataType.isLargeUtf8(type);
+  if (!isText && !(DataType.isInt(type) && (physical === physicalType.int32 || physical === physicalType.int64))) return undefined;
+  if (values.some((value) => typeof value !== (isText ? 'string' : 'bigint'))) return undefined;
+  return isText ? values.map((value) => Buffer.from(value as string)) : (values as bigint[]);
+}
+
+/** False only when no row of the chunk has any of these values. */
+export function mightHaveAny({ min, max }: ColumnStatistics, values: readonly (bigint | Uint8Array)[]): boolean {
+  if (min === undefined || max === undefined) return true;
+  return values.some((value) =>
+    value instanceof Uint8Array
+      ? Buffer.compare(value, min as Uint8Array) >= 0 && Buffer.compare(value, max as Uint8Array) <= 0
+      : value >= (min as bigint | number) && value <= (max as bigint | number));
+}
+
 /** True only when every row of the chunk is in the range, as far as its statistics are right. */
 export function isWithin(column: ColumnType, { nullCount, stored }: ColumnStatistics, range: TimeRange): boolean {
   if (nullCount !== 0n || stored === undefined) return false;
   const { first, last } = storedRange(column, range);
   return (first === undefined || stored.min >= first) && (last === undefined || stored.max <= last);
+}
+
+/** The times of a chunk; undefined when its statistics leave something open. */
+export function timeSpan({ timeScale }: ColumnType, rows: number, { nullCount, stored }: ColumnStatistics): TimeSpan | undefined {
+  if (timeScale === undefined || nullCount === undefined) return undefined;
+  const nulls = Number(nullCount);
+  if (nulls === rows) return { firstUs: undefined, lastUs: undefined, nulls };
+  if (stored === undefined) return undefined;
+  const { num, den } = timeScale;
+  return { firstUs: floorDivide(stored.min * num, den), lastUs: ceilDivide(stored.max * num, den), nulls };
 }
 
 /** What the bytes say are the bounds of some times; undefined where that cannot be. */
@@ -87,14 +115,9 @@ export function storedRange({ timeScale }: ColumnType, { startUs, endUs }: TimeR
   if (timeScale === undefined) return {};
   const { num, den } = timeScale;
   return {
-    ...(startUs !== undefined && { first: ceilDiv(startUs * den, num) }),
-    ...(endUs !== undefined && { last: ceilDiv(endUs * den, num) - 1n }),
+    ...(startUs !== undefined && { first: ceilDivide(startUs * den, num) }),
+    ...(endUs !== undefined && { last: ceilDivide(endUs * den, num) - 1n }),
   };
-}
-
-function ceilDiv(value: bigint, by: bigint): bigint {
-  const quotient = value / by;
-  return quotient * by < value ? quotient + 1n : quotient;
 }
 
 function isSignedInteger({ physical, type }: ColumnType): boolean {
