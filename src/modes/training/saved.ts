@@ -10,6 +10,7 @@ import { type RecordBatch, type Table, tableToIPC } from '../../arrow/arrow.ts';
 import { canonicalTable } from '../../arrow/canonical.ts';
 import { formatExpression } from '../../arrow/expression.ts';
 import { CommitConflictError, NotFoundError } from '../../base/errors.ts';
+import { formatDuration } from '../../base/time.ts';
 import { type FeatureSetDefinition, resultColumns } from '../../config/definition.ts';
 import type { OwnSnapshot, OwnTable } from '../../store/table.ts';
 import { definitionDigest } from '../storage.ts';
@@ -44,6 +45,7 @@ interface DefinitionText {
   readonly columns: readonly string[];
   readonly filter: string | null;
   readonly windows: readonly string[];
+  readonly tolerance: string | null;
 }
 
 export interface SavedTrainingSet {
@@ -140,6 +142,7 @@ function textOf(definition: FeatureSetDefinition): DefinitionText {
     columns: resultColumns(definition),
     filter: definition.filter === undefined ? null : formatExpression(definition.filter),
     windows: definition.windows.map((window) => window.text),
+    tolerance: definition.toleranceUs === undefined ? null : formatDuration(definition.toleranceUs),
   };
 }
 
