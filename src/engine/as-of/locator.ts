@@ -21,6 +21,18 @@ export interface Located {
   readonly all: Window;
 }
 
+/** For each entity, which of 64 parts of time its wanted stretches touch: most events of short windows are passed over by it. */
+interface Parts {
+  readonly base: bigint;
+  /** Parts per unit of time. */
+  readonly scale: number;
+  readonly masks: number;
+}
+
+/** The share of marked parts up to which they are asked. */
+const passingMost = 0.5;
+const int64Max = (1n << 63n) - 1n;
+
 /** Rows that are grouped at a time. */
 const rowsAtOnce = 16_384;
 
@@ -45,6 +57,8 @@ export class Locator {
   /** 0: all are. */
   private readonly wanted: number;
   private readonly most: number;
+  private readonly parts: Parts | undefined;
+  private readonly some: Buffer64;
   private readonly times: Buffer64;
   private readonly rows: Buffer64;
   private readonly stretches: Buffer64;
@@ -72,6 +86,8 @@ export class Locator {
     this.most = instance.kernels.pointsMost(this.starts, this.entities);
     this.points = placed(moments.points);
     this.wanted = moments.wanted.includes(0) ? placed(moments.wanted) : 0;
+    this.parts = this.wanted === 0 ? undefined : this.markParts(moments);
+    this.some = new Buffer64(instance);
     this.times = new Buffer64(instance);
     this.rows = new Buffer64(instance);
     this.stretches = new Buffer64(instance);
@@ -87,6 +103,26 @@ export class Locator {
     return this.grouper.count;
   }
 
+  /** Undefined where most events would pass, or where a stretch without beginning is wanted. */
+  private markParts({ starts, points, wanted }: Moments): Parts | undefined {
+    let [first, last] = [int64Max, -int64Max];
+    for (let entity = 0; entity < this.entities; entity++) {
+      const [start, end] = [starts[entity]!, starts[entity + 1]!];
+      if (start === end) continue;
+      if (wanted[start] === 1) return undefined;
+      if (points[start]! < first) first = points[start]!;
+      if (points[end - 1]! > last) last = points[end - 1]!;
+    }
+    if (first >= last) return undefined;
+    const { instance } = this;
+    const bytes = (this.entities + 1) * 8;
+    const [base, scale, masks] = [first, 64 / Number(last - first), instance.alloc(bytes)];
+    const set = instance.kernels.markParts(this.starts, this.entities, this.points, this.wanted, base, scale, masks);
+    if (set < this.entities * 64 * passingMost) return { base, scale, masks };
+    instance.free(masks, bytes);
+    return undefined;
+  }
+
   /** Of the selected rows, which have no null in a key and none in the event time. */
   locate(keys: readonly Data[], time: Data, window: Window): Located {
     const { instance } = this;
@@ -95,8 +131,14 @@ export class Locator {
     const times = gatherWide(instance, this.stage, time, layout, window, this.times);
     const rows = this.rows.ensure(window.count * 4);
     const stretches = this.stretches.ensure(window.count * 8);
+    const { parts } = this;
+    let [some, looked] = [0, window.count];
+    if (parts !== undefined) {
+      some = this.some.ensure(window.count * 4);
+      looked = instance.kernels.mightLocate(ids, times, window.count, this.entities, parts.base, parts.scale, parts.masks, some);
+    }
     const count = instance.kernels.locate(
-      ids, times, window.rows, window.count, this.entities, this.starts, this.points, this.most, this.wanted, rows, stretches,
+      ids, times, window.rows, some, looked, this.entities, this.starts, this.points, this.most, this.wanted, rows, stretches,
     );
     return {
       window: { ...window, rows, count },

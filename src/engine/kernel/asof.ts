@@ -147,21 +147,65 @@ export function pointsMost(starts: usize, entityCount: i32): i32 {
   return <i32>most;
 }
 
+/** The bit of a time: of 64 equal parts from `base` on, which. Never decreases as time goes on, however it rounds. */
+@inline function partOf(time: i64, base: i64, scale: f64): i32 {
+  return max<i32>(0, min<i32>(63, <i32>(<f64>(time - base) * scale)));
+}
+
+/**
+ * Which parts of time an entity's wanted stretches touch, a u64 each, and 0 for the one behind the last. None of them may be an
+ * entity's first, which has no beginning. Returns how many bits are set.
+ */
+export function markParts(starts: usize, entityCount: i32, points: usize, wanted: usize, base: i64, scale: f64, masks: usize): f64 {
+  let set: f64 = 0;
+  for (let entity: u32 = 0; entity < <u32>entityCount; entity++) {
+    const start = wordAt(starts, entity);
+    const end = wordAt(starts, entity + 1);
+    let mask: u64 = 0;
+    for (let i = start + 1; i < end; i++) {
+      if (load<u8>(wanted + i) == 0) continue;
+      const first = partOf(timeAt(points, i - 1), base, scale);
+      const last = partOf(timeAt(points, i), base, scale);
+      mask |= (u64.MAX_VALUE << first) & (u64.MAX_VALUE >> (63 - last));
+    }
+    store<u64>(masks + (<usize>entity << 3), mask);
+    set += <f64>popcnt<u64>(mask);
+  }
+  store<u64>(masks + (<usize>entityCount << 3), 0);
+  return set;
+}
+
+/** Of `count` events those that lie in a marked part, as positions in `out`: what is left may be of no stretch, what is not is of none. */
+export function mightLocate(
+  entities: usize, times: usize, count: i32, entityCount: u32, base: i64, scale: f64, masks: usize, out: usize,
+): i32 {
+  let kept: usize = 0;
+  for (let i = 0; i < count; i++) {
+    const over = <i32>(wordAt(entities, i) - entityCount);
+    const entity = entityCount + <u32>(over & (over >> 31));
+    store<u32>(out + (kept << 2), i);
+    kept += <usize>((load<u64>(masks + (<usize>entity << 3)) >> partOf(timeAt(times, i), base, scale)) & 1);
+  }
+  return <i32>kept;
+}
+
 /**
  * The stretch that each event lies in, as an i64 in `stretches`, and its row in `outRows`: of events of known entities that lie
- * in a stretch which is `wanted` (a byte each; 0: all are). `rows` 0: all. Returns how many; `outRows` may be `rows`.
+ * in a stretch which is `wanted` (a byte each; 0: all are). `rows` 0: all. `some`: positions of the events to look at; 0: all.
+ * Returns how many; `outRows` may not be `rows`.
  *
  * `starts` has a second end behind the first, so that unknown entities have no points. `most`: the most points that any has.
  * The search takes as many steps for all events and no branch depends on them, so that waits for memory overlap; sums and
  * masks, since the engine makes a branch of a choice.
  */
 export function locate(
-  entities: usize, times: usize, rows: usize, count: i32, entityCount: u32, starts: usize, points: usize, most: u32, wanted: usize,
+  entities: usize, times: usize, rows: usize, some: usize, count: i32, entityCount: u32, starts: usize, points: usize, most: u32, wanted: usize,
   outRows: usize, stretches: usize,
 ): i32 {
   const steps = most == 0 ? 0 : <u32>1 << (31 - clz<u32>(most));
   let kept: usize = 0;
-  for (let i = 0; i < count; i++) {
+  for (let n = 0; n < count; n++) {
+    const i = some == 0 ? <u32>n : wordAt(some, n);
     const entity = min<u32>(wordAt(entities, i), entityCount);
     const start = wordAt(starts, entity);
     const length = wordAt(starts, entity + 1) - start;
@@ -175,7 +219,7 @@ export function locate(
       const isBefore = u32(load<i64>(before + (<usize>probe << 3)) <= time);
       passed += (probe - passed) & (0 - isBefore);
     }
-    store<u32>(outRows + (kept << 2), rows == 0 ? <u32>i : wordAt(rows, i));
+    store<u32>(outRows + (kept << 2), rows == 0 ? i : wordAt(rows, i));
     store<i64>(stretches + (kept << 3), <i64>(start + passed));
     kept += <usize>(u32(passed < length) & (wanted == 0 ? 1 : <u32>load<u8>(wanted + start + passed)));
   }
