@@ -34,6 +34,8 @@ export interface Answers {
 
 /** What the rows of labels are grouped by. No column of a source is called so. */
 const labelColumn = '\0label';
+/** So few nodes are taken as they are: to merge all neighbours for the next level costs more. */
+const nodesAtOnce = 3;
 /** Labels whose states are brought together at a time. */
 const labelsAtOnce = 1 << 18;
 
@@ -181,9 +183,10 @@ async function mergeSpans(states: Table, plan: MergePlan, { first, end }: Spans,
 
 const groupPlan = ({ outputs, timestamp }: MergePlan): GroupByPlan => ({ keys: [labelColumn], outputs, timestamp });
 
-/** What this level gives to the ranges of labels: a node at an odd start, and one before an odd end. The rest is halved, for the next. */
+/** What this level gives to the ranges of labels: all of few nodes; of more, a node at an odd start, and one before an odd end. The rest is halved, for the next. */
 function takeNodes(open: Int32Array, starts: Int32Array, ends: Int32Array): { readonly labels: Int32Array; readonly nodes: Int32Array } {
-  const [labels, nodes] = [new Int32Array(open.length * 2), new Int32Array(open.length * 2)];
+  const room = open.length * Math.max(2, nodesAtOnce);
+  const [labels, nodes] = [new Int32Array(room), new Int32Array(room)];
   let count = 0;
   const take = (label: number, node: number): void => {
     labels[count] = label;
@@ -191,7 +194,8 @@ function takeNodes(open: Int32Array, starts: Int32Array, ends: Int32Array): { re
   };
   for (const label of open) {
     let [start, end] = [starts[label]!, ends[label]!];
-    if (start & 1) take(label, start++);
+    if (end - start <= nodesAtOnce) while (start < end) take(label, start++);
+    if (start & 1 && start < end) take(label, start++);
     if (start < end && end & 1) take(label, --end);
     starts[label] = start >> 1;
     ends[label] = end >> 1;
