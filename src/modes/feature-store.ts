@@ -98,7 +98,7 @@ export class FeatureStore {
       log: (line) => this.options.logger?.(line),
       background: options.backgroundMaterialization ?? config.backgroundMaterialization,
       budgetBytes: config.storageBudget,
-      ...storedSetsOf(() => this.stores()),
+      ...storedSetsOf(() => this.setTables()),
       bytesOf: (set) => bytesAt(this.folderOf(set), this.storage),
       materialize: (set, call) => this.rematerialize(set, call),
     });
@@ -347,7 +347,7 @@ export class FeatureStore {
   }
 
   /** The sets and their tables. Only where hybrid is the mode could the source answer instead of what is stored. */
-  private stores(): { readonly definition: FeatureSetDefinition; readonly tables: FeatureTables; readonly canGo: boolean }[] {
+  private setTables(): { readonly definition: FeatureSetDefinition; readonly tables: FeatureTables; readonly canGo: boolean }[] {
     return Array.from(this.definitions.values(), (definition) => ({
       definition, tables: this.tablesOf(definition.name), canGo: this.config.mode === 'hybrid' && definition.kind !== 'written',
     }));
