@@ -18,11 +18,11 @@ import { type EntityFilter, entityRows } from './entities.ts';
 import { changeOf } from './coverage.ts';
 import { damageText, isDamage, isOfStored } from './damage.ts';
 import { NotMaterializedError, StaleError } from './errors.ts';
-import { answerFromTiles, answerMerged, type MergeRoad, mergeText, planMerge } from './merge.ts';
+import { answerFromTiles, answerMerged, edgePasses, keepsEdges, type MergeRoad, mergeText, planMerge, tileOfEdge } from './merge.ts';
 import type { FeatureCache } from './feature-cache.ts';
 import { newestEventOf, newestOf } from './newest-event.ts';
 import { opaqueRows } from './opaque.ts';
-import { planWork, type RoadWork } from './policy/road-work.ts';
+import { isMerge, planWork, type RoadWork } from './policy/road-work.ts';
 import { type ReadRequest, requestedEntities } from './request.ts';
 import { definitionDigest, type FeatureTables, readStored, sameColumns, type Stored, type StoredFacts, usedSchema } from './storage.ts';
 import { partsOf, planStoredRoad, rangeText, type StoredRoad } from './stored-road.ts';
@@ -110,7 +110,7 @@ export async function gatherFacts(request: ReadRequest, context: ReadContext, co
     named: request.road,
     ...('damage' in found && { damage: damageText(found.damage) }),
   };
-  const work = costs === 'always' || (request.mode === 'hybrid' && dependsOnCosts(facts)) ? await planWork(request, seen, context.tables) : undefined;
+  const work = costs === 'always' || (request.mode === 'hybrid' && dependsOnCosts(facts)) ? await planWork(request, seen, context.tables, context.throughputs, costs === 'always' ? 'all' : 'enough') : undefined;
   const decided = { ...facts, work: work?.roads, throughputs: context.throughputs };
   return { ...seen, damage: 'damage' in found ? found.damage : undefined, work, decided, decision: decide(decided) };
 }
@@ -180,11 +180,23 @@ async function walk(request: ReadRequest, context: ReadContext, facts: ReadFacts
     return fromStored(request, context, facts, road!, decision.stale, decision.reasons);
   }
   if (decision.road === 'merged') return fromMerge(request, context, facts);
-  if (decision.road === 'source' && !('error' in source)) return fromSource(request, context, source, decision.reasons);
+  if (decision.road === 'source' && !('error' in source)) {
+    missEdges(request, context, facts, source);
+    return fromSource(request, context, source, decision.reasons);
+  }
   const { name } = request.definition;
   if (!('error' in source)) throw new NotMaterializedError(name, decision.reasons.join('; '));
   if (facts.stored === undefined && facts.damage === undefined) throw source.error;
   throw new StaleError(name, decision.reasons.join('; '), source.error);
+}
+
+/** Had the rows been in memory where the range cuts tiles, merging might have been the cheaper road. */
+function missEdges({ definition }: ReadRequest, { tables }: ReadContext, { stored, merge }: ReadFacts, source: Snapshot): void {
+  if (stored === undefined || !isMerge(merge) || !keepsEdges(merge)) return;
+  for (const pass of edgePasses(merge.parts, merge.change, source)) {
+    const tile = tileOfEdge(pass, definition.tileUs);
+    if (tile !== undefined) tables.cache.missEdge(stored.features, tile);
+  }
 }
 
 async function fromStored(
