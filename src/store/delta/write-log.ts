@@ -16,7 +16,7 @@ import { type CheckpointFile, decodeCheckpoint } from './read-checkpoint.ts';
 import { type Checkpoint, type CompactedCommits, type Segments, segmentsOf } from './read-segments.ts';
 import type { AddFile, Metadata, Protocol, RemoveFile, Transaction } from './write-actions.ts';
 import { type Actions, decodeActions } from './write-decode.ts';
-import { type Content, contentOf, type DeltaEntry, encodeDeltaEntry, tryAbsolutePath, tryPathOfUri } from './write-entry.ts';
+import { type Content, contentOf, type DeltaEntry, encodeDeltaEntry, fileId, tryAbsolutePath, tryPathOfUri } from './write-entry.ts';
 
 export const logFolder = '_delta_log';
 
@@ -27,7 +27,7 @@ export interface DeltaVersion {
   readonly metaData: Metadata;
   /** By path, as the log has it; in the order of the log. */
   readonly files: ReadonlyMap<string, AddFile>;
-  /** Files that were removed, as far as the log still tells. */
+  /** Files that were removed, as far as the log still tells; by path, and deletion vector where there is one. */
   readonly tombstones: ReadonlyMap<string, RemoveFile>;
   readonly transactions: ReadonlyMap<string, Transaction>;
   readonly content: Content;
@@ -292,11 +292,11 @@ function follow(state: DeltaVersion | undefined, commits: readonly DeltaCommit[]
       const path = nameOf(file.path, files);
       const live = files.get(path);
       if (live !== undefined && vectorId(live) === vectorId(file)) files.delete(path);
-      tombstones.set(file.path, file);
+      tombstones.set(fileId(file), file);
     }
     for (const file of commit.add) {
       files.set(file.path, file);
-      tombstones.delete(file.path);
+      tombstones.delete(fileId(file));
     }
   }
   const version = commits.at(-1)?.version ?? state?.version;

@@ -10,11 +10,11 @@ import { mightContainConstant } from '../partitions.ts';
 import type { ImmutableFile } from '../placed-file.ts';
 import { mightContainTime, tryStats } from '../stats.ts';
 import type { OwnSnapshot } from '../table.ts';
-import { type DeletionVector, deletionVectorId, readDeletionVector } from './deletion-vector.ts';
+import { type DeletionVector, readDeletionVector } from './deletion-vector.ts';
 import { deltaConstants } from './read-partition.ts';
 import { type TableSchema, tableSchemaOf } from './read-schema.ts';
 import type { AddFile } from './write-actions.ts';
-import { inRowOrder, tagOf, tryAbsolutePath, tryPathOfUri } from './write-entry.ts';
+import { fileId, inRowOrder, tagOf, tryAbsolutePath, tryPathOfUri } from './write-entry.ts';
 import { exactSchema } from './write-exact.ts';
 import type { DeltaVersion } from './write-log.ts';
 
@@ -105,11 +105,6 @@ export class DeltaFiles {
     };
     return readDeletionVector(vector, { name: bytes.locate(file.path), rows, open });
   }
-}
-
-/** What tells a file of a version from others, and from itself with other rows deleted. A path is never used again. */
-export function fileId({ path, deletionVector: vector }: Pick<AddFile, 'path' | 'deletionVector'>): string {
-  return vector === undefined ? path : `${path}\0${deletionVectorId(vector)}`;
 }
 
 const readableFeatures: readonly string[] = ['timestampNtz', 'deletionVectors', 'vacuumProtocolCheck', 'columnMapping', 'v2Checkpoint', 'typeWidening', 'typeWidening-preview'];
