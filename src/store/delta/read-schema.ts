@@ -63,6 +63,19 @@ function fieldsOf(table: string, schemaString: string): DeltaField[] {
     const { name, nullable } = (field ?? {}) as { readonly name?: unknown; readonly nullable?: unknown };
     return typeof name === 'string' && typeof nullable === 'boolean';
   };
-  if (Array.isArray(fields) && fields.every(isField)) return fields;
+  if (Array.isArray(fields) && fields.every(isField)) {
+    checkDistinct(table, fields);
+    return fields;
+  }
   throw new DamagedFileError(table, 'the schema in its log is none: expected a struct of fields with name, type and nullable');
+}
+
+/** Delta's names differ in more than case; of two columns of one name, nobody could tell which is meant. */
+function checkDistinct(table: string, fields: readonly DeltaField[]): void {
+  const known = new Map<string, string>();
+  for (const { name } of fields) {
+    const other = known.get(name.toLowerCase());
+    if (other !== undefined) throw new DamagedFileError(table, `the schema in its log has two columns ${other} and ${name}, which Delta does not tell apart`);
+    known.set(name.toLowerCase(), name);
+  }
 }

@@ -132,7 +132,7 @@ const arrowTypes: Readonly<Record<string, () => DataType>> = {
 /** Undefined for a type that is nested, or not known. */
 export function tryArrowType(type: string): DataType | undefined {
   const [, precision, scale] = /^decimal\((\d+),\s*(\d+)\)$/.exec(type) ?? [];
-  if (precision !== undefined) return new Decimal(Number(scale), Number(precision), 128);
+  if (precision !== undefined) return Number(precision) > 38 || Number(scale) > Number(precision) ? undefined : new Decimal(Number(scale), Number(precision), 128);
   return Object.hasOwn(arrowTypes, type) ? arrowTypes[type]!() : undefined;
 }
 
