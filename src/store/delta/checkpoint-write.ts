@@ -11,9 +11,11 @@ import {
 } from '../../arrow/arrow.ts';
 import { randomUUID } from 'node:crypto';
 import { type Bytes, joinPath } from '../bytes.ts';
+import { checksumOf } from '../checksum.ts';
 import { encode } from '../parquet/codec.ts';
 import { ourName } from '../parquet/footer.ts';
 import type { DeletionVector } from './deletion-vector.ts';
+import { pointerName } from './read-segments.ts';
 import { type DeltaLog, logFolder } from './write-log.ts';
 import { checkpointInterval, checkpointStats, deletedFileRetentionMs } from './write-properties.ts';
 import type { AddFile, Metadata, Protocol, RemoveFile, Strings, Transaction } from './write-actions.ts';
@@ -74,8 +76,6 @@ export function encodeCheckpoint({ protocol, metaData, transactions, add, remove
   return { file, actions: rows.length };
 }
 
-const pointerName = '_last_checkpoint';
-
 /** Writes a checkpoint of a version that was just made, where the table's interval asks for one. */
 export async function writeCheckpointIfDue(
   bytes: Bytes, folder: string, log: DeltaLog, { version, nowMs }: { readonly version: number; readonly nowMs: number },
@@ -91,7 +91,7 @@ export async function writeCheckpointIfDue(
   const { file, actions } = encodeCheckpoint({ protocol, metaData, transactions: [...transactions.values()], add: [...files.values()], remove }, stats.asJson);
   const path = joinPath(folder, logFolder, `${String(version).padStart(20, '0')}.checkpoint.parquet`);
   await bytes.putIfAbsent(path, file);
-  await replacePointer(bytes, folder, { version, size: actions, sizeInBytes: file.length, numOfAddFiles: files.size });
+  await replacePointer(bytes, folder, { version, size: actions, sizeInBytes: file.length, numOfAddFiles: files.size, tauro: { checksum: checksumOf(file) } });
 }
 
 /** A hint for readers: a file that is written anew, so that there is always a whole one, or none. */

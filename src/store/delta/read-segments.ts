@@ -10,6 +10,9 @@
  * By Delta's PROTOCOL.md. Pure.
  */
 
+/** A hint at the newest checkpoint. Names of checkpoints say as much, so it is not asked which there are. */
+export const pointerName = '_last_checkpoint';
+
 export interface Checkpoint {
   readonly version: number;
   /** The files of which it consists. */

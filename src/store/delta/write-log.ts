@@ -8,10 +8,11 @@ import { ArgumentError, DamagedFileError, NotFoundError, StorageError, Unsupport
 import { formatInstant } from '../../base/time.ts';
 import { type Bytes, type FileState, isSameState, joinPath } from '../bytes.ts';
 import type { CommitFacts } from './conflict.ts';
+import { checksumOf } from '../checksum.ts';
 import { baseName } from '../placed-file.ts';
 import { deletionVectorId } from './deletion-vector.ts';
 import { type CheckpointFile, decodeCheckpoint } from './read-checkpoint.ts';
-import { type Checkpoint, type CompactedCommits, type Segments, segmentsOf } from './read-segments.ts';
+import { type Checkpoint, type CompactedCommits, pointerName, type Segments, segmentsOf } from './read-segments.ts';
 import type { AddFile, Metadata, Protocol, RemoveFile, Transaction } from './write-actions.ts';
 import { type Actions, decodeActions } from './write-decode.ts';
 import { type Content, contentOf, type DeltaEntry, encodeDeltaEntry, tryAbsolutePath, tryPathOfUri } from './write-entry.ts';
@@ -190,8 +191,12 @@ export class DeltaLog {
   private async readCheckpoint({ version, names }: Checkpoint): Promise<Known> {
     const parts: CheckpointFile[] = [];
     let head: FileState | undefined;
+    const checksum = names.length === 1 ? await this.checksumOf(version) : undefined;
     const read = async (path: string): Promise<void> => {
       const { content, fileState, where } = await this.readWhole(path);
+      if (head === undefined && checksum !== undefined && checksumOf(content) !== checksum) {
+        throw new DamagedFileError(where, 'is not the checkpoint that was written: its checksum differs. Remove it, if the commits before it are there; else restore it');
+      }
       head ??= fileState;
       parts.push(await decodeCheckpoint(where, content));
     };
@@ -211,6 +216,21 @@ export class DeltaLog {
       fileState: commit?.fileState ?? head!,
     };
     return { state: follow(undefined, actions, this.bytes.locate(place)), head: actions.fileState, place: commit === undefined ? place : this.entryPath(version) };
+  }
+
+  /** Of the checkpoint of a version, where the hint to it is ours and can be read. */
+  private async checksumOf(version: number): Promise<string | undefined> {
+    const path = joinPath(this.folder, logFolder, pointerName);
+    if ((await this.bytes.stat(path)) === undefined) return undefined;
+    try {
+      const pointer = JSON.parse(Buffer.from((await this.readWhole(path)).content).toString('utf8')) as { readonly version?: unknown; readonly tauro?: { readonly checksum?: unknown } } | null;
+      const checksum = pointer?.version === version ? pointer.tauro?.checksum : undefined;
+      return typeof checksum === 'string' ? checksum : undefined;
+    } catch (thrown) {
+      // It is a hint, and nothing more.
+      if (thrown instanceof SyntaxError || thrown instanceof DamagedFileError) return undefined;
+      throw thrown;
+    }
   }
 
   private async readWhole(path: string): Promise<{ readonly content: Uint8Array; readonly fileState: FileState; readonly where: string }> {
