@@ -35,8 +35,9 @@ export async function openTable(path: string, { timestamp, s3, env, ...options }
   const { bytes, name } = placeAt(path, { s3, env });
   if (timestamp !== undefined && options.version !== undefined) throw new ArgumentError('timestamp', 'a version is asked for by its number or by a time, not by both');
   const snapshot = await openStored(bytes, name).snapshot({ ...options, ...(timestamp !== undefined && { timestampUs: parseInstant(timestamp, 'timestamp') }) });
+  const target = { name: snapshot.name, schema: snapshot.schema, passedOver: snapshot.passedOver ?? [] };
   const rowsOf = async function* (scanOptions: ScanOptions = {}): AsyncGenerator<RecordBatch, void, void> {
-    const schema = requestedSchema({ name: snapshot.name, schema: snapshot.schema, passedOver: [] }, scanOptions);
+    const schema = requestedSchema(target, scanOptions);
     // Inside, strings may stay dictionaries; whoever reads a table on its own gets the types that its schema names.
     for await (const batch of snapshot.scan(scanOptions)) yield decodeBatch(batch, schema);
   };
@@ -49,7 +50,7 @@ export async function openTable(path: string, { timestamp, s3, env, ...options }
     async read(scanOptions) {
       const batches: RecordBatch[] = [];
       for await (const batch of rowsOf(scanOptions)) batches.push(batch);
-      return new Table(requestedSchema({ name: snapshot.name, schema: snapshot.schema, passedOver: [] }, scanOptions ?? {}), batches);
+      return new Table(requestedSchema(target, scanOptions ?? {}), batches);
     },
   };
 }

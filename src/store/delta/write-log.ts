@@ -4,12 +4,12 @@
  *
  * Law: a version, once read, never changes. What was read before costs one look at the last known entry and one for the next.
  */
-import { crc32 } from 'node:zlib';
 import { ArgumentError, DamagedFileError, invariant, NotFoundError, StorageError, UnsupportedError } from '../../base/errors.ts';
 import { formatInstant } from '../../base/time.ts';
 import { type Bytes, type FileState, isSameState, joinPath, mapConcurrently } from '../bytes.ts';
 import { type CheckpointPointer, tryPointer } from './checkpoint-pointer.ts';
 import type { CommitFacts } from './conflict.ts';
+import { checksumOf } from '../checksum.ts';
 import { baseName } from '../placed-file.ts';
 import { deletionVectorId } from './deletion-vector.ts';
 import { type CheckpointFile, decodeCheckpoint } from './read-checkpoint.ts';
@@ -194,13 +194,15 @@ export class DeltaLog {
     return { state: follow(known?.state, [{ version: last, ...decodeActions(where, content), fileState }], this.name), head: fileState, place };
   }
 
-  private async readCheckpoint({ version, names }: Checkpoint, checksum: number | undefined): Promise<Known> {
+  private async readCheckpoint({ version, names }: Checkpoint, checksum: string | undefined): Promise<Known> {
     const parts: CheckpointFile[] = [];
     let head: FileState | undefined;
     const read = async (path: string): Promise<void> => {
       const { content, fileState, where } = await this.readWhole(path);
+      if (head === undefined && checksum !== undefined && checksumOf(content) !== checksum) {
+        throw new DamagedFileError(where, 'is not the checkpoint that was written: its checksum differs. Remove it, if the commits before it are there; else restore it');
+      }
       head ??= fileState;
-      if (checksum !== undefined && crc32(content) !== checksum) throw new DamagedFileError(where, 'is damaged: its checksum differs. Restore the file, or remove it if the commits before it are there');
       parts.push(await decodeCheckpoint(where, content));
     };
     const place = joinPath(this.folder, logFolder, names[0]!);
@@ -262,7 +264,7 @@ const commitsMax = 200;
 
 interface Start {
   readonly checkpoint: Checkpoint;
-  readonly checksum: number | undefined;
+  readonly checksum: string | undefined;
 }
 
 /**
