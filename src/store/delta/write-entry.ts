@@ -65,8 +65,7 @@ function checksumText(checksum: number): string {
 
 /** Throws DamagedFileError when the entry is not what we have written. Entries of other engines have no checksum. */
 export function verifyDeltaEntry(name: string, text: string): void {
-  const end = text.indexOf('\n');
-  const found = /^\{"commitInfo":.*?"tauro":\{"crc32":"([0-9a-f]{8})"/.exec(text.slice(0, Math.max(0, end)));
+  const found = /^\{"commitInfo":.*?"tauro":\{"crc32":"([0-9a-f]{8})"/.exec(text);
   if (found === null) return;
   const stored = `"crc32":"${found[1]}"`;
   if (checksumText(crc32(text.replace(stored, noChecksum))) !== stored) {
