@@ -33,8 +33,12 @@ export function tableSchemaOf(table: string, { schemaString, configuration }: Me
   const passedOver: { column: string; why: string }[] = [];
   const rename = new Map<string, string | number>();
   const physical = new Map<string, string>();
+  const names = new Map<string, string>();
   for (const field of fieldsOf(table, schemaString)) {
     const { name, type, nullable } = field;
+    const twin = names.get(name.toLowerCase());
+    if (twin !== undefined) throw new DamagedFileError(table, `the schema in its log has two columns ${twin} and ${name}, which Delta does not tell apart`);
+    names.set(name.toLowerCase(), name);
     if (mode !== 'none') {
       const told = field.metadata?.['delta.columnMapping.physicalName'];
       const id = field.metadata?.['delta.columnMapping.id'];
@@ -63,19 +67,6 @@ function fieldsOf(table: string, schemaString: string): DeltaField[] {
     const { name, nullable } = (field ?? {}) as { readonly name?: unknown; readonly nullable?: unknown };
     return typeof name === 'string' && typeof nullable === 'boolean';
   };
-  if (Array.isArray(fields) && fields.every(isField)) {
-    checkDistinct(table, fields);
-    return fields;
-  }
+  if (Array.isArray(fields) && fields.every(isField)) return fields;
   throw new DamagedFileError(table, 'the schema in its log is none: expected a struct of fields with name, type and nullable');
-}
-
-/** Delta's names differ in more than case; of two columns of one name, nobody could tell which is meant. */
-function checkDistinct(table: string, fields: readonly DeltaField[]): void {
-  const known = new Map<string, string>();
-  for (const { name } of fields) {
-    const other = known.get(name.toLowerCase());
-    if (other !== undefined) throw new DamagedFileError(table, `the schema in its log has two columns ${other} and ${name}, which Delta does not tell apart`);
-    known.set(name.toLowerCase(), name);
-  }
 }
