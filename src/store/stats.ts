@@ -31,6 +31,17 @@ export function parseStats(text: string): FileStats {
   return { rows: Number(parsed.numRecords), minValues: part('minValues'), maxValues: part('maxValues'), nullCount: part('nullCount') };
 }
 
+/** Those of other writers are a help: what cannot be understood, or does not say how many rows there are, is as good as absent. */
+export function tryStats(text: string): FileStats | undefined {
+  try {
+    const stats = parseStats(text);
+    return Number.isSafeInteger(stats.rows) && stats.rows >= 0 ? stats : undefined;
+  } catch (thrown) {
+    if (!(thrown instanceof SyntaxError || thrown instanceof TypeError)) throw thrown;
+    return undefined;
+  }
+}
+
 /** Whether a file may have a row whose event time is in the range. Rows without event time are in no range. */
 export function mightContainTime(stats: FileStats, column: string, range: TimeRange): boolean {
   if (stats.nullCount[column] === stats.rows) return false;

@@ -9,13 +9,11 @@
 import {
   Bool, type DataType, Field, Int32, Int64, List, makeData, Map_, RecordBatch, Schema, Struct, Table, tableToIPC, Utf8, vectorFromArray,
 } from '../../arrow/arrow.ts';
-import { randomUUID } from 'node:crypto';
 import { type Bytes, joinPath } from '../bytes.ts';
-import { checksumOf } from '../checksum.ts';
 import { encode } from '../parquet/codec.ts';
 import { ourName } from '../parquet/footer.ts';
+import { replacePointer } from './checkpoint-pointer.ts';
 import type { DeletionVector } from './deletion-vector.ts';
-import { pointerName } from './read-segments.ts';
 import { type DeltaLog, logFolder } from './write-log.ts';
 import { checkpointInterval, checkpointStats, deletedFileRetentionMs } from './write-properties.ts';
 import type { AddFile, Metadata, Protocol, RemoveFile, Strings, Transaction } from './write-actions.ts';
@@ -91,14 +89,7 @@ export async function writeCheckpointIfDue(
   const { file, actions } = encodeCheckpoint({ protocol, metaData, transactions: [...transactions.values()], add: [...files.values()], remove }, stats.asJson);
   const path = joinPath(folder, logFolder, `${String(version).padStart(20, '0')}.checkpoint.parquet`);
   await bytes.putIfAbsent(path, file);
-  await replacePointer(bytes, folder, { version, size: actions, sizeInBytes: file.length, numOfAddFiles: files.size, tauro: { checksum: checksumOf(file) } });
-}
-
-/** A hint for readers: a file that is written anew, so that there is always a whole one, or none. */
-async function replacePointer(bytes: Bytes, folder: string, pointer: object): Promise<void> {
-  const temporary = joinPath(folder, logFolder, `.${pointerName}.${randomUUID()}.tmp`);
-  await bytes.writeNew(temporary, Buffer.from(JSON.stringify(pointer)));
-  await bytes.move(temporary, joinPath(folder, logFolder, pointerName));
+  await replacePointer(bytes, joinPath(folder, logFolder), { version, file, actions, files: files.size });
 }
 
 function metadataRow(metaData: Metadata): object {

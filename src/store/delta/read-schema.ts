@@ -5,7 +5,7 @@
 import { type DataType, Field, Schema } from '../../arrow/arrow.ts';
 import { DamagedFileError, UnsupportedError } from '../../base/errors.ts';
 import type { Metadata } from './write-actions.ts';
-import { tryArrowType } from './write-schema.ts';
+import { schemaFields, tryArrowType } from './write-schema.ts';
 
 export interface TableSchema {
   readonly schema: Schema;
@@ -14,13 +14,6 @@ export interface TableSchema {
   readonly rename: ReadonlyMap<string, string | number> | undefined;
   /** What partition values and statistics call a column. */
   readonly physicalName: (column: string) => string;
-}
-
-interface DeltaField {
-  readonly name: string;
-  readonly type: unknown;
-  readonly nullable: boolean;
-  readonly metadata?: Readonly<Record<string, unknown>>;
 }
 
 const nestedKinds: ReadonlySet<unknown> = new Set(['struct', 'array', 'map']);
@@ -34,7 +27,7 @@ export function tableSchemaOf(table: string, { schemaString, configuration }: Me
   const rename = new Map<string, string | number>();
   const physical = new Map<string, string>();
   const names = new Map<string, string>();
-  for (const field of fieldsOf(table, schemaString)) {
+  for (const field of schemaFields(table, schemaString)) {
     const { name, type, nullable } = field;
     const twin = names.get(name.toLowerCase());
     if (twin !== undefined) throw new DamagedFileError(table, `the schema in its log has two columns ${twin} and ${name}, which Delta does not tell apart`);
@@ -53,20 +46,4 @@ export function tableSchemaOf(table: string, { schemaString, configuration }: Me
     else throw new UnsupportedError(`${table}, column ${name}`, 'type', `is of type ${JSON.stringify(type)}, which this library does not read`);
   }
   return { schema: new Schema(fields), passedOver, rename: mode === 'none' ? undefined : rename, physicalName: (column) => physical.get(column) ?? column };
-}
-
-function fieldsOf(table: string, schemaString: string): DeltaField[] {
-  let schema: unknown;
-  try {
-    schema = JSON.parse(schemaString);
-  } catch (thrown) {
-    throw new DamagedFileError(table, 'the schema in its log is not JSON', thrown);
-  }
-  const { fields } = (typeof schema === 'object' && schema !== null ? schema : {}) as { readonly fields?: unknown };
-  const isField = (field: unknown): field is DeltaField => {
-    const { name, nullable } = (field ?? {}) as { readonly name?: unknown; readonly nullable?: unknown };
-    return typeof name === 'string' && typeof nullable === 'boolean';
-  };
-  if (Array.isArray(fields) && fields.every(isField)) return fields;
-  throw new DamagedFileError(table, 'the schema in its log is none: expected a struct of fields with name, type and nullable');
 }

@@ -10,9 +10,6 @@
  * By Delta's PROTOCOL.md. Pure.
  */
 
-/** A hint at the newest checkpoint. Names of checkpoints say as much, so it is not asked which there are. */
-export const pointerName = '_last_checkpoint';
-
 export interface Checkpoint {
   readonly version: number;
   /** The files of which it consists. */
@@ -27,6 +24,7 @@ export interface CompactedCommits {
 
 export interface Segments {
   readonly lastCommit: number | undefined;
+  readonly commits: ReadonlySet<number>;
   /** Whole ones; the newest first, and of one version the classic one first. */
   readonly checkpoints: readonly Checkpoint[];
   readonly compacted: readonly CompactedCommits[];
@@ -36,12 +34,14 @@ const checkpointName = /^(\d{20})\.checkpoint(?:\.(\d{10})\.(\d{10})|\.([0-9a-fA
 
 export function segmentsOf(names: readonly string[]): Segments {
   let lastCommit: number | undefined;
+  const commits = new Set<number>();
   const checkpoints: Checkpoint[] = [];
   const compacted: CompactedCommits[] = [];
   const parts = new Map<string, { readonly version: number; readonly count: number; readonly names: Map<number, string> }>();
   for (const name of names) {
     if (/^\d{20}\.json$/.test(name)) {
       lastCommit = Math.max(lastCommit ?? 0, Number(name.slice(0, 20)));
+      commits.add(Number(name.slice(0, 20)));
       continue;
     }
     const [, first, last] = /^(\d{20})\.(\d{20})\.compacted\.json$/.exec(name) ?? [];
@@ -63,5 +63,5 @@ export function segmentsOf(names: readonly string[]): Segments {
     if (found.size === count && found.has(1) && found.has(count)) checkpoints.push({ version, names: [...found].sort(([a], [b]) => a - b).map(([, name]) => name) });
   }
   checkpoints.sort((a, b) => b.version - a.version || a.names[0]!.length - b.names[0]!.length);
-  return { lastCommit, checkpoints, compacted };
+  return { lastCommit, commits, checkpoints, compacted };
 }

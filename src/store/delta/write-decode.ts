@@ -20,7 +20,9 @@ export interface Actions {
 export function decodeActions(name: string, content: Uint8Array): Actions {
   const text = Buffer.from(content.buffer, content.byteOffset, content.byteLength).toString('utf8');
   verifyDeltaEntry(name, text);
-  return actionsOf(name, text.split('\n').filter((line) => line.trim() !== '').map((line, i) => parsed(name, i, line)));
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  if (lines.length === 0) throw new DamagedFileError(name, 'is no entry of a Delta log: it is empty. Restore the file, or write the table again');
+  return actionsOf(name, lines.map((line, i) => parsed(name, i, line)));
 }
 
 /** The actions of an entry, or a checkpoint, from its rows. */

@@ -4,15 +4,16 @@
  *
  * Law: a version, once read, never changes. What was read before costs one look at the last known entry and one for the next.
  */
-import { ArgumentError, DamagedFileError, NotFoundError, StorageError, UnsupportedError } from '../../base/errors.ts';
+import { crc32 } from 'node:zlib';
+import { ArgumentError, DamagedFileError, invariant, NotFoundError, StorageError, UnsupportedError } from '../../base/errors.ts';
 import { formatInstant } from '../../base/time.ts';
-import { type Bytes, type FileState, isSameState, joinPath } from '../bytes.ts';
+import { type Bytes, type FileState, isSameState, joinPath, mapConcurrently } from '../bytes.ts';
+import { type CheckpointPointer, tryPointer } from './checkpoint-pointer.ts';
 import type { CommitFacts } from './conflict.ts';
-import { checksumOf } from '../checksum.ts';
 import { baseName } from '../placed-file.ts';
 import { deletionVectorId } from './deletion-vector.ts';
 import { type CheckpointFile, decodeCheckpoint } from './read-checkpoint.ts';
-import { type Checkpoint, type CompactedCommits, pointerName, type Segments, segmentsOf } from './read-segments.ts';
+import { type Checkpoint, type CompactedCommits, type Segments, segmentsOf } from './read-segments.ts';
 import type { AddFile, Metadata, Protocol, RemoveFile, Transaction } from './write-actions.ts';
 import { type Actions, decodeActions } from './write-decode.ts';
 import { type Content, contentOf, type DeltaEntry, encodeDeltaEntry, tryAbsolutePath, tryPathOfUri } from './write-entry.ts';
@@ -74,7 +75,7 @@ export class DeltaLog {
     for (;;) {
       const next = await this.tryCommit(known.state.version + 1);
       if (next === undefined) break;
-      known = { state: follow(known.state, next, this.name), head: next.fileState, place: this.entryPath(next.version) };
+      known = { state: follow(known.state, [next], this.name), head: next.fileState, place: this.entryPath(next.version) };
     }
     // A slower call must not take back what a faster one has found, unless the table was made anew.
     const { last } = this;
@@ -142,42 +143,47 @@ export class DeltaLog {
     return undefined;
   }
 
-  /** From the last checkpoint that can be read, and the commits behind it; without one, from the first commit. */
+  /** From a checkpoint and the commits behind it, or from the first commit. */
   private async load(version: number): Promise<Known> {
-    const names = (await this.bytes.names(joinPath(this.folder, logFolder))) ?? [];
-    const segments = segmentsOf(names);
+    const log = joinPath(this.folder, logFolder);
+    const segments = segmentsOf((await this.bytes.names(log)) ?? []);
     let failure: unknown;
-    for (const checkpoint of segments.checkpoints.filter((each) => each.version <= version)) {
+    for (const start of startsOf(segments, version, await tryPointer(this.bytes, log))) {
       try {
-        return await this.follow(await this.readCheckpoint(checkpoint), version, segments);
+        return await this.follow(start && (await this.readCheckpoint(start.checkpoint, start.checksum)), version, segments);
       } catch (thrown) {
+        // What another start can do without is no harm; what none can do without is told as the first has met it.
         if (!(thrown instanceof DamagedFileError)) throw thrown;
         failure ??= thrown;
       }
     }
-    try {
-      return await this.follow(undefined, version, segments);
-    } catch (thrown) {
-      throw failure ?? thrown;
-    }
+    throw failure;
   }
 
   /** The commits behind a version up to another. */
   private async follow(from: Known | undefined, version: number, { compacted }: Segments): Promise<Known> {
+    const first = (from?.state.version ?? -1) + 1;
+    const commits = await mapConcurrently(Array.from({ length: Math.max(0, version - first + 1) }, (_, i) => first + i), 8, (number) => this.tryCommit(number));
     let known = from;
-    for (let number = (from?.state.version ?? -1) + 1; number <= version; number++) {
-      const commit = await this.tryCommit(number);
-      const whole = commit === undefined ? compacted.find(({ first, last }) => first === number && last <= version) : undefined;
-      if (whole !== undefined) {
+    let pending: DeltaCommit[] = [];
+    const flush = (): void => {
+      const last = pending.at(-1);
+      if (last !== undefined) known = { state: follow(known?.state, pending, this.name), head: last.fileState, place: this.entryPath(last.version) };
+      pending = [];
+    };
+    for (let number = first; number <= version; number++) {
+      const commit = commits[number - first];
+      const whole = commit === undefined ? compacted.find((each) => each.first === number && each.last <= version) : undefined;
+      if (commit !== undefined) pending.push(commit);
+      else if (whole !== undefined) {
+        flush();
         known = await this.followCompacted(known, whole);
         number = whole.last;
-        continue;
-      }
-      if (commit === undefined) {
+      } else {
         throw new DamagedFileError(this.bytes.locate(this.entryPath(number)), 'this entry of the log is missing, and later ones build on it. Restore it; or, if the log was cleaned up, its checkpoint');
       }
-      known = { state: follow(known?.state, commit, this.name), head: commit.fileState, place: this.entryPath(number) };
     }
+    flush();
     if (known === undefined) throw new DamagedFileError(this.name, `its log has no version ${version}`);
     return known;
   }
@@ -185,19 +191,16 @@ export class DeltaLog {
   private async followCompacted(known: Known | undefined, { last, name }: CompactedCommits): Promise<Known> {
     const place = joinPath(this.folder, logFolder, name);
     const { content, fileState, where } = await this.readWhole(place);
-    return { state: follow(known?.state, { version: last, ...decodeActions(where, content), fileState }, this.name), head: fileState, place };
+    return { state: follow(known?.state, [{ version: last, ...decodeActions(where, content), fileState }], this.name), head: fileState, place };
   }
 
-  private async readCheckpoint({ version, names }: Checkpoint): Promise<Known> {
+  private async readCheckpoint({ version, names }: Checkpoint, checksum: number | undefined): Promise<Known> {
     const parts: CheckpointFile[] = [];
     let head: FileState | undefined;
-    const checksum = names.length === 1 ? await this.checksumOf(version) : undefined;
     const read = async (path: string): Promise<void> => {
       const { content, fileState, where } = await this.readWhole(path);
-      if (head === undefined && checksum !== undefined && checksumOf(content) !== checksum) {
-        throw new DamagedFileError(where, 'is not the checkpoint that was written: its checksum differs. Remove it, if the commits before it are there; else restore it');
-      }
       head ??= fileState;
+      if (checksum !== undefined && crc32(content) !== checksum) throw new DamagedFileError(where, 'is damaged: its checksum differs. Restore the file, or remove it if the commits before it are there');
       parts.push(await decodeCheckpoint(where, content));
     };
     const place = joinPath(this.folder, logFolder, names[0]!);
@@ -215,22 +218,7 @@ export class DeltaLog {
       version, commitInfo: commit?.commitInfo, protocol: one('protocol'), metaData: one('metaData'), transactions: all('transactions'), remove: all('remove'), add: all('add'),
       fileState: commit?.fileState ?? head!,
     };
-    return { state: follow(undefined, actions, this.bytes.locate(place)), head: actions.fileState, place: commit === undefined ? place : this.entryPath(version) };
-  }
-
-  /** Of the checkpoint of a version, where the hint to it is ours and can be read. */
-  private async checksumOf(version: number): Promise<string | undefined> {
-    const path = joinPath(this.folder, logFolder, pointerName);
-    if ((await this.bytes.stat(path)) === undefined) return undefined;
-    try {
-      const pointer = JSON.parse(Buffer.from((await this.readWhole(path)).content).toString('utf8')) as { readonly version?: unknown; readonly tauro?: { readonly checksum?: unknown } } | null;
-      const checksum = pointer?.version === version ? pointer.tauro?.checksum : undefined;
-      return typeof checksum === 'string' ? checksum : undefined;
-    } catch (thrown) {
-      // It is a hint, and nothing more.
-      if (thrown instanceof SyntaxError || thrown instanceof DamagedFileError) return undefined;
-      throw thrown;
-    }
+    return { state: follow(undefined, [actions], this.bytes.locate(place)), head: actions.fileState, place: commit === undefined ? place : this.entryPath(version) };
   }
 
   private async readWhole(path: string): Promise<{ readonly content: Uint8Array; readonly fileState: FileState; readonly where: string }> {
@@ -269,25 +257,52 @@ function contentIdOf({ version, commitInfo }: DeltaCommit): string | undefined {
   return txnId ?? contentOf(version, commitInfo).commitId;
 }
 
-/** The state after one more commit. */
-function follow(state: DeltaVersion | undefined, commit: DeltaCommit, name: string): DeltaVersion {
-  const { version, add, remove, transactions } = commit;
-  const [protocol, metaData] = [commit.protocol ?? state?.protocol, commit.metaData ?? state?.metaData];
+/** More commits than this are not read where a checkpoint saves it. */
+const commitsMax = 200;
+
+interface Start {
+  readonly checkpoint: Checkpoint;
+  readonly checksum: number | undefined;
+}
+
+/**
+ * Where to begin for a version, the best first: a checkpoint with a checksum; the first commit, undefined, if all are there and not
+ * many, since each of ours has a checksum; other checkpoints, for whose bytes nothing vouches; and the first commit at last.
+ */
+function startsOf({ checkpoints, commits }: Segments, version: number, pointer: CheckpointPointer | undefined): (Start | undefined)[] {
+  const starts = checkpoints.filter((each) => each.version <= version).map((checkpoint): Start => {
+    const isVouchedFor = pointer?.version === checkpoint.version && checkpoint.names.length === 1 && !checkpoint.names[0]!.endsWith('.json');
+    return { checkpoint, checksum: isVouchedFor ? pointer.checksum : undefined };
+  });
+  const isShort = version < commitsMax && Array.from({ length: version + 1 }, (_, i) => i).every((each) => commits.has(each));
+  const [sure, others] = [starts.filter(({ checksum }) => checksum !== undefined), starts.filter(({ checksum }) => checksum === undefined)];
+  return isShort ? [...sure, undefined, ...others] : [...sure, ...others, undefined];
+}
+
+/** The state after more commits, in their order. */
+function follow(state: DeltaVersion | undefined, commits: readonly DeltaCommit[], name: string): DeltaVersion {
+  let { protocol, metaData, content } = state ?? {};
+  const [files, tombstones, transactions] = [new Map(state?.files), new Map(state?.tombstones), new Map(state?.transactions)];
+  for (const commit of commits) {
+    protocol = commit.protocol ?? protocol;
+    metaData = commit.metaData ?? metaData;
+    content = contentOf(commit.version, commit.commitInfo);
+    for (const txn of commit.transactions) transactions.set(txn.appId, txn);
+    for (const file of commit.remove) {
+      const path = nameOf(file.path, files);
+      const live = files.get(path);
+      if (live !== undefined && vectorId(live) === vectorId(file)) files.delete(path);
+      tombstones.set(file.path, file);
+    }
+    for (const file of commit.add) {
+      files.set(file.path, file);
+      tombstones.delete(file.path);
+    }
+  }
+  const version = commits.at(-1)?.version ?? state?.version;
+  invariant(version !== undefined && content !== undefined, 'a version has a checkpoint or an entry');
   if (protocol === undefined || metaData === undefined) throw new DamagedFileError(name, `version ${version} has no ${protocol === undefined ? 'protocol' : 'metaData'}, and none before it has`);
-  const [files, tombstones] = [new Map(state?.files), new Map(state?.tombstones)];
-  for (const file of remove) {
-    const path = nameOf(file.path, files);
-    const live = files.get(path);
-    if (live !== undefined && vectorId(live) === vectorId(file)) files.delete(path);
-    tombstones.set(file.path, file);
-  }
-  for (const file of add) {
-    files.set(file.path, file);
-    tombstones.delete(file.path);
-  }
-  const content = contentOf(version, commit.commitInfo);
-  const known = transactions.length === 0 ? state?.transactions : undefined;
-  return { version, protocol, metaData, files, tombstones, transactions: known ?? new Map([...(state?.transactions ?? []), ...transactions.map((txn) => [txn.appId, txn] as const)]), content };
+  return { version, protocol, metaData, files, tombstones, transactions, content };
 }
 
 /** The name under which a file was added: an absolute one may be written in several ways. */

@@ -18,7 +18,7 @@ import { addOf, type DeltaEntry, removeOf, tagOf } from './write-entry.ts';
 import { exactSchema } from './write-exact.ts';
 import type { DeltaVersion } from './write-log.ts';
 import { checkWritable, type WriteKind } from './write-protocol.ts';
-import { arrowSchemaOf, metadataFor, metadataWith, protocolFor } from './write-schema.ts';
+import { arrowSchemaOf, metadataFor, metadataWith, protocolFor, schemaFields } from './write-schema.ts';
 
 export interface DeltaCommitRequest extends CommitRequest {
   /** Of an overwrite: only files of these partitions go, each named by some columns or all. The staged rows must be theirs. */
@@ -66,7 +66,7 @@ export function planCommit(
     transaction: transaction && { appId: transaction.application, version: transaction.version, lastUpdated: committedAtMs },
     remove: removed.map((file) => removeOf(file, { deletionTimestamp: committedAtMs, dataChange: true })),
     add: [
-      ...kept.filter(({ path }) => newest?.files.has(path) !== true),
+      ...kept.filter(({ path }) => newest?.files.has(path) !== true).map((file) => ({ ...file, dataChange: true })),
       ...request.add.map((file, index) => addOf(file, { modificationTime: committedAtMs, dataChange: true, position: `${version}.${index}` })),
     ],
   };
@@ -105,7 +105,7 @@ function writtenTable(name: string, { protocol, metaData }: DeltaVersion): Param
   const { minReaderVersion, minWriterVersion, readerFeatures, writerFeatures } = protocol;
   return {
     name, minReaderVersion, minWriterVersion, ...(readerFeatures && { readerFeatures }), ...(writerFeatures && { writerFeatures }),
-    configuration: metaData.configuration, fieldMetadata: fieldMetadataOf(JSON.parse(metaData.schemaString)),
+    configuration: metaData.configuration, fieldMetadata: fieldMetadataOf(schemaFields(name, metaData.schemaString)),
   };
 }
 

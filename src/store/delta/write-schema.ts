@@ -6,7 +6,7 @@
  */
 import { ArrowTimeUnit, Binary, Bool, DataType, DateDay, Decimal, Field, Float32, Float64, Int16, Int32, Int64, Int8, Null, Schema, Timestamp, Type, Utf8 } from '../../arrow/arrow.ts';
 import { plainType } from '../../arrow/canonical.ts';
-import { invariant, SchemaMismatchError, UnsupportedError } from '../../base/errors.ts';
+import { DamagedFileError, invariant, SchemaMismatchError, UnsupportedError } from '../../base/errors.ts';
 import { storedType } from '../stored-types.ts';
 import { checkWritable } from '../writable-schema.ts';
 import type { Metadata, Protocol } from './write-actions.ts';
@@ -27,7 +27,7 @@ export function metadataFor(table: string, schema: Schema, { id, partitionBy, cr
     ...before,
     id,
     format: { provider: 'parquet', options: {} },
-    schemaString: JSON.stringify({ type: 'struct', fields: schema.fields.map(deltaField) }),
+    schemaString: deltaSchemaString(schema),
     partitionColumns: partitionBy,
     configuration: withExactSchema(before?.configuration ?? {}, schema),
     createdTime: before?.createdTime ?? createdTime,
@@ -37,7 +37,7 @@ export function metadataFor(table: string, schema: Schema, { id, partitionBy, cr
 /** The metadata with columns added behind those that are there, which stay as they are. */
 export function metadataWith(table: string, before: Metadata, whole: Schema, added: readonly Field[]): Metadata {
   checkDeltaSchema(table, whole);
-  const { fields } = JSON.parse(before.schemaString) as { readonly fields: readonly object[] };
+  const fields = schemaFields(table, before.schemaString);
   return {
     ...before,
     schemaString: JSON.stringify({ type: 'struct', fields: [...fields, ...added.map(deltaField)] }),
@@ -57,6 +57,11 @@ export function checkDeltaSchema(table: string, schema: Schema): void {
   if (schema.fields.every(({ type }) => DataType.isNull(type))) {
     throw new UnsupportedError(table, 'void', 'all its columns are of type Null, and Delta keeps none of these in files; add a column that has values');
   }
+}
+
+/** The schema as Delta writes it: what people and other tools read. */
+export function deltaSchemaString(schema: Schema): string {
+  return JSON.stringify({ type: 'struct', fields: schema.fields.map(deltaField) });
 }
 
 function deltaField({ name, type, nullable }: Field): object {
@@ -119,8 +124,28 @@ export function protocolFor(schema: Schema, before: Protocol | undefined): Proto
 
 /** The Arrow schema of Delta's. */
 export function arrowSchemaOf(table: string, { schemaString }: Metadata): Schema {
-  const { fields } = JSON.parse(schemaString) as { readonly fields: readonly { name: string; type: unknown; nullable: boolean }[] };
-  return new Schema(fields.map(({ name, type, nullable }) => new Field(name, arrowType(table, name, type), nullable)));
+  return new Schema(schemaFields(table, schemaString).map(({ name, type, nullable }) => new Field(name, arrowType(table, name, type), nullable)));
+}
+
+export interface SchemaField {
+  readonly name: string;
+  readonly type: unknown;
+  readonly nullable: boolean;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+}
+
+/** As its writer described them. Throws DamagedFileError. */
+export function schemaFields(table: string, schemaString: string): readonly SchemaField[] {
+  let schema: { readonly fields?: unknown } | null;
+  try {
+    schema = JSON.parse(schemaString);
+  } catch (thrown) {
+    throw new DamagedFileError(table, 'the schema in its log is not JSON', thrown);
+  }
+  const fields = schema?.fields;
+  const isField = (field: unknown): boolean => typeof field === 'object' && field !== null && 'type' in field && 'name' in field && typeof field.name === 'string';
+  if (!Array.isArray(fields) || !fields.every(isField)) throw new DamagedFileError(table, 'the schema in its log is none: expected a struct of fields with name and type');
+  return fields.map((field) => ({ ...field, nullable: field.nullable !== false }));
 }
 
 const arrowTypes: Readonly<Record<string, () => DataType>> = {
@@ -139,5 +164,6 @@ export function tryArrowType(type: string): DataType | undefined {
 function arrowType(table: string, column: string, type: unknown): DataType {
   const known = typeof type === 'string' ? tryArrowType(type) : undefined;
   if (known !== undefined) return known;
-  throw new UnsupportedError(`${table}, column ${column}`, 'type', `is of type ${JSON.stringify(type)}`);
+  const what = typeof type === 'string' ? type : String((type as { readonly type?: unknown } | null)?.type);
+  throw new UnsupportedError(`${table}, column ${column}`, what, `is of Delta's type ${what}, which this library does not write`);
 }

@@ -9,9 +9,9 @@ import { filesSnapshot } from '../files-snapshot.ts';
 import { localBytes } from '../local-bytes.ts';
 import { mightContainConstant } from '../partitions.ts';
 import type { ImmutableFile } from '../placed-file.ts';
-import { type FileStats, mightContainTime, parseStats } from '../stats.ts';
+import { mightContainTime, tryStats } from '../stats.ts';
 import type { OwnSnapshot } from '../table.ts';
-import { type DeletionVector, readDeletionVector } from './deletion-vector.ts';
+import { type DeletionVector, deletionVectorId, readDeletionVector } from './deletion-vector.ts';
 import { deltaConstants } from './read-partition.ts';
 import { type TableSchema, tableSchemaOf } from './read-schema.ts';
 import type { AddFile } from './write-actions.ts';
@@ -118,7 +118,7 @@ function versionText({ metaData, content }: DeltaVersion): string {
 
 /** What tells a file of a version from others, and from itself with other rows deleted. A path is never used again. */
 export function fileId({ path, deletionVector: vector }: Pick<AddFile, 'path' | 'deletionVector'>): string {
-  return vector === undefined ? path : `${path}\0${vector.storageType}${vector.pathOrInlineDv}@${vector.offset ?? 0}`;
+  return vector === undefined ? path : `${path}\0${deletionVectorId(vector)}`;
 }
 
 const readableFeatures: readonly string[] = ['timestampNtz', 'deletionVectors', 'vacuumProtocolCheck', 'columnMapping', 'v2Checkpoint', 'typeWidening', 'typeWidening-preview'];
@@ -144,15 +144,4 @@ async function withRows(files: DataFiles, logged: readonly AddFile[]): Promise<D
     return { ...file, rows: (await file.metadata()).rows - (deletionVector?.cardinality ?? 0) };
   });
   return { ...files, files: counted };
-}
-
-/** Undefined when they do not even say how many rows there are. */
-function tryStats(text: string): FileStats | undefined {
-  try {
-    const stats = parseStats(text);
-    return Number.isSafeInteger(stats.rows) && stats.rows >= 0 ? stats : undefined;
-  } catch (thrown) {
-    if (thrown instanceof SyntaxError || thrown instanceof TypeError) return undefined;
-    throw thrown;
-  }
 }

@@ -21,12 +21,12 @@ import { decodeBatches } from '../conform.ts';
 import { scanDataFiles } from '../data-files.ts';
 import { checkPartitionBy } from '../partition-values.ts';
 import type { FileLimits, StageOptions } from '../staging.ts';
-import { parseStats } from '../stats.ts';
+import { tryStats } from '../stats.ts';
 import type { CommitResult, Compaction, OwnSnapshot, OwnTable, SnapshotOptions, StagedFile } from '../table.ts';
 import { decideConflict } from './conflict.ts';
 import { tableSchemaOf } from './read-schema.ts';
 import type { AddFile } from './write-actions.ts';
-import { type DeltaEntry, inRowOrder, tryPathOfUri } from './write-entry.ts';
+import { type DeltaEntry, inRowOrder, tryPathOfUri, uriOfPath } from './write-entry.ts';
 import { stageDeltaFiles } from './write-files.ts';
 import { DeltaLog, type DeltaVersion, factsOf, logFolder } from './write-log.ts';
 import { attemptOf, checkTable, type Circumstances, type CompactedRun, type DeltaCommitRequest, planCommit, planRewrite, schemaOf } from './write-plan.ts';
@@ -114,7 +114,10 @@ class WrittenDeltaTable implements DeltaTable {
     const { transaction } = request;
     const before = transaction && newest?.transactions.get(transaction.application);
     // Another run has made this commit: it is there, whatever has come since.
-    if (before !== undefined && transaction !== undefined && before.version >= transaction.version) return { kind: 'committed', version: newest!.version };
+    if (before !== undefined && transaction !== undefined && before.version >= transaction.version) {
+      await this.discard(request.add);
+      return { kind: 'committed', version: newest!.version };
+    }
     return this.commitAs(request.add, request.readVersion, async (now, readVersion, commitId) =>
       (await this.isOvertaken(request, readVersion, now)) ? undefined : planCommit(request, now, this.circumstances(commitId), await this.keptOf(request)));
   }
@@ -158,8 +161,7 @@ class WrittenDeltaTable implements DeltaTable {
 
   async discard(staged: readonly StagedFile[]): Promise<void> {
     const newest = await this.log.newest();
-    const named = new Set([...(newest?.files.keys() ?? []), ...(newest?.tombstones.keys() ?? [])].map(tryPathOfUri));
-    for (const { path } of staged) if (!named.has(path)) await this.bytes.delete(joinPath(this.folder, path));
+    for (const { path } of staged) if (newest === undefined || !isNamed(newest, path)) await this.bytes.delete(joinPath(this.folder, path));
   }
 
   async vacuum({ retentionMs, nowMs, keepVersion }: Parameters<OwnTable['vacuum']>[0]): Promise<{ files: number; bytes: number }> {
@@ -212,10 +214,10 @@ class WrittenDeltaTable implements DeltaTable {
   /** The commit that already added the files: the caller has tried before, and was told of a failure that was none. */
   private async tryFindOwn(add: readonly StagedFile[], newest: DeltaVersion, readVersion: number): Promise<number | undefined> {
     const path = add[0]?.path;
-    const isNamed = (uri: string): boolean => tryPathOfUri(uri) === path;
-    if (path === undefined || ![...newest.files.keys(), ...newest.tombstones.keys()].some(isNamed)) return undefined;
+    if (path === undefined || !isNamed(newest, path)) return undefined;
+    const uri = uriOfPath(path);
     for (let { version } = newest; version > readVersion; version--) {
-      if ((await this.log.tryCommit(version))?.add.some((file) => isNamed(file.path))) return version;
+      if ((await this.log.tryCommit(version))?.add.some((file) => file.path === uri)) return version;
     }
     throw new ArgumentError('add', `${path} was committed to ${this.name} before`);
   }
@@ -239,6 +241,12 @@ class WrittenDeltaTable implements DeltaTable {
   }
 }
 
+/** Whether the version has a file of ours, or one before had it. */
+function isNamed({ files, tombstones }: DeltaVersion, path: string): boolean {
+  const uri = uriOfPath(path);
+  return files.has(uri) || tombstones.has(uri);
+}
+
 interface CompactableFile extends CompactedFile {
   readonly add: AddFile;
 }
@@ -246,6 +254,6 @@ interface CompactableFile extends CompactedFile {
 /** Files whose rows are known without opening them, that have all of them still, and that stand in the table's folder. */
 function compactable(add: AddFile): CompactableFile[] {
   const path = tryPathOfUri(add.path);
-  const rows = add.stats === undefined ? undefined : parseStats(add.stats).rows;
-  return path === undefined || rows === undefined || !Number.isFinite(rows) || add.deletionVector !== undefined ? [] : [{ path, rows, size: add.size, add }];
+  const rows = add.stats === undefined ? undefined : tryStats(add.stats)?.rows;
+  return path === undefined || rows === undefined || add.deletionVector !== undefined ? [] : [{ path, rows, size: add.size, add }];
 }
