@@ -99,7 +99,8 @@ export function splitRange(range: TimeRange | undefined, { tileUs, dirty, endUs:
     ? [ceilDivide(storedEndUs, tileUs) * tileUs, storedEndUs]
     : isBeyond(endUs) ? [undefined, undefined] : [floorDivide(endUs!, tileUs) * tileUs, floorDivide(endUs!, tileUs) * tileUs];
   const isEmpty = tilesStartUs !== undefined && wholeEndUs !== undefined && tilesStartUs >= wholeEndUs;
-  if (isEmpty) return { tiles: 'none', rows: [{ ...range, startUs: startUs! }] };
+  // A range without any instant needs no rows.
+  if (isEmpty) return { tiles: 'none', rows: endUs !== undefined && endUs <= startUs! ? [] : [{ ...range, startUs: startUs! }] };
   const tiles: TimeRange = { ...(tilesStartUs !== undefined && { startUs: tilesStartUs }), ...(wholeEndUs !== undefined && { endUs: wholeEndUs }) };
   const rows: Stretch[] = [];
   if (startUs !== undefined && tilesStartUs! > startUs) rows.push({ startUs, endUs: least(tilesStartUs!, endUs) });

@@ -9,7 +9,6 @@ import { formatInstant } from '../../base/time.ts';
 import { type Bytes, type FileState, isSameState, joinPath, mapConcurrently } from '../bytes.ts';
 import { type CheckpointPointer, tryPointer } from './checkpoint-pointer.ts';
 import type { CommitFacts } from './conflict.ts';
-import { checksumOf } from '../checksum.ts';
 import { baseName } from '../placed-file.ts';
 import { deletionVectorId } from './deletion-vector.ts';
 import { type CheckpointFile, decodeCheckpoint } from './read-checkpoint.ts';
@@ -199,9 +198,6 @@ export class DeltaLog {
     let head: FileState | undefined;
     const read = async (path: string): Promise<void> => {
       const { content, fileState, where } = await this.readWhole(path);
-      if (head === undefined && checksum !== undefined && checksumOf(content) !== checksum) {
-        throw new DamagedFileError(where, 'is not the checkpoint that was written: its checksum differs. Remove it, if the commits before it are there; else restore it');
-      }
       head ??= fileState;
       parts.push(await decodeCheckpoint(where, content));
     };

@@ -70,10 +70,10 @@ export async function writeCheckpoint(bytes: Bytes, kind: (typeof checkpointKind
 export function inlineVector(positions: readonly number[]): DeletionVector {
   const size = 32 + 2 * positions.length;
   const bitmap = Buffer.alloc(Math.ceil(size / 4) * 4);
-  [1_681_511_377, 1, 0, 0, 12_346, 1].forEach((word, i) => bitmap.writeUInt32LE(word, 4 * i));
+  for (const [i, word] of [1_681_511_377, 1, 0, 0, 12_346, 1].entries()) bitmap.writeUInt32LE(word, 4 * i);
   bitmap.writeUInt16LE(positions.length - 1, 26);
   bitmap.writeUInt32LE(16, 28);
-  [...positions].sort((a, b) => a - b).forEach((position, i) => bitmap.writeUInt16LE(position, 32 + 2 * i));
+  for (const [i, position] of [...positions].sort((a, b) => a - b).entries()) bitmap.writeUInt16LE(position, 32 + 2 * i);
   return { storageType: 'i', pathOrInlineDv: z85(bitmap), sizeInBytes: size, cardinality: positions.length };
 }
 
