@@ -57,6 +57,20 @@ export const commands: readonly Command[] = [
     run: async (context) => (await import('./commands/explain.ts')).explain(context),
   },
   {
+    name: 'training-set',
+    words: [],
+    options: ['project', 'labels', 'features', 'timestamp', 'time-range', 'save', 'explain', 'utc', 'full-names', 'format', 'out', 'limit', 'threads'],
+    summary: "Joins features to labels, as they were known at each label's moment",
+    notes: [
+      'examples:',
+      '  tauro-features training-set --labels labels.parquet --timestamp decided_at --features spend:amount_sum,visits --out train.parquet',
+      '  tauro-features training-set --labels labels.parquet --timestamp decided_at --features spend --save churn_v1 --format json --limit 5',
+      '',
+      "The answer has the labels' rows and columns, in their order, then the features; null where nothing was known.",
+    ],
+    run: async (context) => (await import('./commands/training-set.ts')).trainingSet(context),
+  },
+  {
     name: 'status',
     words: ['[set]'],
     options: ['project', 'format', 'out'],

@@ -18,7 +18,13 @@ export const commandOptions: Readonly<Record<string, OptionSpec>> = {
   road: { type: 'string', value: 'ROAD', help: 'mode hybrid: stored, merged or source, whatever it costs' },
   'max-staleness': { type: 'string', value: 'AGE', help: 'how old a stored answer may be: 15m, 6h, 1d' },
   entities: { type: 'string', value: 'LIST', help: `only these: a,b,c or JSON: [1, 2], {"a": [1, 2], "b": [3, 4]}, [{"a": 1, "b": 3}]` },
-  features: { type: 'string', value: 'LIST', help: 'only these columns after the keys: amount_sum,date_max' },
+  features: { type: 'string', value: 'LIST', help: 'only these columns: amount_sum,date_max; of a training set, what to join: spend:amount_sum,visits' },
+  labels: { type: 'string', value: 'PATH', help: 'the table or file that has the labels' },
+  timestamp: { type: 'string', value: 'COLUMN', help: "the labels' column with each label's moment" },
+  save: { type: 'string', value: 'NAME', help: 'keep the training set under this name, with what it was made of' },
+  utc: { type: 'boolean', help: 'label times that name no zone are UTC' },
+  'full-names': { type: 'boolean', help: 'name every feature SET__COLUMN' },
+  explain: { type: 'boolean', help: 'only say what would be read' },
   limit: { type: 'string', value: 'N', help: 'at most so many rows' },
   all: { type: 'boolean', help: 'all feature sets of the project' },
   full: { type: 'boolean', help: 'compute even when nothing has changed' },
@@ -78,7 +84,7 @@ export function featureOptions(values: OptionValues, signal: AbortSignal): Featu
   const maxStaleness = textOption(values, 'max-staleness');
   const road = textOption(values, 'road');
   const entities = textOption(values, 'entities');
-  const features = textOption(values, 'features');
+  const features = listOption(values, 'features');
   return {
     signal,
     ...(timeRange !== undefined && { timeRange: timeRangeOf(timeRange) }),
@@ -87,7 +93,7 @@ export function featureOptions(values: OptionValues, signal: AbortSignal): Featu
     ...(maxStaleness !== undefined && { maxStaleness }),
     ...(road !== undefined && { road: road as Road }),
     ...(entities !== undefined && { entities: entitiesOf(entities) }),
-    ...(features !== undefined && { features: listOf(features) }),
+    ...(features !== undefined && { features }),
   };
 }
 
@@ -98,6 +104,12 @@ export function timeRangeOf(text: string): TimeRangeInput {
   const start = text.slice(0, separator).trim();
   const end = text.slice(separator + 2).trim();
   return { ...(start !== '' && { start }), ...(end !== '' && { end }) };
+}
+
+/** An option that is a list of words. */
+export function listOption(values: OptionValues, name: string): string[] | undefined {
+  const text = textOption(values, name);
+  return text === undefined ? undefined : listOf(text);
 }
 
 function listOf(text: string): string[] {

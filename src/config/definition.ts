@@ -40,6 +40,8 @@ export interface FeatureSetDefinition {
   /** The grain of stored partial results. */
   readonly tileUs: bigint;
   readonly windows: readonly Window[];
+  /** How far back `last` looks from the moment that is asked about: what was known before is out of date. */
+  readonly toleranceUs?: bigint;
   readonly description?: string;
   readonly owner?: string;
   readonly tags: Readonly<Record<string, string>>;
@@ -85,6 +87,28 @@ export interface ProjectConfig {
 /** The columns of one window: the base columns over its stretch of time, `<column>_<aggregation>_<window>`. */
 export function windowedOutputs(definition: Pick<FeatureSetDefinition, 'outputs'>, window: Window): OutputColumn[] {
   return definition.outputs.map((output) => ({ ...output, name: `${output.name}_${window.text}` }));
+}
+
+/** Columns over a stretch of time of this length, up to the moment that is asked about. */
+export interface Stretch {
+  readonly outputs: readonly OutputColumn[];
+  readonly lengthUs: bigint;
+}
+
+/**
+ * The columns of a set that are about a stretch of time before the moment: those of its windows, and `last` where it has a
+ * tolerance, in a window too. The others are about every event that a read counts.
+ */
+export function stretchesOf(definition: Pick<FeatureSetDefinition, 'outputs' | 'windows' | 'toleranceUs'>): Stretch[] {
+  const { toleranceUs, windows } = definition;
+  const windowed = windows.map((window) => ({ outputs: windowedOutputs(definition, window), lengthUs: window.lengthUs }));
+  if (toleranceUs === undefined) return windowed;
+  const isLast = ({ aggregation }: OutputColumn): boolean => aggregation === 'last';
+  const split = windowed.flatMap(({ outputs, lengthUs }) => [
+    { outputs: outputs.filter((output) => !isLast(output)), lengthUs },
+    { outputs: outputs.filter(isLast), lengthUs: lengthUs < toleranceUs ? lengthUs : toleranceUs },
+  ]);
+  return [...split, { outputs: definition.outputs.filter(isLast), lengthUs: toleranceUs }].filter(({ outputs }) => outputs.length > 0);
 }
 
 /** The columns of an aggregated set's answer: the keys, the base columns, then those of each window in turn. */

@@ -31,6 +31,8 @@ export interface FeatureSetInput<
   /** The grain of stored partial results; `1d` by default. */
   readonly tile?: string;
   readonly windows?: Windows;
+  /** How old the value of `last` may be at the moment that is asked about: `90d`. */
+  readonly tolerance?: string;
   readonly description?: string;
   readonly owner?: string;
   readonly tags?: Readonly<Record<string, string>>;
@@ -136,6 +138,7 @@ export function defineFeatureSet({ name, shape, compute, filter }: FeatureSetPar
   const windows = windowsOf(shape, fail);
   if (windows.length > 0 && kind !== 'aggregated') fail(['windows'], 'windows need aggregations; this set has none that are known', { at: 'key' });
   else if (windows.length > 0 && shape.timestamp === undefined) fail(['windows'], "windows need a 'timestamp': the event time column", { at: 'key' });
+  const toleranceUs = toleranceOf(shape, outputs.some(({ aggregation }) => aggregation === 'last'), fail);
   const byTime = outputs.find(({ aggregation }) => aggregation === 'first' || aggregation === 'last');
   if (byTime !== undefined && shape.timestamp === undefined) {
     const path = shape.aggregations === undefined ? ['compute'] : ['aggregations', byTime.column];
@@ -154,6 +157,7 @@ export function defineFeatureSet({ name, shape, compute, filter }: FeatureSetPar
     ...(kind === 'opaque' && { compute: opaqueCompute(compute!, condition) }),
     tileUs,
     windows,
+    ...(toleranceUs !== undefined && { toleranceUs }),
     ...(shape.description !== undefined && { description: shape.description }),
     ...(shape.owner !== undefined && { owner: shape.owner }),
     tags: { ...shape.tags },
@@ -191,6 +195,12 @@ function keysOf(shape: FeatureSetShape, plan: AggregatedFrame | undefined, fail:
   const differs = plan && (plan.keys.length !== declared.length || plan.keys.some((key) => !declared.includes(key)));
   if (differs) fail(['entity_keys'], `the compute function groups by ${plan.keys.join(', ')}, not by ${declared.join(', ')}; name the same columns`);
   return declared;
+}
+
+function toleranceOf(shape: FeatureSetShape, hasLast: boolean, fail: Report): bigint | undefined {
+  if (shape.tolerance === undefined) return undefined;
+  if (!hasLast) fail(['tolerance'], "a tolerance says how old the value of 'last' may be; this set has no such aggregation", { at: 'key' });
+  return checkThat(() => parseDuration(shape.tolerance!), (detail) => fail(['tolerance'], detail));
 }
 
 /** Windows in the order written; the same text twice is one window. */

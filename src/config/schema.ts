@@ -41,6 +41,7 @@ export const featureSetShape = z
     compute: text('A compute function instead: path/to/module.js#exportedName, inside the project folder').optional(),
     tile: duration('The grain of stored partial results').default(defaults.tile),
     windows: z.array(duration('A window')).describe('Also as <column>_<aggregation>_<window>, over the time before the read').optional(),
+    tolerance: duration('How old the value of last may be at the moment that is asked about; by default any age').optional(),
     description: z.string().describe('What the features mean, for people').optional(),
     owner: z.string().describe('Whom to ask').optional(),
     tags: z.record(z.string(), z.string()).describe('Anything else, for people and their tools').optional(),

@@ -14,6 +14,7 @@ import { ArgumentError } from '../base/errors.ts';
 import { formatInstant, type TimeRange } from '../base/time.ts';
 import { type AccumulatorMemory, Accumulators, stateFields } from './accumulator.ts';
 import type { Cut } from './cut.ts';
+import { Locator } from './as-of/locator.ts';
 import { selectRows } from './filter.ts';
 import { columnGrouper, type ColumnGrouper, Grouper, type GrouperMemory, TileGrouper, type Window } from './grouper.ts';
 import { borrowInstance, type Instance } from './instance.ts';
@@ -68,7 +69,7 @@ export function statesSchema(plan: GroupByPlan, schema: Schema): Schema {
 
 function statesSchemaOf(bound: BoundPlan): Schema {
   return new Schema([
-    ...bound.keys.map((key) => new Field(key.name, key.type, false)),
+    ...bound.named.map((key) => new Field(key.name, key.type, false)),
     ...(bound.tile === undefined ? [] : [new Field(bound.tile.name, tileType, true)]),
     ...bound.values.flatMap(stateFields),
   ]);
@@ -78,6 +79,8 @@ export class Aggregation implements Counters {
   private readonly stages = new Map<string, ColumnStage>();
   private readonly rows: Buffer64;
   private readonly grouper: Grouper;
+  /** Where rows are grouped by stretches between moments. */
+  private readonly locator: Locator | undefined;
   private readonly accumulators: Accumulators;
   private readonly batchSize: number;
   private readonly expected: number;
@@ -97,8 +100,10 @@ export class Aggregation implements Counters {
     const { noDirectAddressing = false, allHashesEqual = false } = options.rare ?? {};
     instance.kernels.forceHash(noDirectAddressing ? 0 : 1, allHashesEqual ? 1 : 0);
     this.rows = new Buffer64(instance);
-    const alone = bound.keys.length === 1 && bound.tile === undefined;
-    const groupers: ColumnGrouper[] = bound.keys.map((key) => columnGrouper(instance, key, this.stage(key.name), alone));
+    const { moments } = bound.plan;
+    this.locator = moments && new Locator(instance, bound.keys, bound.time!, moments, (name) => this.stage(name));
+    const alone = bound.named.length === 1 && bound.tile === undefined;
+    const groupers: ColumnGrouper[] = bound.named.map((key) => columnGrouper(instance, key, this.stage(key.name), alone));
     if (bound.tile !== undefined) groupers.push(new TileGrouper(instance, bound.tile, bound.time!.bytes, this.stage(bound.time!.name)));
     this.grouper = new Grouper(instance, groupers);
     this.accumulators = new Accumulators(instance, bound.values, allHashesEqual);
@@ -133,7 +138,7 @@ export class Aggregation implements Counters {
     const keys = bound.keys.map((key) => columnData(batch, key.name, key.type));
     const values = bound.values.map((value) => columnData(batch, value.name, value.type));
     const byTime = bound.values.some((value) => value.first || value.last);
-    const time = bound.time && (range !== undefined || bound.tile || byTime) ? columnData(batch, bound.time.name, bound.time.type) : undefined;
+    const time = bound.time && (range !== undefined || bound.tile || bound.plan.moments || byTime) ? columnData(batch, bound.time.name, bound.time.type) : undefined;
     const valueStages = bound.values.map((value) => this.stage(value.name));
     const eventTimes = byTime ? { data: time!, stage: this.stage(bound.time!.name), bytes: bound.time!.bytes } : undefined;
     const grouped = bound.tile === undefined ? keys : [...keys, time!];
@@ -143,9 +148,11 @@ export class Aggregation implements Counters {
       this.rowsDroppedNullKey += inRange.count - keyed.count;
       this.rowsInRange += keyed.count;
       if (keyed.count === 0) return;
-      const ids = this.grouper.group(grouped, keyed);
+      const located = this.locator?.locate(keys, time!, keyed);
+      if (located?.window.count === 0) return;
+      const ids = located === undefined ? this.grouper.group(grouped, keyed) : this.grouper.group([located.stretches], located.all);
       this.grow();
-      this.accumulators.add(values, valueStages, keyed, ids, eventTimes);
+      this.accumulators.add(values, valueStages, located?.window ?? keyed, ids, eventTimes);
     });
   }
 
@@ -255,7 +262,7 @@ export class Aggregation implements Counters {
   finish(): Table {
     return this.instance.guard(() => {
       const groups = this.grouper.sorted();
-      const keys = this.grouper.keyColumns(groups).slice(0, this.bound.keys.length);
+      const keys = this.grouper.keyColumns(groups).slice(0, this.bound.named.length);
       const keyText = (position: number): string => keys.map((key) => textAt(key, position)).join(', ');
       const outputs = this.bound.plan.outputs.map(({ column, aggregation }) =>
         this.accumulators.output(column, aggregation, groups, keyText),

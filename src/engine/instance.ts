@@ -4,13 +4,14 @@
  */
 import { InvariantError, MemoryLimitError } from '../base/errors.ts';
 import { plainKernel, sharedKernel } from './kernel-bytes.js';
+import type { AsOfKernels } from './as-of/kernels.ts';
 import { Shelf } from './shelf.ts';
 import type { StateKernels } from './states/kernels.ts';
 
 type Pointer = number;
 
 /** What the kernels export; see src/engine/kernel. Pointers come back signed: use `Instance.alloc` and friends. */
-export interface Kernels extends StateKernels {
+export interface Kernels extends StateKernels, AsOfKernels {
   readonly memory: WebAssembly.Memory;
   readonly outOfMemory: WebAssembly.Global;
   alloc(bytes: number): Pointer;

@@ -31,6 +31,18 @@ export function outputsOf(spec: AggSpec): OutputColumn[] {
   );
 }
 
+/** Moments of entities, and the stretches between them, as plain data that threads can be given. */
+export interface Moments {
+  /** The keys of the entities, each once and without nulls, as an Arrow IPC stream. */
+  readonly entities: Uint8Array;
+  /** Where the moments of each entity begin, and the end of the last. */
+  readonly starts: Uint32Array;
+  /** The moments of each entity in turn, ascending, in the unit of the event time. Stretch i is the time before moment i. */
+  readonly points: BigInt64Array;
+  /** Which stretches are asked for, 1 or 0. */
+  readonly wanted: Uint8Array;
+}
+
 export interface GroupByPlan {
   /** At least one; the order is the order of the result's columns and of its sort. */
   readonly keys: readonly string[];
@@ -46,4 +58,9 @@ export interface GroupByPlan {
    * tile's start, ⌊t / width⌋ · width from the epoch. Rows with a null event time stand in a tile of their own, null.
    */
   readonly tile?: { readonly widthUs: bigint; readonly name: string };
+  /**
+   * Groups by the stretches of time between moments of entities instead of by the keys, which say whose a row is: the answer
+   * has the stretch's number, an Int64, in their place (`stretchKey`). Needs a `range`. See as-of/moments.ts.
+   */
+  readonly moments?: Moments;
 }

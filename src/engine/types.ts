@@ -76,11 +76,17 @@ export interface TileKey {
 /** A plan that was checked against a schema. */
 export interface BoundPlan {
   readonly plan: GroupByPlan;
+  /** The columns that say whose a row is. */
   readonly keys: readonly KeyColumn[];
+  /** What the answer has in their place: the same, but for stretches between moments. */
+  readonly named: readonly KeyColumn[];
   readonly values: readonly ValueColumn[];
   readonly time: TimeColumn | undefined;
   readonly tile: TileKey | undefined;
 }
+
+/** The column of stretches between moments. No column of a source is called so. */
+export const stretchKey: KeyColumn = { name: '\0stretch', type: new Int64(), layout: { kind: 'int', bytes: 8, signed: true } };
 
 export function bindPlan(plan: GroupByPlan, schema: Schema): BoundPlan {
   if (plan.keys.length === 0) throw new ArgumentError('keys', 'name at least one column to group by');
@@ -91,14 +97,15 @@ export function bindPlan(plan: GroupByPlan, schema: Schema): BoundPlan {
   const names = [...plan.keys, ...plan.outputs.map((output) => output.name)];
   const collision = names.find((name, i) => names.indexOf(name) !== i);
   if (collision !== undefined) throw new ArgumentError('aggregations', `two columns of the answer would be called ${collision}`);
-  const needsTime = plan.range !== undefined || plan.tile !== undefined;
+  const needsTime = plan.range !== undefined || plan.tile !== undefined || plan.moments !== undefined;
   if (needsTime && plan.timestamp === undefined) throw new ArgumentError('timestamp', 'a range of time needs the event time column');
   const byTime = plan.outputs.find(({ aggregation }) => aggregation === 'first' || aggregation === 'last');
   if (byTime !== undefined && plan.timestamp === undefined) {
     throw new ArgumentError('timestamp', `the ${byTime.aggregation} of ${byTime.column} goes by event time; name the event time column`);
   }
   const time = plan.timestamp === undefined ? undefined : bindTime(fieldOf(schema, plan.timestamp));
-  return { plan, keys, values: valueColumns(plan, schema), time, tile: plan.tile && bindTile(plan.tile, time!.type) };
+  const named = plan.moments === undefined ? keys : [stretchKey];
+  return { plan, keys, named, values: valueColumns(plan, schema), time, tile: plan.tile && bindTile(plan.tile, time!.type) };
 }
 
 export function fieldOf(schema: Schema, name: string): Field {
@@ -158,7 +165,7 @@ export function bindTime(field: Field): TimeColumn {
 }
 
 /** One unit of a time column in nanoseconds. */
-function unitNs(type: DataType): bigint {
+export function unitNs(type: DataType): bigint {
   if (DataType.isDate(type)) return type.unit === 0 ? dayUs * 1_000n : 1_000_000n;
   return [1_000_000_000n, 1_000_000n, 1_000n, 1n][(type as Timestamp).unit as ArrowTimeUnit]!;
 }
@@ -212,7 +219,7 @@ export function countsValues(aggregation: Agg): boolean {
 export function resultSchema(bound: BoundPlan): Schema {
   const typeOf = (column: string): DataType => bound.values.find((value) => value.name === column)!.type;
   return new Schema([
-    ...bound.keys.map((key) => new Field(key.name, key.type, false)),
+    ...bound.named.map((key) => new Field(key.name, key.type, false)),
     ...bound.plan.outputs.map(
       ({ column, aggregation, name }) => new Field(name, outputType(aggregation, typeOf(column)), !countsValues(aggregation)),
     ),

@@ -220,8 +220,8 @@ export function joinParts(parts: readonly Table[], plan: Pick<AnswerPlan, 'defin
   const [base, ...windows] = parts as readonly [Table, ...Table[]];
   const tables = [base];
   for (const windowed of windows) tables.push(pickRows(windowed, alignByKey(base, windowed, keys), countColumns(windowed)));
-  // The base table comes last: its keys are the entities, those of a window may be missing some.
-  const columns = new Map(tables.reverse().flatMap((table) => table.schema.fields.map((field) => [field.name, { table, field }] as const)));
+  // The keys are the base table's: those of a window may be missing some. What a window has, it is asked for.
+  const columns = new Map(tables.flatMap((table) => table.schema.fields.filter(({ name }) => table === base || !keys.includes(name)).map((field) => [field.name, { table, field }] as const)));
   return assemble(base, [...keys, ...plan.columns], columns);
 }
 

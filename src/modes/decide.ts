@@ -160,8 +160,8 @@ function unique(reasons: readonly string[]): readonly string[] {
 
 const clockSkewUs = 5_000_000n;
 
-/** Two machines' clocks differ a little; a clock that was set back says nothing about age. */
-function isYoungEnough({ maxStalenessUs, storedAgeUs }: DecisionFacts): boolean {
+/** Whether what is stored is young enough for the caller. Two machines' clocks differ a little; a clock that was set back says nothing about age. */
+export function isYoungEnough({ maxStalenessUs, storedAgeUs }: Pick<DecisionFacts, 'maxStalenessUs' | 'storedAgeUs'>): boolean {
   if (maxStalenessUs === undefined || storedAgeUs === undefined) return false;
   return storedAgeUs <= maxStalenessUs && storedAgeUs >= -clockSkewUs;
 }

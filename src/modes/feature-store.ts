@@ -27,6 +27,10 @@ import { runNode } from './pipeline.ts';
 import { Sources } from './sources.ts';
 import { type FeatureSetStatus, statusOf } from './status.ts';
 import { type FeatureTables, readStored } from './storage.ts';
+import { explainTraining, type TrainingExplanation } from './training/explain.ts';
+import { loadTrainingSet, type SavedTrainingSet, saveTrainingSet, statusOfTraining, trainingFolder, type TrainingSetStatus } from './training/saved.ts';
+import { planOf, type TrainingContext, type TrainingSet, trainingSet } from './training-set.ts';
+import type { TrainingSetOptions } from './training/request.ts';
 import { type WriteMode, writeRows } from './write.ts';
 
 export interface OpenOptions {
@@ -94,7 +98,7 @@ export class FeatureStore {
       log: (line) => this.options.logger?.(line),
       background: options.backgroundMaterialization ?? config.backgroundMaterialization,
       budgetBytes: config.storageBudget,
-      ...storedSetsOf(() => this.stores()),
+      ...storedSetsOf(() => this.setTables()),
       bytesOf: (set) => bytesAt(this.folderOf(set), this.storage),
       materialize: (set, call) => this.rematerialize(set, call),
     });
@@ -166,6 +170,64 @@ export class FeatureStore {
     const { request, context } = this.prepare(name, options);
     if (request.mode !== 'hybrid' || request.definition.kind === 'written') return read(request, context);
     return this.keeper.during(name, () => readAndObserve(request, context, this.keeper));
+  }
+
+  /**
+   * The labels, each with what was known at its moment: the row that `getFeatures` with `asOf` that moment has for its entity,
+   * null where it has none. Computed from the sources, whatever the mode.
+   *
+   *   await store.getTrainingSet(labels, { features: ['spend:amount_sum', 'visits'], timestamp: 'decided_at' })
+   */
+  async getTrainingSet(labels: Table, options: TrainingSetOptions): Promise<TrainingSet> {
+    const context = this.trainingContext(options?.signal);
+    return trainingSet(await planOf(labels, options, context), context, options.onProgress);
+  }
+
+  /** What `getTrainingSet` would read and hold for the same question. Reads no rows of the sources. */
+  async explainTrainingSet(labels: Table, options: TrainingSetOptions): Promise<TrainingExplanation> {
+    return explainTraining(await planOf(labels, options, this.trainingContext(options?.signal)));
+  }
+
+  /**
+   * A training set that is kept, with the definitions, source versions and options that it came from. Asked again for the same,
+   * it gives the stored bits; where any of them has changed it is computed and stored anew, as a new version.
+   */
+  async saveTrainingSet(name: string, labels: Table, options: TrainingSetOptions): Promise<SavedTrainingSet> {
+    const context = this.trainingContext(options?.signal);
+    return saveTrainingSet(name, this.trainingTable(name), await planOf(labels, options, context), context, options.onProgress);
+  }
+
+  /** A training set that was saved, by default its newest version. */
+  async loadTrainingSet(name: string, options: { readonly version?: number } = {}): Promise<SavedTrainingSet> {
+    return loadTrainingSet(name, this.trainingTable(name), options.version, () => this.savedTrainingSets());
+  }
+
+  /** What is saved of a training set, or of all of them, and what each was made of. Reads no rows. */
+  async trainingSetStatus(name?: string): Promise<TrainingSetStatus[]> {
+    const found: TrainingSetStatus[] = [];
+    for (const each of name === undefined ? await this.savedTrainingSets() : [name]) {
+      const status = await statusOfTraining(each, this.trainingTable(each));
+      if (status !== undefined) found.push(status);
+    }
+    return found;
+  }
+
+  private async savedTrainingSets(): Promise<readonly string[]> {
+    return (await bytesAt(this.config.storagePath, this.storage).names(trainingFolder)) ?? [];
+  }
+
+  private trainingTable(name: string): OwnTable {
+    const folder = `${this.config.storagePath}/${trainingFolder}/${checkName(name, 'training set')}`;
+    return openWritable(bytesAt(folder, this.storage), '', this.config.storageFormat, { now: () => this.now().getTime() });
+  }
+
+  private trainingContext(signal: AbortSignal | undefined): TrainingContext {
+    return {
+      definitionOf: (name) => this.definition(name),
+      sourceOf: (definition) => this.sources.of(definition.source),
+      run: this.run(signal),
+      now: () => this.now(),
+    };
   }
 
   /** What `getFeatures` with the same options would do, and why, in words and as data. Reads no rows. */
@@ -285,7 +347,7 @@ export class FeatureStore {
   }
 
   /** The sets and their tables. Only where hybrid is the mode could the source answer instead of what is stored. */
-  private stores(): { readonly definition: FeatureSetDefinition; readonly tables: FeatureTables; readonly canGo: boolean }[] {
+  private setTables(): { readonly definition: FeatureSetDefinition; readonly tables: FeatureTables; readonly canGo: boolean }[] {
     return Array.from(this.definitions.values(), (definition) => ({
       definition, tables: this.tablesOf(definition.name), canGo: this.config.mode === 'hybrid' && definition.kind !== 'written',
     }));

@@ -169,7 +169,7 @@ function writtenTiles(definition: FeatureSetDefinition, base: Part, sourceSchema
 
 /** The answer, and beside it the states of the first part: rows of both ascend by the same keys. */
 function withStates(definition: FeatureSetDefinition, parts: readonly Part[], sourceSchema: Schema, answers: readonly Table[], states: Table): Table {
-  const columns = parts.flatMap((part) => part.outputs.map(({ name }) => name));
+  const columns = [...new Set(parts.flatMap((part) => part.outputs.map(({ name }) => name)))];
   const answer = joinParts(answers, { definition, columns });
   const beside = pickColumns(states, stateNames(definition, parts[0]!, sourceSchema));
   const schema = new Schema([...answer.schema.fields, ...beside.schema.fields]);

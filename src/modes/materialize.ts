@@ -11,7 +11,7 @@
 import type { RecordBatch, Schema, Table } from '../arrow/arrow.ts';
 import { CommitConflictError } from '../base/errors.ts';
 import type { TimeRange } from '../base/time.ts';
-import { type FeatureSetDefinition, type StorageFormat, windowedOutputs } from '../config/definition.ts';
+import { type FeatureSetDefinition, type StorageFormat, stretchesOf } from '../config/definition.ts';
 import type { Compaction, OwnTable, Snapshot, StagedFile } from '../store/table.ts';
 import type { Part, Progress, RunOptions } from './compute.ts';
 import { changeOf, coverageOf, type SourceChange } from './coverage.ts';
@@ -104,7 +104,7 @@ function workToDo(
   if (features.format !== format) return { reason: `it is stored as ${features.format}, and ${format} is asked for` };
   if (facts.definition !== definitionDigest(definition)) return { reason: 'the definition has changed' };
   if (!rangesEqual(facts.range, rangeBefore(options.asOfUs))) return { reason: 'another range was asked for' };
-  const isMoved = definition.windows.length > 0 && facts.asOfUs !== (options.asOfUs ?? options.nowUs);
+  const isMoved = stretchesOf(definition).length > 0 && facts.asOfUs !== (options.asOfUs ?? options.nowUs);
   if (facts.sourceVersion === source.version && !isMoved) return undefined;
   const reason = facts.sourceVersion === source.version ? 'the windows end at another instant' : 'the source has changed';
   const change = additionTo(definition, stored, source);
@@ -264,7 +264,7 @@ function partsOf(definition: FeatureSetDefinition, options: MaterializeOptions):
   const endUs = options.asOfUs ?? options.nowUs;
   return [
     { outputs: definition.outputs, range: rangeBefore(options.asOfUs) },
-    ...definition.windows.map((window): Part => ({ outputs: windowedOutputs(definition, window), range: { startUs: endUs - window.lengthUs, endUs } })),
+    ...stretchesOf(definition).map(({ outputs, lengthUs }): Part => ({ outputs, range: { startUs: endUs - lengthUs, endUs } })),
   ];
 }
 

@@ -5,7 +5,7 @@
 import { type Schema, Table } from '../arrow/arrow.ts';
 import { canonicalTable } from '../arrow/canonical.ts';
 import { pickColumns, pickRows } from '../arrow/rows.ts';
-import { ArgumentError, DamagedFileError, NotFoundError, reasonOf, StorageError } from '../base/errors.ts';
+import { ArgumentError, NotFoundError, reasonOf } from '../base/errors.ts';
 import { formatInstant, type TimeRange } from '../base/time.ts';
 import { didYouMean } from '../base/names.ts';
 import type { Mode } from '../config/definition.ts';
@@ -13,15 +13,16 @@ import { filterBatch } from '../engine/filter.ts';
 import { filterTimeRange } from '../engine/group-by.ts';
 import type { ReadableTable, Snapshot } from '../store/table.ts';
 import { type AnswerPlan, answerFromSource, type RunOptions } from './compute.ts';
-import { type Decision, type DecisionFacts, decide, dependsOnCosts } from './decide.ts';
+import { type Decision, type DecisionFacts, decide, dependsOnCosts, isYoungEnough } from './decide.ts';
 import { type EntityFilter, entityRows } from './entities.ts';
 import { changeOf } from './coverage.ts';
+import { damageText, isDamage, isOfStored } from './damage.ts';
 import { NotMaterializedError, StaleError } from './errors.ts';
-import { answerFromTiles, answerMerged, type MergeRoad, mergeText, planMerge } from './merge.ts';
+import { answerFromTiles, answerMerged, edgePasses, keepsEdges, type MergeRoad, mergeText, planMerge, tileOfEdge } from './merge.ts';
 import type { FeatureCache } from './feature-cache.ts';
 import { newestEventOf, newestOf } from './newest-event.ts';
 import { opaqueRows } from './opaque.ts';
-import { planWork, type RoadWork } from './policy/road-work.ts';
+import { isMerge, planWork, type RoadWork } from './policy/road-work.ts';
 import { type ReadRequest, requestedEntities } from './request.ts';
 import { definitionDigest, type FeatureTables, readStored, sameColumns, type Stored, type StoredFacts, usedSchema } from './storage.ts';
 import { partsOf, planStoredRoad, rangeText, type StoredRoad } from './stored-road.ts';
@@ -109,7 +110,7 @@ export async function gatherFacts(request: ReadRequest, context: ReadContext, co
     named: request.road,
     ...('damage' in found && { damage: damageText(found.damage) }),
   };
-  const work = costs === 'always' || dependsOnCosts(facts) ? await planWork(request, seen, context.tables) : undefined;
+  const work = costs === 'always' || (request.mode === 'hybrid' && dependsOnCosts(facts)) ? await planWork(request, seen, context.tables, context.throughputs, costs === 'always' ? 'all' : 'enough') : undefined;
   const decided = { ...facts, work: work?.roads, throughputs: context.throughputs };
   return { ...seen, damage: 'damage' in found ? found.damage : undefined, work, decided, decision: decide(decided) };
 }
@@ -122,20 +123,6 @@ async function tryReadStored(request: ReadRequest, context: ReadContext): Promis
     if (isDamage(error)) return { damage: error };
     throw error;
   }
-}
-
-/** Whether a failure says that files are not as they should be: others may be. */
-function isDamage(error: unknown): boolean {
-  return error instanceof DamagedFileError || error instanceof StorageError || error instanceof NotFoundError;
-}
-
-/** Whether a failure is one of stored files. Those of the source are no better read on another road. */
-function isOfStored(error: unknown, { features, tiles }: FeatureTables): boolean {
-  return [features, tiles].some(({ name }) => reasonOf(error).includes(name));
-}
-
-function damageText(error: unknown): string {
-  return `what is stored cannot be read: ${reasonOf(error)}`;
 }
 
 function mergeRoadOf(request: ReadRequest, facts: StoredFacts, source: Snapshot): MergeRoad | { readonly reason: string } {
@@ -165,11 +152,8 @@ async function readMaterialized(request: ReadRequest, context: ReadContext, fact
   }
   if (road.kind === 'none') throw new NotMaterializedError(name, `${road.reasons.join('; ')}; read it in mode hybrid`);
   const changed = 'error' in facts.source || facts.source.version !== stored.facts.sourceVersion;
-  if (changed && request.maxStalenessUs !== undefined) {
-    const ageUs = BigInt(context.now().getTime() - stored.computedAtMs) * 1_000n;
-    if (ageUs > request.maxStalenessUs) {
-      throw new StaleError(name, `what is stored was computed at ${formatInstant(BigInt(stored.computedAtMs) * 1_000n)}, longer ago than maxStaleness allows; materialize it, or read it in mode hybrid`);
-    }
+  if (changed && request.maxStalenessUs !== undefined && !isYoungEnough(facts.decided)) {
+    throw new StaleError(name, `what is stored was computed at ${formatInstant(BigInt(stored.computedAtMs) * 1_000n)}, longer ago than maxStaleness allows, or still to come by this clock; materialize it, or read it in mode hybrid`);
   }
   const news = 'error' in facts.source
     ? `the source could not be asked: ${reasonOf(facts.source.error)}`
@@ -196,11 +180,23 @@ async function walk(request: ReadRequest, context: ReadContext, facts: ReadFacts
     return fromStored(request, context, facts, road!, decision.stale, decision.reasons);
   }
   if (decision.road === 'merged') return fromMerge(request, context, facts);
-  if (decision.road === 'source' && !('error' in source)) return fromSource(request, context, source, decision.reasons);
+  if (decision.road === 'source' && !('error' in source)) {
+    missEdges(request, context, facts, source);
+    return fromSource(request, context, source, decision.reasons);
+  }
   const { name } = request.definition;
   if (!('error' in source)) throw new NotMaterializedError(name, decision.reasons.join('; '));
   if (facts.stored === undefined && facts.damage === undefined) throw source.error;
   throw new StaleError(name, decision.reasons.join('; '), source.error);
+}
+
+/** Had the rows been in memory where the range cuts tiles, merging might have been the cheaper road. */
+function missEdges({ definition }: ReadRequest, { tables }: ReadContext, { stored, merge }: ReadFacts, source: Snapshot): void {
+  if (stored === undefined || !isMerge(merge) || !keepsEdges(merge)) return;
+  for (const pass of edgePasses(merge.parts, merge.change, source)) {
+    const tile = tileOfEdge(pass, definition.tileUs);
+    if (tile !== undefined) tables.cache.missEdge(stored.features, tile);
+  }
 }
 
 async function fromStored(

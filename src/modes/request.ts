@@ -10,7 +10,7 @@
 import { ArgumentError, NotFoundError } from '../base/errors.ts';
 import { didYouMean } from '../base/names.ts';
 import { formatInstant, type Instant, parseDuration, parseInstant, resolveTimeRange, type TimeRange, type TimeRangeInput } from '../base/time.ts';
-import { type FeatureSetDefinition, type Mode, modeNames, windowedOutputs } from '../config/definition.ts';
+import { type FeatureSetDefinition, type Mode, modeNames, resultColumns, type Stretch, stretchesOf } from '../config/definition.ts';
 import type { OutputColumn } from '../engine/plan.ts';
 import { type Road, roads } from './decide.ts';
 import { type EntityFilter, entityFilter } from './entities.ts';
@@ -35,12 +35,6 @@ export interface FeatureOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A window of the set, as a stretch of time for one read. */
-export interface WindowRead {
-  readonly outputs: readonly OutputColumn[];
-  readonly lengthUs: bigint;
-}
-
 export interface ReadRequest {
   readonly definition: FeatureSetDefinition;
   readonly mode: Mode;
@@ -50,7 +44,8 @@ export interface ReadRequest {
   /** Undefined: every row counts. */
   readonly range: TimeRange | undefined;
   readonly outputs: readonly OutputColumn[];
-  readonly windows: readonly WindowRead[];
+  /** Columns over a stretch that ends at the instant. */
+  readonly windows: readonly Stretch[];
   /** The columns of the answer after the keys; undefined for sets whose rows something else made, when all are wanted. */
   readonly columns: readonly string[] | undefined;
   readonly entities: FeatureOptions['entities'];
@@ -116,13 +111,12 @@ function chosenOutputs(
   definition: FeatureSetDefinition,
   features: readonly string[] | undefined,
 ): Pick<ReadRequest, 'outputs' | 'windows' | 'columns'> {
-  const windows = definition.windows.map((window) => ({
-    outputs: windowedOutputs(definition, window),
-    lengthUs: window.lengthUs,
-  }));
   if (definition.kind !== 'aggregated') return { outputs: [], windows: [], columns: features };
-  const all = [definition.outputs, ...windows.map((window) => window.outputs)].flat().map((output) => output.name);
-  if (features === undefined) return { outputs: definition.outputs, windows, columns: all };
+  const windows = stretchesOf(definition);
+  const inStretches = new Set(windows.flatMap((window) => window.outputs.map((output) => output.name)));
+  const outputs = definition.outputs.filter((output) => !inStretches.has(output.name));
+  const all = resultColumns(definition).slice(definition.entityKeys.length);
+  if (features === undefined) return { outputs, windows, columns: all };
   for (const feature of features) {
     if (!all.includes(feature)) {
       throw new NotFoundError(
@@ -134,7 +128,7 @@ function chosenOutputs(
   }
   const wanted = (output: OutputColumn): boolean => features.includes(output.name);
   return {
-    outputs: definition.outputs.filter(wanted),
+    outputs: outputs.filter(wanted),
     windows: windows
       .map((window) => ({ ...window, outputs: window.outputs.filter(wanted) }))
       .filter((window) => window.outputs.length > 0),

@@ -101,6 +101,7 @@ export function definitionDigest(definition: FeatureSetDefinition): string {
     compute: definition.compute === undefined ? null : String(definition.compute),
     tileUs: String(definition.tileUs),
     windows: definition.windows.map((window) => window.text),
+    ...(definition.toleranceUs !== undefined && { toleranceUs: String(definition.toleranceUs) }),
   };
   return createHash('sha256').update(JSON.stringify(meaning)).digest('hex').slice(0, 32);
 }

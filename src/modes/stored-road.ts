@@ -10,6 +10,7 @@
  *   asked             [────────────────)      only the start moves
  */
 import { floorDivide, formatDuration, formatInstant, formatRange, type TimeRange } from '../base/time.ts';
+import { stretchesOf } from '../config/definition.ts';
 import type { Part } from './compute.ts';
 import type { ReadRequest } from './request.ts';
 import { rangeOf, type StoredFacts } from './storage.ts';
@@ -38,9 +39,9 @@ export function planStoredRoad(request: ReadRequest, facts: StoredFacts): Stored
     return features(request, facts, sameRange && !windowed, why);
   }
   if (facts.tilesVersion === undefined) return { kind: 'none', reasons: ['no tiles are stored'] };
-  const ragged = request.definition.windows.find((window) => window.lengthUs % request.definition.tileUs !== 0n);
+  const ragged = stretchesOf(request.definition).find((window) => window.lengthUs % request.definition.tileUs !== 0n);
   if (ragged !== undefined && request.windows.length > 0) {
-    return { kind: 'none', reasons: [`a window of ${ragged.text} is not a whole number of tiles of ${formatDuration(request.definition.tileUs)}`] };
+    return { kind: 'none', reasons: [`a window of ${formatDuration(ragged.lengthUs)} is not a whole number of tiles of ${formatDuration(request.definition.tileUs)}`] };
   }
   if (request.range === undefined) return { kind: 'none', reasons: [`windows at ${formatInstant(request.asOfUs)} over all rows are not stored`] };
   return tiles(request, facts, request.range);

@@ -26,6 +26,7 @@ test('where there is nothing to save, no number of reads is enough', () => {
     assert.equal(reads(openAccount(0.5), 1_000, change).rentMs, 0);
   }
   assert.equal(reads(openAccount(0.5), 1_000, { freshMs: 100, paidMs: 100_000 }).rentMs, 0, 'a pause is no rent');
+  assert.equal(reads(openAccount(0.5), 1, { paidMs: 60_000 }).rentMs, 180, 'nor is a cold start');
   assert.equal(purchase(openAccount(0), 0).due, false);
 });
 

@@ -1,7 +1,7 @@
 /** `status [set]`: what is stored, and how it stands to the sources. */
 import { formatBytes } from '../../base/size.ts';
 import { formatInstant } from '../../base/time.ts';
-import type { FeatureSetStatus } from '../../index.ts';
+import type { FeatureSetStatus, TrainingSetStatus } from '../../index.ts';
 import { type Context, layoutOf, sendLines, withStore } from '../context.ts';
 import { plainJson } from '../formats.ts';
 import { formatOption } from '../options.ts';
@@ -10,8 +10,27 @@ import { escapeControls } from '../text-width.ts';
 
 export async function status(context: Context): Promise<void> {
   const format = formatOption(context.values, ['table', 'json']);
-  const found = await withStore(context, (store) => store.status(context.words[0]));
-  await sendLines(context, format === 'json' ? [plainJson(found.map(withReadableTimes))] : statusLines(context, found));
+  const [name] = context.words;
+  const { found, saved } = await withStore(context, async (store) => {
+    const training = await store.trainingSetStatus(name);
+    const isTraining = name !== undefined && training.length > 0 && !store.featureSets.includes(name);
+    return { found: isTraining ? [] : await store.status(name), saved: training };
+  });
+  const lines = format === 'json'
+    ? [plainJson([...found.map(withReadableTimes), ...saved])]
+    : [...(found.length > 0 || saved.length === 0 ? statusLines(context, found) : []), ...trainingLines(saved)];
+  await sendLines(context, lines);
+}
+
+/** What each saved training set was made of. */
+function trainingLines(saved: readonly TrainingSetStatus[]): string[] {
+  return saved.flatMap(({ trainingSet, version, rows, bytes, savedAt, madeOf }) => [
+    '',
+    escapeControls(`training set ${trainingSet}: version ${version}, ${rows} rows, ${formatBytes(bytes)}, saved ${savedAt.toISOString()}`),
+    escapeControls(`  features ${madeOf.features.join(', ')} by ${madeOf.timestamp}; labels ${madeOf.labels.digest}`),
+    ...madeOf.sets.map(({ featureSet, source, sourceVersion, definition }) =>
+      escapeControls(`  ${featureSet}, definition ${definition.digest}, from ${source}, version ${sourceVersion}`)),
+  ]);
 }
 
 function statusLines(context: Context, found: readonly FeatureSetStatus[]): string[] {

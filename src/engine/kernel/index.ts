@@ -14,6 +14,7 @@
  *   squares   exact sums of squares of doubles   integers  exact sums of several words
  *   merge     the states of another thread, in the same memory      part      the same, a range of keys at a time
  *   output    from states to columns
+ *   asof      points in time of entities, and the stretch between two of them that an event lies in
  *   sort      positions in ascending order of 64-bit words or strings
  *
  * Every pointer is a byte address in this instance's memory. Arrays that come in hold at least `count` elements.
@@ -39,6 +40,7 @@ export { newDistinct, addDistinct, mergeDistinct, addDistinctBytes, listDistinct
 export { addSketch, mergeSketches, addSketchBytes, sketchSize, writeSketch, sketchEstimate } from './sketch';
 export { newSquareTable, addSquares, mergeSquares, writeSquares, addSquareBytes } from './squares';
 export { addIntegerSquares, addDecimals, addDecimalSquares, mergeWords } from './integers';
+export { pointsBefore, sortPoints, pointsMost, markParts, mightLocate, locate } from './asof';
 export { argsort64, argsortStrings, ranksOf, flipSigns } from './sort';
 export { partInts, partStrings, sampleInts, sampleStrings, mergeSomeInts, gatherRows } from './part';
 export { mergeRows, mergeStates, mergeNullCounts, gatherStates } from './merge';

@@ -55,8 +55,9 @@ export function afterRead(account: Account, read: ReadCosts, dice: number): Acco
   const current = account.storedVersion === read.storedVersion
     ? account
     : { ...account, storedVersion: read.storedVersion, rentMs: 0, dice, failures: 0 };
-  // A share of what was paid, so that what chance added to it is not taken for rent where there was none to pay.
-  const lastRentMs = freshMs === undefined ? 0 : paidMs * atLeastZero(1 - freshMs / expectedMs);
+  // A share of what was paid, so that what chance added to it is not taken for rent where there was none to pay; and not of a cold
+  // start or a pause, which fresh tiles would not have spared.
+  const lastRentMs = freshMs === undefined ? 0 : atLeastZero(Math.min(paidMs, 2 * expectedMs)) * atLeastZero(1 - freshMs / expectedMs);
   return {
     ...current,
     rentMs: atLeastZero(current.rentMs * survivingShare) + lastRentMs,

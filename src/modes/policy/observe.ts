@@ -47,7 +47,7 @@ async function seenRead(request: ReadRequest, context: ReadContext, facts: ReadF
   const answered = [featuresWork(entities, entities * answer.table.schema.fields.length * 8, 1)];
   // Where nothing of use is stored, reading the answer's own rows is what fresh tiles would leave to do.
   const unstored = stored === undefined || damaged;
-  return { ...common, work: roads[road], fresh: unstored ? answered : fresh, fromSource: roads.source };
+  return { ...common, work: roads[road], fresh: unstored ? answered : fresh, fromSource: roads.source ?? wholeSource(facts) };
 }
 
 function wholeSource({ stored, source }: ReadFacts): readonly Work[] | undefined {

@@ -6,7 +6,7 @@
  * before they are known, the line is drawn; where exactly, dice say for each stored state, so that no pattern of reads meets it at
  * its worst each time.
  * bench/simulation compares this with a fixed line, and with the wide spread of the textbook: that one is the best against reads
- * that do not know the dice, but pays 2.6 times the least where tiles are void as soon as they are made, since it buys too often.
+ * that do not know the dice, but pays some 2.5 times the least where tiles are void as soon as they are made, since it buys too often.
  */
 import type { Account } from './account.ts';
 

@@ -7,11 +7,12 @@
 import type { ReadableTable, ScanOptions, ScanPlan, Snapshot, SnapshotFile } from '../../store/table.ts';
 import { type AnswerPlan, sourceScan, spanOf, tileColumn } from '../compute.ts';
 import type { Road } from '../decide.ts';
-import { edgePasses, type MergeRoad, planMerge } from '../merge.ts';
+import type { FeatureCache } from '../feature-cache.ts';
+import { edgePasses, keepsEdges, type MergeRoad, planMerge, tileOfEdge } from '../merge.ts';
 import type { ReadRequest } from '../request.ts';
 import type { FeatureTables, Stored } from '../storage.ts';
 import { partsOf, type StoredRoad } from '../stored-road.ts';
-import type { Work, WorkKind } from '../throughput.ts';
+import { defaultThroughputs, expectedMs, type Throughputs, type Work, type WorkKind } from '../throughput.ts';
 
 /** What a read found out about what is stored and the source. */
 export interface RoadsSeen {
@@ -27,12 +28,22 @@ export interface RoadWork {
   readonly fresh: readonly Work[] | undefined;
 }
 
-export async function planWork(request: ReadRequest, seen: RoadsSeen, tables: Pick<FeatureTables, 'tiles'>): Promise<RoadWork> {
+/** A road that costs no more is taken without a look at those behind it: planning them costs as much as they could save. */
+const enoughMs = 5;
+
+/** Roads behind one that is cheap enough are not planned, unless `all` are wanted. */
+export async function planWork(
+  request: ReadRequest, seen: RoadsSeen, tables: Pick<FeatureTables, 'tiles' | 'cache'>, throughputs: Throughputs = defaultThroughputs, wanted: 'all' | 'enough' = 'all',
+): Promise<RoadWork> {
+  const isEnough = (work: readonly Work[] | undefined): work is readonly Work[] => wanted === 'enough' && work !== undefined && expectedMs(work, throughputs) <= enoughMs;
   const tiles = await tilesOf(seen.stored, tables);
   const stored = await planned(() => storedWork(request, seen, tiles));
-  const merged = await planned(async () => (isMerge(seen.merge) ? mergedWork(request, seen.merge, seen, tiles) : undefined));
+  const isFresh = !('error' in seen.source) && seen.source.version === seen.stored?.facts.sourceVersion;
+  if (isFresh && isEnough(stored)) return { roads: { stored }, fresh: stored };
+  const merged = await planned(async () => (isMerge(seen.merge) ? mergedWork(request, seen.merge, seen, tiles, tables.cache) : undefined));
+  if (stored === undefined && isEnough(merged)) return { roads: { merged }, fresh: merged };
   const source = await planned(async () => ('error' in seen.source ? undefined : [workOf('source', await seen.source.plan(scanOfSource(request, seen.source)))]));
-  const fresh = stored ?? (await planned(() => freshWork(request, seen, tiles)));
+  const fresh = stored ?? (await planned(() => freshWork(request, seen, tiles, tables.cache)));
   return { roads: { ...(stored && { stored }), ...(merged && { merged }), ...(source && { source }) }, fresh };
 }
 
@@ -116,7 +127,7 @@ async function storedWork(request: ReadRequest, { stored, road }: RoadsSeen, til
   return tiles && [workOf('tiles', await tiles.plan(tileScan(spanOf(road.parts.map(({ range }) => range)))))];
 }
 
-async function mergedWork(request: ReadRequest, merge: MergeRoad, { stored, source }: RoadsSeen, tiles: Snapshot | undefined): Promise<readonly Work[]> {
+async function mergedWork(request: ReadRequest, merge: MergeRoad, { stored, source }: RoadsSeen, tiles: Snapshot | undefined, cache: FeatureCache): Promise<readonly Work[]> {
   const work: Work[] = [];
   if (merge.fromFeatures) work.push(workOf('tiles', await stored!.features.plan()));
   const ranges = merge.parts.flatMap((part) => (part.tiles === 'none' ? [] : [part.tiles === 'all' ? undefined : part.tiles]));
@@ -125,8 +136,17 @@ async function mergedWork(request: ReadRequest, merge: MergeRoad, { stored, sour
   const wanted = plannedParts(request);
   const sourceWork = async (snapshot: Snapshot, parts: AnswerPlan['parts']): Promise<Work> =>
     workOf('source', await snapshot.plan(sourceScan(snapshot, { definition, parts }, definition.filter, undefined)));
-  for (const { snapshot, parts } of edgePasses(merge.parts, merge.change, source as Snapshot)) {
-    work.push(await sourceWork(snapshot, parts.map(({ part, range }) => ({ outputs: wanted[part]!.outputs, range }))));
+  for (const pass of edgePasses(merge.parts, merge.change, source as Snapshot)) {
+    const tile = keepsEdges(merge) ? tileOfEdge(pass, definition.tileUs) : undefined;
+    const edge = tile === undefined ? { missed: 0 } : cache.edgeState(stored!.features, tile);
+    if ('rows' in edge) {
+      work.push({ kind: 'tiles', rows: edge.rows, bytes: 0, files: 0 });
+      continue;
+    }
+    // Rows that are kept once they were read are worth more the more often they were missed.
+    const { rows, bytes, files } = await sourceWork(pass.snapshot, pass.parts.map(({ part, range }) => ({ outputs: wanted[part]!.outputs, range })));
+    const share = 1 / (1 + edge.missed);
+    work.push({ kind: 'source', rows: rows * share, bytes: bytes * share, files: files * share });
   }
   const { added } = merge.change;
   if (added.size > 0) work.push(await sourceWork((source as Snapshot).only!(added), wanted));
@@ -134,12 +154,12 @@ async function mergedWork(request: ReadRequest, merge: MergeRoad, { stored, sour
 }
 
 /** What a merging read would do if every file of the source had been stored. */
-async function freshWork(request: ReadRequest, seen: RoadsSeen, tiles: Snapshot | undefined): Promise<readonly Work[] | undefined> {
+async function freshWork(request: ReadRequest, seen: RoadsSeen, tiles: Snapshot | undefined, cache: FeatureCache): Promise<readonly Work[] | undefined> {
   const { stored, source } = seen;
   if (stored === undefined || 'error' in source || source.files === undefined || request.definition.kind !== 'aggregated') return undefined;
   const kept = new Set(source.files.map(({ id }) => id));
   const merge = planMerge(request.definition, plannedParts(request), stored.facts, { added: new Set(), kept, dirty: [] });
-  return isMerge(merge) ? mergedWork(request, merge, seen, tiles) : undefined;
+  return isMerge(merge) ? mergedWork(request, merge, seen, tiles, cache) : undefined;
 }
 
 function plannedParts(request: ReadRequest): AnswerPlan['parts'] {

@@ -34,6 +34,12 @@ export function decodeColumn(column: StripeColumn): Data {
   return new ColumnDecoder(column).decode();
 }
 
+/** Trailing zeros that nanoseconds were written without: none, or one more than is told. */
+const powersOfZeros = [0, 1, 2, 3, 4, 5, 6, 7].map((zeros) => (zeros === 0 ? 1 : 10 ** (zeros + 1)));
+
+/** So far from 1970 that all numbers on the way are exact, and 64 bits hold the nanoseconds: about 270 years. */
+const secondsInHalves = 2 ** 33;
+
 class ColumnDecoder {
   private readonly nullBitmap: Uint8Array | undefined;
   /** How many rows have a value. */
@@ -126,20 +132,33 @@ class ColumnDecoder {
     const perSecond = type.typeId === Type.Date ? 1_000 : 1_000 ** (type as Timestamp).unit;
     const nanosPerUnit = 1_000_000_000 / perSecond;
     const out = new BigInt64Array(this.count);
+    const halves = new Int32Array(out.buffer);
     for (let i = 0; i < this.count; i++) {
       const since2015 = seconds[i * 2 + 1]! * 4_294_967_296 + (seconds[i * 2]! >>> 0);
       // Some writers have them negative where the seconds are.
       const part = parts[i * 2 + 1]! * 4_294_967_296 + (parts[i * 2]! >>> 0);
       const zeros = parts[i * 2]! & 7;
-      const nanos = Math.floor(part / 8) * (zeros === 0 ? 1 : 10 ** (zeros + 1));
+      const nanos = Math.floor(part / 8) * powersOfZeros[zeros]!;
       if (!(Math.abs(since2015) < 1e12 && Math.abs(nanos) < 1e9)) throw damaged(this.named(streamKind.data), 'it has a value that is no point in time');
       let second = isInstant ? since2015 + secondsTo2015 : wallClock.wallOf(since2015);
       // Before 1970 the seconds were rounded towards it.
       if (second < 0 && nanos > 999_999) second--;
-      if (nanos % nanosPerUnit !== 0) {
+      const rest = nanos / nanosPerUnit;
+      if (!Number.isInteger(rest)) {
         throw new UnsupportedError(file, `column ${name}`, `column ${name} has a time of ${nanos} nanoseconds within a second, and others so far from 1970 that 64 bits do not hold both`);
       }
-      const value = BigInt(second) * BigInt(perSecond) + BigInt(nanos / nanosPerUnit);
+      if (Math.abs(second) <= secondsInHalves) {
+        // A bigint for each value would take most of the time. second = 2^16 a + b, and what a stands for is 2^32 c + 2^16 d.
+        const a = Math.floor(second / 65_536);
+        const above = a * perSecond;
+        const c = Math.floor(above / 65_536);
+        const low = (above - c * 65_536) * 65_536 + (second - a * 65_536) * perSecond + rest;
+        const carry = Math.floor(low / 4_294_967_296);
+        halves[i * 2] = low - carry * 4_294_967_296;
+        halves[i * 2 + 1] = c + carry;
+        continue;
+      }
+      const value = BigInt(second) * BigInt(perSecond) + BigInt(rest);
       if (BigInt.asIntN(64, value) !== value) throw new UnsupportedError(file, `column ${name}`, `column ${name} has a time that does not fit 64 bits in ${type}`);
       out[i] = value;
     }

@@ -1,0 +1,102 @@
+/**
+ * Point-in-time training sets: the labels, and beside each what was known at its moment.
+ *
+ * The law: the features of a label at T are the row that `getFeatures` with `asOf: T` has for its entity, bit for bit; null
+ * where it has none. So nothing that happened at T or after changes them. The labels keep their order and number.
+ */
+import { type Data, DataType, Field, Schema, type Table } from '../arrow/arrow.ts';
+import { canonicalTable, tableOfColumns } from '../arrow/canonical.ts';
+import { ArgumentError, SchemaMismatchError } from '../base/errors.ts';
+import type { FeatureSetDefinition } from '../config/definition.ts';
+import type { ReadableTable } from '../store/table.ts';
+import type { RunOptions } from './compute.ts';
+import { featuresOfLabels, planSet, type SetPlan } from './training/compute.ts';
+import { checkNames, planTrainingSet, type TrainingRequest, type TrainingSetOptions } from './training/request.ts';
+
+/** An Arrow table, and what it was made of. */
+export interface TrainingSet {
+  /** The columns of the labels, then the features; a row for each label, in their order. */
+  readonly table: Table;
+  /** One for each feature set that was asked. */
+  readonly sources: readonly TrainingSource[];
+  readonly computedAt: Date;
+  /** One line each, for a person. */
+  readonly reasons: readonly string[];
+}
+
+export interface TrainingSource {
+  readonly featureSet: string;
+  /** The source's name, and the version that this is an answer to. */
+  readonly source: string;
+  readonly sourceVersion: string;
+  /** Rows that were read of it. */
+  readonly sourceRows: number;
+  /** Labels whose entity had any event in the range of time that was asked about. */
+  readonly labelsKnown: number;
+}
+
+export interface TrainingContext {
+  readonly definitionOf: (name: string) => FeatureSetDefinition;
+  readonly sourceOf: (definition: FeatureSetDefinition) => ReadableTable;
+  readonly run: RunOptions;
+  readonly now: () => Date;
+}
+
+/** A request whose labels and sources were looked at; nothing was read yet. */
+export interface PlannedTrainingSet {
+  readonly request: TrainingRequest;
+  readonly labels: Table;
+  readonly sets: readonly SetPlan[];
+}
+
+/** Checks everything that can be wrong, and finds the labels' moments. */
+export async function planOf(labels: Table, options: TrainingSetOptions, context: TrainingContext): Promise<PlannedTrainingSet> {
+  const request = planTrainingSet(options, context.definitionOf);
+  const rows = canonicalLabels(labels);
+  checkNames(rows.schema.fields.map((field) => field.name), request.columns);
+  const sets: SetPlan[] = [];
+  for (const set of request.sets) {
+    const source = await context.sourceOf(set.definition).snapshot(context.run.signal === undefined ? {} : { signal: context.run.signal });
+    sets.push(planSet(request, set, rows, source, context.run));
+  }
+  return { request, labels: rows, sets };
+}
+
+/** Joins features to labels as of each label's moment. */
+export async function trainingSet({ request, labels, sets }: PlannedTrainingSet, context: TrainingContext, onProgress?: TrainingSetOptions['onProgress']): Promise<TrainingSet> {
+  const found = new Map<string, ReadonlyMap<string, Data>>();
+  const sources: TrainingSource[] = [];
+  let labelsWithNull = 0;
+  for (const plan of sets) {
+    const answer = await featuresOfLabels(plan, context.run, onProgress);
+    const { name } = plan.set.definition;
+    found.set(name, answer.columns);
+    labelsWithNull = Math.max(labelsWithNull, answer.labelsWithNull);
+    sources.push({ featureSet: name, source: plan.source.name, sourceVersion: plan.source.version, sourceRows: answer.sourceRows, labelsKnown: answer.labelsKnown });
+  }
+  const table = joined(labels, request, found);
+  return { table, sources, computedAt: context.now(), reasons: reasonsOf(labels.numRows, sources, labelsWithNull) };
+}
+
+function canonicalLabels(labels: Table): Table {
+  if (!Array.isArray(labels?.batches)) throw new ArgumentError('labels', 'expected an Arrow table');
+  const nested = labels.schema.fields.find(({ type }) => DataType.isStruct(type) || DataType.isList(type) || DataType.isMap(type) || DataType.isUnion(type) || DataType.isFixedSizeList(type));
+  if (nested !== undefined) throw new SchemaMismatchError('the labels', nested.name, `${nested.type} is nested; leave the column out, or join it by a key afterwards`);
+  return canonicalTable(labels.schema, labels.batches);
+}
+
+function joined(labels: Table, request: TrainingRequest, found: ReadonlyMap<string, ReadonlyMap<string, Data>>): Table {
+  const columns = request.columns.map(({ name, featureSet, feature }) => {
+    const data = found.get(featureSet)!.get(feature)!;
+    return { field: new Field(name, data.type, true), data };
+  });
+  const schema = new Schema([...labels.schema.fields, ...columns.map(({ field }) => field)]);
+  return tableOfColumns(schema, [...labels.batches[0]!.data.children, ...columns.map(({ data }) => data)], labels.numRows);
+}
+
+function reasonsOf(labels: number, sources: readonly TrainingSource[], labelsWithNull: number): string[] {
+  const lines = sources.map(({ featureSet, source, sourceVersion, labelsKnown }) =>
+    `${featureSet}: of ${labels} labels ${labelsKnown} had events before their moment; computed from ${source}, version ${sourceVersion}`);
+  if (labelsWithNull > 0) lines.push(`${labelsWithNull} labels have a null in an entity key or in their time, and null features`);
+  return lines;
+}
