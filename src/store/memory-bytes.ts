@@ -28,7 +28,7 @@ export function memoryBytes(now: () => number = Date.now): Bytes {
       const above = parts.slice(0, length).join('/');
       if (files.has(above)) throw new StorageError(locate(path), `cannot write: ${locate(above)} is a file, not a folder`);
     }
-    files.set(path, { content: content.slice(), modifiedNs: stamp() });
+    files.set(path, { content: new Uint8Array(content), modifiedNs: stamp() });
   };
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 

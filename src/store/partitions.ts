@@ -4,7 +4,7 @@
  * A column's type follows from its values in all files: int64 if each is the one way to write its number, date32 if each
  * is a date, else strings. `__HIVE_DEFAULT_PARTITION__` is null. A column of the same name in the files gives way.
  */
-import { DataType, DateDay, Field, Int64 } from '../arrow/arrow.ts';
+import { ArrowTimeUnit, DataType, DateDay, Field, Int64 } from '../arrow/arrow.ts';
 import { SchemaMismatchError } from '../base/errors.ts';
 import { dayUs, parseInstant, type TimeRange } from '../base/time.ts';
 import { type Constant, folderString } from './conform.ts';
@@ -36,10 +36,16 @@ export function partitionColumns(table: string, paths: readonly string[]): Parti
 /** Whether a file whose path tells its event time may have rows in the range. Without such a column it may. */
 export function mightContainConstant(constants: readonly Constant[], column: string, range: TimeRange): boolean {
   const constant = constants.find(({ field }) => field.name === column);
-  if (constant === undefined || !DataType.isDate(constant.field.type)) return true;
-  if (typeof constant.value !== 'number') return false;
-  const instantUs = BigInt(constant.value) * dayUs;
+  if (constant === undefined || !isInstant(constant.field.type)) return true;
+  const { value } = constant;
+  if (typeof value !== 'number' && typeof value !== 'bigint') return false;
+  const instantUs = typeof value === 'bigint' ? value : BigInt(value) * dayUs;
   return (range.startUs === undefined || instantUs >= range.startUs) && (range.endUs === undefined || instantUs < range.endUs);
+}
+
+/** Days, or microseconds, as which a log tells instants. */
+function isInstant(type: DataType): boolean {
+  return DataType.isDate(type) || (DataType.isTimestamp(type) && type.unit === ArrowTimeUnit.MICROSECOND);
 }
 
 function keysAndValues(path: string): Map<string, string | null> {

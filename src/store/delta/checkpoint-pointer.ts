@@ -1,17 +1,17 @@
 /**
- * `_last_checkpoint`: a hint where the newest checkpoint is. Ours tells its checksum too, since nothing in a Parquet file vouches
+ * `_last_checkpoint`: a hint where the newest checkpoint is, though names say as much. Ours tells its checksum too, since nothing in a Parquet file vouches
  * for its bytes. What cannot be understood is as good as absent.
  */
 import { randomUUID } from 'node:crypto';
-import { crc32 } from 'node:zlib';
 import { type Bytes, joinPath, readWhole } from '../bytes.ts';
+import { checksumOf } from '../checksum.ts';
 
 const pointerName = '_last_checkpoint';
-const checksumTag = 'tauro.crc32';
+const checksumTag = 'tauro.checksum';
 
 export interface CheckpointPointer {
   readonly version: number;
-  readonly checksum: number;
+  readonly checksum: string;
 }
 
 /** `log` is the log's folder. Undefined where the checkpoint has no checksum. */
@@ -20,8 +20,8 @@ export async function tryPointer(bytes: Bytes, log: string): Promise<CheckpointP
   if (content === undefined) return undefined;
   try {
     const { version, tags } = JSON.parse(Buffer.from(content).toString('utf8'));
-    const checksum = Number(tags?.[checksumTag] ?? Number.NaN);
-    return Number.isSafeInteger(version) && Number.isSafeInteger(checksum) ? { version, checksum } : undefined;
+    const checksum = tags?.[checksumTag];
+    return Number.isSafeInteger(version) && typeof checksum === 'string' ? { version, checksum } : undefined;
   } catch (thrown) {
     if (!(thrown instanceof SyntaxError || thrown instanceof TypeError)) throw thrown;
     return undefined;
@@ -33,7 +33,7 @@ export async function replacePointer(
   bytes: Bytes, log: string, checkpoint: { readonly version: number; readonly file: Uint8Array; readonly actions: number; readonly files: number },
 ): Promise<void> {
   const { version, file, actions, files } = checkpoint;
-  const pointer = { version, size: actions, sizeInBytes: file.length, numOfAddFiles: files, tags: { [checksumTag]: String(crc32(file)) } };
+  const pointer = { version, size: actions, sizeInBytes: file.length, numOfAddFiles: files, tags: { [checksumTag]: checksumOf(file) } };
   const temporary = joinPath(log, `.${pointerName}.${randomUUID()}.tmp`);
   await bytes.writeNew(temporary, Buffer.from(JSON.stringify(pointer)));
   await bytes.move(temporary, joinPath(log, pointerName));

@@ -42,8 +42,8 @@ function tableOf(name: string, content: Uint8Array): Table {
 }
 
 function sidecarsIn(name: string, text: string): string[] {
-  const lines = text.split('\n').filter((line) => line.includes('"sidecar"')).map((line) => JSON.parse(line) as { readonly sidecar?: { readonly path?: unknown } });
-  return lines.flatMap(({ sidecar }) => (sidecar === undefined ? [] : [textOf(name, sidecar.path)]));
+  const lines = text.split('\n').filter((line) => line.includes('"sidecar"')).map((line) => JSON.parse(line) as { readonly sidecar?: { readonly path?: unknown } | null });
+  return lines.flatMap(({ sidecar }) => (sidecar == null ? [] : [textOf(name, sidecar.path)]));
 }
 
 function textOf(name: string, path: unknown): string {

@@ -26,8 +26,12 @@ export function tableSchemaOf(table: string, { schemaString, configuration }: Me
   const passedOver: { column: string; why: string }[] = [];
   const rename = new Map<string, string | number>();
   const physical = new Map<string, string>();
+  const names = new Map<string, string>();
   for (const field of schemaFields(table, schemaString)) {
     const { name, type, nullable } = field;
+    const twin = names.get(name.toLowerCase());
+    if (twin !== undefined) throw new DamagedFileError(table, `the schema in its log has two columns ${twin} and ${name}, which Delta does not tell apart`);
+    names.set(name.toLowerCase(), name);
     if (mode !== 'none') {
       const told = field.metadata?.['delta.columnMapping.physicalName'];
       const id = field.metadata?.['delta.columnMapping.id'];

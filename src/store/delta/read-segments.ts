@@ -60,7 +60,7 @@ export function segmentsOf(names: readonly string[]): Segments {
     found.names.set(Number(part), name);
   }
   for (const { version, count, names: found } of parts.values()) {
-    if (found.size === count) checkpoints.push({ version, names: [...found].sort(([a], [b]) => a - b).map(([, name]) => name) });
+    if (found.size === count && found.has(1) && found.has(count)) checkpoints.push({ version, names: [...found].sort(([a], [b]) => a - b).map(([, name]) => name) });
   }
   checkpoints.sort((a, b) => b.version - a.version || a.names[0]!.length - b.names[0]!.length);
   return { lastCommit, commits, checkpoints, compacted };

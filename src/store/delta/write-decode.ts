@@ -164,6 +164,8 @@ class Fields {
   }
 
   private wrong(expected: string, found: unknown): DamagedFileError {
-    return new DamagedFileError(this.name, `${this.where}: expected ${expected}, found ${found === undefined ? 'none' : JSON.stringify(found).slice(0, 80)}`);
+    // A checkpoint can have whole numbers that JSON has not.
+    const text = typeof found === 'bigint' ? String(found) : JSON.stringify(found, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
+    return new DamagedFileError(this.name, `${this.where}: expected ${expected}, found ${found === undefined ? 'none' : text.slice(0, 80)}`);
   }
 }

@@ -11,6 +11,7 @@ import { crc32 } from 'node:zlib';
 import { DamagedFileError } from '../../base/errors.ts';
 import { checkPath } from '../bytes.ts';
 import type { StagedFile } from '../table.ts';
+import { deletionVectorId } from './deletion-vector.ts';
 import type { AddFile, Metadata, Protocol, RemoveFile, Strings, Transaction } from './write-actions.ts';
 
 /** What a version says of the commit that gave it its rows. */
@@ -64,8 +65,7 @@ function checksumText(checksum: number): string {
 
 /** Throws DamagedFileError when the entry is not what we have written. Entries of other engines have no checksum. */
 export function verifyDeltaEntry(name: string, text: string): void {
-  const end = text.indexOf('\n');
-  const found = /^\{"commitInfo":.*?"tauro":\{"crc32":"([0-9a-f]{8})"/.exec(text.slice(0, Math.max(0, end)));
+  const found = /^\{"commitInfo":.*?"tauro":\{"crc32":"([0-9a-f]{8})"/.exec(text);
   if (found === null) return;
   const stored = `"crc32":"${found[1]}"`;
   if (checksumText(crc32(text.replace(stored, noChecksum))) !== stored) {
@@ -116,6 +116,11 @@ export function addOf(file: StagedFile, options: { readonly modificationTime: nu
 
 export function removeOf({ path, partitionValues, size, deletionVector }: AddFile, options: { readonly deletionTimestamp: number; readonly dataChange: boolean }): RemoveFile {
   return { path, ...options, partitionValues, size, ...(deletionVector !== undefined && { deletionVector }) };
+}
+
+/** What tells a logical file of a table from others, and from itself with other rows deleted. A path is never used again. */
+export function fileId({ path, deletionVector }: Pick<AddFile, 'path' | 'deletionVector'>): string {
+  return deletionVector === undefined ? path : `${path}\0${deletionVectorId(deletionVector)}`;
 }
 
 /** Our paths have nothing but URL encoding that a URI has to escape. */

@@ -4,10 +4,10 @@
  *
  * Law: a version, once read, never changes. What was read before costs one look at the last known entry and one for the next.
  */
-import { crc32 } from 'node:zlib';
 import { ArgumentError, DamagedFileError, invariant, NotFoundError, StorageError, UnsupportedError } from '../../base/errors.ts';
 import { formatInstant } from '../../base/time.ts';
 import { type Bytes, type FileState, isSameState, joinPath, mapConcurrently } from '../bytes.ts';
+import { checksumOf } from '../checksum.ts';
 import { type CheckpointPointer, tryPointer } from './checkpoint-pointer.ts';
 import type { CommitFacts } from './conflict.ts';
 import { baseName } from '../placed-file.ts';
@@ -16,7 +16,7 @@ import { type CheckpointFile, decodeCheckpoint } from './read-checkpoint.ts';
 import { type Checkpoint, type CompactedCommits, type Segments, segmentsOf } from './read-segments.ts';
 import type { AddFile, Metadata, Protocol, RemoveFile, Transaction } from './write-actions.ts';
 import { type Actions, decodeActions } from './write-decode.ts';
-import { type Content, contentOf, type DeltaEntry, encodeDeltaEntry, tryAbsolutePath, tryPathOfUri } from './write-entry.ts';
+import { type Content, contentOf, type DeltaEntry, encodeDeltaEntry, fileId, tryAbsolutePath, tryPathOfUri } from './write-entry.ts';
 
 export const logFolder = '_delta_log';
 
@@ -27,7 +27,7 @@ export interface DeltaVersion {
   readonly metaData: Metadata;
   /** By path, as the log has it; in the order of the log. */
   readonly files: ReadonlyMap<string, AddFile>;
-  /** Files that were removed, as far as the log still tells. */
+  /** Files that were removed, as far as the log still tells; by path, and deletion vector where there is one. */
   readonly tombstones: ReadonlyMap<string, RemoveFile>;
   readonly transactions: ReadonlyMap<string, Transaction>;
   readonly content: Content;
@@ -194,13 +194,15 @@ export class DeltaLog {
     return { state: follow(known?.state, [{ version: last, ...decodeActions(where, content), fileState }], this.name), head: fileState, place };
   }
 
-  private async readCheckpoint({ version, names }: Checkpoint, checksum: number | undefined): Promise<Known> {
+  private async readCheckpoint({ version, names }: Checkpoint, checksum: string | undefined): Promise<Known> {
     const parts: CheckpointFile[] = [];
     let head: FileState | undefined;
     const read = async (path: string): Promise<void> => {
       const { content, fileState, where } = await this.readWhole(path);
+      if (head === undefined && checksum !== undefined && checksumOf(content) !== checksum) {
+        throw new DamagedFileError(where, 'is not the checkpoint that was written: its checksum differs. Remove it, if the commits before it are there; else restore it');
+      }
       head ??= fileState;
-      if (checksum !== undefined && crc32(content) !== checksum) throw new DamagedFileError(where, 'is damaged: its checksum differs. Restore the file, or remove it if the commits before it are there');
       parts.push(await decodeCheckpoint(where, content));
     };
     const place = joinPath(this.folder, logFolder, names[0]!);
@@ -262,7 +264,7 @@ const commitsMax = 200;
 
 interface Start {
   readonly checkpoint: Checkpoint;
-  readonly checksum: number | undefined;
+  readonly checksum: string | undefined;
 }
 
 /**
@@ -292,11 +294,11 @@ function follow(state: DeltaVersion | undefined, commits: readonly DeltaCommit[]
       const path = nameOf(file.path, files);
       const live = files.get(path);
       if (live !== undefined && vectorId(live) === vectorId(file)) files.delete(path);
-      tombstones.set(file.path, file);
+      tombstones.set(fileId(file), file);
     }
     for (const file of commit.add) {
       files.set(file.path, file);
-      tombstones.delete(file.path);
+      tombstones.delete(fileId(file));
     }
   }
   const version = commits.at(-1)?.version ?? state?.version;

@@ -44,6 +44,12 @@ const features: Readonly<Record<string, InUse>> = {
   identityColumns: hasField('delta.identity.start', 'delta.identity.step', 'delta.identity.highWaterMark', 'delta.identity.allowExplicitInsert'),
   timestampNtz: never,
   vacuumProtocolCheck: never,
+  // A classic checkpoint is allowed beside those that the feature is about.
+  v2Checkpoint: never,
+  allowColumnDefaults: hasField('CURRENT_DEFAULT'),
+  // What is appended has the types of today; files of former types are left alone.
+  typeWidening: (_, kind) => kind !== 'append',
+  'typeWidening-preview': (_, kind) => kind !== 'append',
   inCommitTimestamp: isSet('delta.enableInCommitTimestamps'),
   // Files that go would have to take their deletion vectors with them.
   deletionVectors: (_, kind) => kind !== 'append',

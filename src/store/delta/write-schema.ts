@@ -145,7 +145,18 @@ export function schemaFields(table: string, schemaString: string): readonly Sche
   const fields = schema?.fields;
   const isField = (field: unknown): boolean => typeof field === 'object' && field !== null && 'type' in field && 'name' in field && typeof field.name === 'string';
   if (!Array.isArray(fields) || !fields.every(isField)) throw new DamagedFileError(table, 'the schema in its log is none: expected a struct of fields with name and type');
+  checkDistinct(table, fields);
   return fields.map((field) => ({ ...field, nullable: field.nullable !== false }));
+}
+
+/** Delta's names differ in more than case; of two columns of one name, nobody could tell which is meant. */
+function checkDistinct(table: string, fields: readonly SchemaField[]): void {
+  const known = new Map<string, string>();
+  for (const { name } of fields) {
+    const other = known.get(name.toLowerCase());
+    if (other !== undefined) throw new DamagedFileError(table, `the schema in its log has two columns ${other} and ${name}, which Delta does not tell apart`);
+    known.set(name.toLowerCase(), name);
+  }
 }
 
 const arrowTypes: Readonly<Record<string, () => DataType>> = {
@@ -157,7 +168,7 @@ const arrowTypes: Readonly<Record<string, () => DataType>> = {
 /** Undefined for a type that is nested, or not known. */
 export function tryArrowType(type: string): DataType | undefined {
   const [, precision, scale] = /^decimal\((\d+),\s*(\d+)\)$/.exec(type) ?? [];
-  if (precision !== undefined) return new Decimal(Number(scale), Number(precision), 128);
+  if (precision !== undefined) return Number(precision) > 38 || Number(scale) > Number(precision) ? undefined : new Decimal(Number(scale), Number(precision), 128);
   return Object.hasOwn(arrowTypes, type) ? arrowTypes[type]!() : undefined;
 }
 

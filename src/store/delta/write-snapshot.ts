@@ -1,4 +1,5 @@
 /** A version of a Delta table as something to plan and scan. */
+import { createHash } from 'node:crypto';
 import { UnsupportedError } from '../../base/errors.ts';
 import { type Bytes, joinPath, mapConcurrently, type OpenFile } from '../bytes.ts';
 import { type DataFile, type DataFiles, metadataOf } from '../data-files.ts';
@@ -10,11 +11,11 @@ import { mightContainConstant } from '../partitions.ts';
 import type { ImmutableFile } from '../placed-file.ts';
 import { mightContainTime, tryStats } from '../stats.ts';
 import type { OwnSnapshot } from '../table.ts';
-import { type DeletionVector, deletionVectorId, readDeletionVector } from './deletion-vector.ts';
+import { type DeletionVector, readDeletionVector } from './deletion-vector.ts';
 import { deltaConstants } from './read-partition.ts';
 import { type TableSchema, tableSchemaOf } from './read-schema.ts';
 import type { AddFile } from './write-actions.ts';
-import { inRowOrder, tagOf, tryAbsolutePath, tryPathOfUri } from './write-entry.ts';
+import { fileId, inRowOrder, tagOf, tryAbsolutePath, tryPathOfUri } from './write-entry.ts';
 import { exactSchema } from './write-exact.ts';
 import type { DeltaVersion } from './write-log.ts';
 
@@ -36,7 +37,7 @@ export class DeltaFiles {
     const { content } = version;
     const listed = logged.map(({ path, size, modificationTime }) => ({ path: tryPathOfUri(path) ?? path, size, modifiedNs: BigInt(modificationTime) * 1_000_000n }));
     return {
-      ...filesSnapshot({ format: 'delta', version: `${content.version}-${content.commitId.slice(0, 8)}` }, counted, listed),
+      ...filesSnapshot({ format: 'delta', version: versionText(version) }, counted, listed),
       versionNumber: version.version,
       info: content.info,
       rows: counted.files.reduce((sum, { rows }) => sum + rows, 0),
@@ -79,10 +80,13 @@ export class DeltaFiles {
     };
   }
 
-  /** Where a file of the log stands: in the table's folder, or, on the same disk, anywhere else. */
+  /** Where a file of the log stands: in the table's folder; beside it in the same part of an object store; or anywhere on the same disk. */
   private placeOf(uri: string): { readonly bytes: Bytes; readonly path: string } {
     const path = tryPathOfUri(uri);
     if (path !== undefined) return { bytes: this.bytes, path: joinPath(this.folder, path) };
+    const [root, url] = [`${this.bytes.locate('').replace(/\/$/, '')}/`, uri.replace(/^s3[an]:/, 's3:')];
+    const beside = root.startsWith('s3:') && url.startsWith(root) ? tryPathOfUri(url.slice(root.length)) : undefined;
+    if (beside !== undefined) return { bytes: this.bytes, path: beside };
     const absolute = this.bytes.root === undefined ? undefined : tryAbsolutePath(uri);
     if (absolute === undefined) throw new UnsupportedError(this.table, 'absolute path', `its log names ${uri}, which is not in the table's folder, and cannot be reached from there`);
     return { bytes: localBytes('/'), path: absolute.slice(1) };
@@ -107,15 +111,17 @@ export class DeltaFiles {
   }
 }
 
-/** What tells a file of a version from others, and from itself with other rows deleted. A path is never used again. */
-export function fileId({ path, deletionVector: vector }: Pick<AddFile, 'path' | 'deletionVector'>): string {
-  return vector === undefined ? path : `${path}\0${deletionVectorId(vector)}`;
+/** The number of a version alone would be that of a table which was deleted and made anew, too; and a commit need not have an id. */
+function versionText({ metaData, content }: DeltaVersion): string {
+  return `${content.version}-${createHash('sha256').update(`${metaData.id}\0${content.commitId}`).digest('hex').slice(0, 8)}`;
 }
 
 const readableFeatures: readonly string[] = ['timestampNtz', 'deletionVectors', 'vacuumProtocolCheck', 'columnMapping', 'v2Checkpoint', 'typeWidening', 'typeWidening-preview'];
 
-function checkReadable(table: string, { protocol }: DeltaVersion): void {
+function checkReadable(table: string, { protocol, metaData }: DeltaVersion): void {
   const { minReaderVersion, readerFeatures = [] } = protocol;
+  const { provider } = metaData.format;
+  if (provider !== 'parquet') throw new UnsupportedError(table, provider, `its log says that its files are ${provider}; Delta tables of Parquet files are read`);
   if (!(minReaderVersion >= 1 && minReaderVersion <= 3)) throw new UnsupportedError(table, `reader version ${minReaderVersion}`, `the table asks for reader version ${minReaderVersion}; this library knows 1 to 3`);
   const feature = readerFeatures.find((each) => !readableFeatures.includes(each));
   if (feature !== undefined) throw new UnsupportedError(table, feature, `the table uses ${feature}, which this library does not read`);

@@ -26,13 +26,13 @@ import type { CommitResult, Compaction, OwnSnapshot, OwnTable, SnapshotOptions, 
 import { decideConflict } from './conflict.ts';
 import { tableSchemaOf } from './read-schema.ts';
 import type { AddFile } from './write-actions.ts';
-import { type DeltaEntry, inRowOrder, tryPathOfUri, uriOfPath } from './write-entry.ts';
+import { type DeltaEntry, fileId, inRowOrder, tryPathOfUri, uriOfPath } from './write-entry.ts';
 import { stageDeltaFiles } from './write-files.ts';
 import { DeltaLog, type DeltaVersion, factsOf, logFolder } from './write-log.ts';
 import { attemptOf, checkTable, type Circumstances, type CompactedRun, type DeltaCommitRequest, planCommit, planRewrite, schemaOf } from './write-plan.ts';
 import { checkDeltaSchema } from './write-schema.ts';
 import { writeCheckpointIfDue } from './checkpoint-write.ts';
-import { DeltaFiles, fileId } from './write-snapshot.ts';
+import { DeltaFiles } from './write-snapshot.ts';
 import { vacuumDelta } from './vacuum.ts';
 
 export interface DeltaTableOptions extends FileLimits {

@@ -65,5 +65,7 @@ it('a table that only grows may be compacted, and one with deletion vectors only
   assert.deepEqual(allowed({ ...plain, configuration: { 'delta.appendOnly': 'true' } }), ['append', 'rewrite']);
   assert.deepEqual(allowed({ ...plain, configuration: { 'delta.appendOnly': 'false' } }), kinds);
   assert.deepEqual(allowed(withFeatures('deletionVectors')), ['append']);
-  assert.deepEqual(allowed(withFeatures('timestampNtz', 'changeDataFeed', 'vacuumProtocolCheck')), kinds);
+  assert.deepEqual(allowed(withFeatures('typeWidening')), ['append']);
+  assert.deepEqual(allowed({ ...withFeatures('allowColumnDefaults'), fieldMetadata: ['CURRENT_DEFAULT'] }), []);
+  assert.deepEqual(allowed(withFeatures('timestampNtz', 'changeDataFeed', 'vacuumProtocolCheck', 'v2Checkpoint', 'allowColumnDefaults')), kinds);
 });
