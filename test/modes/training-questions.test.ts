@@ -127,6 +127,16 @@ test('wrong questions are told what is wrong, and what is near', async () => {
   await store.close();
 });
 
+test('a sum that does not fit is an error that names the label, and only where a label asks for it', async () => {
+  const store = await shopStore();
+  store.registerSource('points', tableOf({ key: { type: types.int64, values: [1n, 1n, 1n] }, at: { type: types.micros, values: days(1, 2, 3) }, points: { type: types.int64, values: [1n << 62n, 1n << 62n, -1n] } }));
+  store.define(featureSet({ name: 'points', entityKeys: 'key', source: 'points', timestamp: 'at', aggregations: { points: 'sum' } }));
+  const ask = (...moments: number[]) => store.getTrainingSet(tableOf({ key: { type: types.int64, values: moments.map(() => 1n) }, T: { type: types.micros, values: days(...moments) } }), { features: ['points'], timestamp: 'T' });
+  assert.deepEqual(cellsOf((await ask(2, 9)).table, 'points_sum'), [1n << 62n, (1n << 63n) - 1n]);
+  await assert.rejects(ask(2, 3, 9), /^OverflowError: column points, key of the label in row 1: /);
+  await store.close();
+});
+
 test('what is saved is what was made, says what of, and is not made twice', async (t) => {
   const folder = projectFolder(t, { 'config/global.yaml': 'feature_store:\n  mode: hybrid\n' });
   const store = await shopStore(folder);
