@@ -91,6 +91,8 @@ test('keys of one kind match whatever their width; integers that the source cann
   const asking = tableOf({ customer: { type: types.int16, values: [2n, 7n] }, shop: { type: types.dictionary, values: ['a', 'b'] }, T: { type: types.micros, values: days(9, 9) } });
   const { table } = await store.getTrainingSet(asking, { features: ['customers:amount_max', 'shops:amount_count'], timestamp: 'T' });
   assert.deepEqual([cellsOf(table, 'amount_max'), cellsOf(table, 'amount_count')], [[40, null], [3n, 1n]]);
+  // 2^64 − 1 is not −1, which there is.
+  store.registerSource('purchases', tableOf({ customer: { type: types.int64, values: [1n, -1n] }, shop: { type: types.utf8, values: ['a', 'a'] }, amount: { type: types.double, values: [20, 30] }, at: { type: types.micros, values: days(1, 1) } }));
   const large = tableOf({ customer: { type: types.uint64, values: [1n, (1n << 64n) - 1n] }, T: { type: types.micros, values: days(9, 9) } });
   assert.deepEqual(cellsOf((await store.getTrainingSet(large, { features: ['customers:amount_max'], timestamp: 'T' })).table, 'amount_max'), [20, null]);
   await store.close();
