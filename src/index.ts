@@ -2,6 +2,7 @@
 export { FeatureStore, type MaterializeCallOptions, type MaterializeResult, type OpenOptions } from './modes/feature-store.ts';
 export type { FeatureAnswer } from './modes/read.ts';
 export type { FeatureOptions } from './modes/request.ts';
+export type { Road, WeighedRoad } from './modes/decide.ts';
 export type { Explanation } from './modes/explain.ts';
 export type { FeatureSetStatus } from './modes/status.ts';
 export type { Progress } from './modes/compute.ts';

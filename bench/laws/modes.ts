@@ -40,7 +40,7 @@ async function storeOf(folder: string, name: string, rows: number, entities: num
     written += count;
   };
   for (let file = 0; file < files; file++) await append(rows / files);
-  const store = await FeatureStore.open({ feature_store: { mode: 'hybrid' } }, { folder: root, threads: 2, now: () => new Date(Number(lastDayUs / 1_000n)) });
+  const store = await FeatureStore.open({ feature_store: { mode: 'hybrid' } }, { folder: root, threads: 2, backgroundMaterialization: false, now: () => new Date(Number(lastDayUs / 1_000n)) });
   store.define(featureSet({ name: 'spend', entityKeys: 'entity', source: 'events', timestamp: 'date', tile, aggregations: { amount: ['sum', 'mean', 'count'], date: 'max' } }));
   return { store, folder: root, append };
 }

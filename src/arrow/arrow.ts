@@ -10,7 +10,7 @@
  */
 export {
   Binary, Bool, Data, DataType, DateDay, DateMillisecond, Decimal, Dictionary, Field, Float, Float16, Float32, Float64,
-  Int, Int8, Int16, Int32, Int64, LargeBinary, LargeUtf8, Null, RecordBatch, RecordBatchReader, RecordBatchStreamWriter, Schema, Struct, Table,
+  Int, Int8, Int16, Int32, Int64, LargeBinary, LargeUtf8, List, Map_, MapRow, Null, RecordBatch, RecordBatchReader, RecordBatchStreamWriter, Schema, Struct, StructRow, Table,
   TimeUnit as ArrowTimeUnit, Timestamp, TimestampMicrosecond, TimestampMillisecond, TimestampNanosecond, TimestampSecond,
   Type, Uint8, Uint16, Uint32, Uint64, Utf8, Vector, makeData, tableFromIPC, tableToIPC, vectorFromArray, tableFromArrays, makeVector,
 } from 'apache-arrow';

@@ -15,6 +15,7 @@
  * Law: text is a function of the value and its type alone; two values with the same text are the same value.
  */
 import { type Data, DataType, type Field, makeVector, type Table, Type, type Vector } from './arrow.ts';
+import { halfToNumber } from './half.ts';
 import { floorDivide, formatInstant } from '../base/time.ts';
 
 export type Value = null | boolean | number | bigint | string | Uint8Array | readonly Value[] | { readonly [name: string]: Value };
@@ -203,14 +204,6 @@ function formatLength(ns: bigint): string {
 
 function fractionOf(ns: bigint): string {
   return ns === 0n ? '' : `.${ns.toString().padStart(9, '0').replace(/0+$/, '')}`;
-}
-
-function halfToNumber(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15));
 }
 
 /** A value as one piece of text; undefined for null, which each format writes in its own way. */

@@ -6,7 +6,7 @@ export interface Command extends CommandSpec {
   readonly run: (context: Context) => Promise<void>;
 }
 
-const readOptions = ['mode', 'time-range', 'as-of', 'max-staleness', 'entities', 'features'];
+const readOptions = ['mode', 'time-range', 'as-of', 'max-staleness', 'road', 'entities', 'features'];
 
 export const commands: readonly Command[] = [
   {

@@ -2,7 +2,7 @@
 import { extname } from 'node:path';
 import { ArgumentError } from '../base/errors.ts';
 import { didYouMean } from '../base/names.ts';
-import type { FeatureOptions, Mode, TimeRangeInput } from '../index.ts';
+import type { FeatureOptions, Mode, Road, TimeRangeInput } from '../index.ts';
 import type { OptionSpec } from './command-line.ts';
 
 export const outputFormats = ['table', 'json', 'csv', 'arrow', 'parquet'] as const;
@@ -15,6 +15,7 @@ export const commandOptions: Readonly<Record<string, OptionSpec>> = {
   'as-of': { type: 'string', value: 'INSTANT', help: 'the moment that is asked about, 2001-07-01 or 2001-07-01T08:30:00Z; by default now' },
   'time-range': { type: 'string', value: 'RANGE', help: '30d (before the moment), START..END, START.., ..END, or all' },
   mode: { type: 'string', value: 'MODE', help: 'materialized, virtualized or hybrid; by default the configured one' },
+  road: { type: 'string', value: 'ROAD', help: 'mode hybrid: stored, merged or source, whatever it costs' },
   'max-staleness': { type: 'string', value: 'AGE', help: 'how old a stored answer may be: 15m, 6h, 1d' },
   entities: { type: 'string', value: 'LIST', help: `only these: a,b,c or JSON: [1, 2], {"a": [1, 2], "b": [3, 4]}, [{"a": 1, "b": 3}]` },
   features: { type: 'string', value: 'LIST', help: 'only these columns: amount_sum,date_max; of a training set, what to join: spend:amount_sum,visits' },
@@ -81,6 +82,7 @@ export function featureOptions(values: OptionValues, signal: AbortSignal): Featu
   const asOf = textOption(values, 'as-of');
   const mode = textOption(values, 'mode');
   const maxStaleness = textOption(values, 'max-staleness');
+  const road = textOption(values, 'road');
   const entities = textOption(values, 'entities');
   const features = listOption(values, 'features');
   return {
@@ -89,6 +91,7 @@ export function featureOptions(values: OptionValues, signal: AbortSignal): Featu
     ...(asOf !== undefined && { asOf }),
     ...(mode !== undefined && { mode: mode as Mode }),
     ...(maxStaleness !== undefined && { maxStaleness }),
+    ...(road !== undefined && { road: road as Road }),
     ...(entities !== undefined && { entities: entitiesOf(entities) }),
     ...(features !== undefined && { features }),
   };

@@ -73,6 +73,10 @@ export interface ProjectConfig {
   readonly sourceSchema: Layer;
   /** How old a stored answer may be where a fresh one is not to be had; absent: none is allowed. */
   readonly maxStalenessUs?: bigint;
+  /** How many bytes stored features may take before hybrid gives some up; absent: as many as there are. */
+  readonly storageBudget?: number;
+  /** Whether hybrid reads materialize in the background what they keep paying for. */
+  readonly backgroundMaterialization: boolean;
   /** Absolute, or URLs. */
   readonly layers: Readonly<Record<Layer, string>>;
   readonly featureSets: readonly FeatureSetDefinition[];

@@ -178,7 +178,7 @@ function detailOfIssue(issue: Issue, found: unknown): string {
 
 function expectedBy(issue: Issue): string {
   if (issue.code === 'invalid_value') return listOf(issue.values.map(String));
-  const kinds: Readonly<Record<string, string>> = { string: 'text', array: 'a list', object: 'a mapping', record: 'a mapping' };
+  const kinds: Readonly<Record<string, string>> = { string: 'text', array: 'a list', object: 'a mapping', record: 'a mapping', boolean: 'true or false' };
   return issue.code === 'invalid_type' ? (kinds[issue.expected] ?? issue.expected) : 'something else';
 }
 

@@ -5,6 +5,7 @@
 import { resolve } from 'node:path';
 import { didYouMean } from '../base/names.ts';
 import { formatObjectUrl, parseObjectUrl, schemeOf } from '../base/object-url.ts';
+import { parseSize } from '../base/size.ts';
 import { parseDuration } from '../base/time.ts';
 import type { z } from 'zod';
 import type { FeatureSetDefinition, InputDefinition, NodeDefinition, ProjectConfig } from './definition.ts';
@@ -96,7 +97,7 @@ function checkTwice(entries: readonly Entry[], mistakes: MistakeList): void {
   }
 }
 
-type Settings = Pick<ProjectConfig, 'mode' | 'storagePath' | 'storageFormat' | 'sourceSchema' | 'maxStalenessUs' | 'layers'>;
+type Settings = Omit<ProjectConfig, 'folder' | 'featureSets' | 'inputs' | 'nodes'>;
 
 function settingsOf(document: ConfigDocument | undefined, folder: string, mistakes: MistakeList): Settings {
   const value = (isMapping(document?.value) ? document.value : {}) as ConfigurationShape;
@@ -108,16 +109,21 @@ function settingsOf(document: ConfigDocument | undefined, folder: string, mistak
     if (schemeOf(text) === undefined) return resolve(folder, text);
     return checkThat(() => formatObjectUrl(parseObjectUrl(text)), (detail) => mistakes.add(document!, { path, at: 'value', detail })) ?? text;
   };
-  const staleness = store.max_staleness;
-  const maxStalenessUs = typeof staleness !== 'string'
-    ? undefined
-    : checkThat(() => parseDuration(staleness), (detail) => mistakes.add(document!, { path: ['feature_store', 'max_staleness'], at: 'value', detail }));
+  const measure = <Value>(key: 'max_staleness' | 'storage_budget', parse: (text: string) => Value): Value | undefined => {
+    const text = store[key];
+    if (typeof text !== 'string') return undefined;
+    return checkThat(() => parse(text), (detail) => mistakes.add(document!, { path: ['feature_store', key], at: 'value', detail }));
+  };
+  const maxStalenessUs = measure('max_staleness', parseDuration);
+  const storageBudget = measure('storage_budget', parseSize);
   return {
     mode: store.mode ?? defaults.mode,
     storagePath: place(['feature_store', 'storage_path'], store.storage_path, defaults.storage_path),
     storageFormat: store.storage_format ?? defaults.storage_format,
     sourceSchema: store.source_schema ?? defaults.source_schema,
     ...(maxStalenessUs !== undefined && { maxStalenessUs }),
+    ...(storageBudget !== undefined && { storageBudget }),
+    backgroundMaterialization: store.background_materialization ?? defaults.background_materialization,
     layers: {
       silver: place(['layers', 'silver'], layers.silver, defaults.layers.silver),
       gold: place(['layers', 'gold'], layers.gold, defaults.layers.gold),

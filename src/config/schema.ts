@@ -3,6 +3,7 @@
  * What no shape can say (durations, names, what one part says of another) is checked in feature-set.ts and project.ts.
  */
 import { z } from 'zod';
+import { sizePattern } from '../base/size.ts';
 import { aggregationNames } from '../engine/plan.ts';
 import { layerNames, modeNames, storageFormats } from './definition.ts';
 
@@ -14,6 +15,7 @@ export const defaults = {
   source_schema: 'silver',
   layers: { silver: 'data/silver', gold: 'data/gold' },
   tile: '1d',
+  background_materialization: true,
 } as const;
 
 const durationPattern = String.raw`^\s*\d{1,9}[smhdw]\s*$`;
@@ -93,6 +95,17 @@ export const configurationShape = z.strictObject({
       storage_format: z.enum(storageFormats).default(defaults.storage_format).describe('The format of stored features'),
       source_schema: z.enum(layerNames).default(defaults.source_schema).describe('The layer of sources that name none'),
       max_staleness: duration('How old a stored answer may be where a fresh one is not to be had; by default not at all').optional(),
+      storage_budget: z
+        .string()
+        .meta({
+          description: 'How much room stored features may take: 500MB, 10GB. Beyond it, hybrid gives up what saves least per byte; by default nothing is given up',
+          pattern: sizePattern,
+        })
+        .optional(),
+      background_materialization: z
+        .boolean()
+        .default(defaults.background_materialization)
+        .describe('Whether hybrid reads materialize in the background what they keep paying for'),
     })
     .nullish()
     .describe('How features are stored and read'),

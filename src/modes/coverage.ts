@@ -99,7 +99,7 @@ export function splitRange(range: TimeRange | undefined, { tileUs, dirty, endUs:
     ? [ceilDivide(storedEndUs, tileUs) * tileUs, storedEndUs]
     : isBeyond(endUs) ? [undefined, undefined] : [floorDivide(endUs!, tileUs) * tileUs, floorDivide(endUs!, tileUs) * tileUs];
   const isEmpty = tilesStartUs !== undefined && wholeEndUs !== undefined && tilesStartUs >= wholeEndUs;
-  if (isEmpty) return { tiles: 'none', rows: [{ ...range, startUs: startUs! }] };
+  if (isEmpty) return { tiles: 'none', rows: [{ ...range, startUs: startUs! }].filter(hasInstants) };
   const tiles: TimeRange = { ...(tilesStartUs !== undefined && { startUs: tilesStartUs }), ...(wholeEndUs !== undefined && { endUs: wholeEndUs }) };
   const rows: Stretch[] = [];
   if (startUs !== undefined && tilesStartUs! > startUs) rows.push({ startUs, endUs: least(tilesStartUs!, endUs) });
@@ -110,7 +110,12 @@ export function splitRange(range: TimeRange | undefined, { tileUs, dirty, endUs:
     if (inside !== undefined) rows.push(inside);
   }
   if (restUs !== undefined && (endUs === undefined || restUs < endUs)) rows.push({ startUs: restUs, ...(endUs !== undefined && { endUs }) });
-  return { tiles, rows };
+  return { tiles, rows: rows.filter(hasInstants) };
+}
+
+/** A range that ends where it begins has none. */
+function hasInstants({ startUs, endUs }: Stretch): boolean {
+  return endUs === undefined || startUs < endUs;
 }
 
 function least(a: bigint, b: bigint | undefined): bigint {

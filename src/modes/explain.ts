@@ -1,12 +1,15 @@
 /** What a read would do and why, in words for a person and as data for a program. */
+import { CancelledError, reasonOf } from '../base/errors.ts';
 import { formatDuration, formatInstant } from '../base/time.ts';
 import type { Mode } from '../config/definition.ts';
 import type { ScanPlan, Snapshot } from '../store/table.ts';
 import { sourceScan, spanOf, tileColumn } from './compute.ts';
+import { costText, type WeighedRoad } from './decide.ts';
 import { NotMaterializedError } from './errors.ts';
 import type { ReadContext, ReadFacts } from './read.ts';
 import type { ReadRequest } from './request.ts';
 import { partsOf, rangeText, type StoredRoad } from './stored-road.ts';
+import { rateText, type Throughputs, workKinds } from './throughput.ts';
 
 export interface Explanation {
   /** Some lines of text. */
@@ -22,6 +25,10 @@ export interface Explanation {
     readonly reasons: readonly string[];
     readonly source: { readonly name: string; readonly version: string } | { readonly unreachable: string };
     readonly stored: { readonly version: number; readonly computedAt: string; readonly sourceVersion: string } | undefined;
+    /** Mode hybrid: all roads, with what they would cost in milliseconds, and why each is open or not. */
+    readonly roads: readonly WeighedRoad[] | undefined;
+    /** Mode hybrid: what work has cost here, or is taken to cost where none was measured. */
+    readonly throughputs: Throughputs | undefined;
     /** What would be read on that road. */
     readonly scan: ScanPlan | undefined;
   };
@@ -29,11 +36,12 @@ export interface Explanation {
 
 export async function explanationOf(request: ReadRequest, facts: ReadFacts, context: ReadContext): Promise<Explanation> {
   const chosen = choose(request, facts);
-  const scan = await scanOf(request, facts, context, chosen.road);
+  const { scan, problem } = await tryScanOf(request, facts, context, chosen.road);
   const { stored, source } = facts;
   const road = chosen.stored;
   const range = road !== undefined && road.kind !== 'none' ? road.range : request.range;
   const asOfUs = road !== undefined && road.kind !== 'none' ? road.asOfUs : request.asOfUs;
+  const isWeighed = request.mode === 'hybrid' && request.definition.kind !== 'written';
   const decision: Explanation['decision'] = {
     featureSet: request.definition.name,
     mode: request.mode,
@@ -41,7 +49,7 @@ export async function explanationOf(request: ReadRequest, facts: ReadFacts, cont
     stale: chosen.stale,
     range: rangeText(range),
     asOf: formatInstant(asOfUs),
-    reasons: chosen.reasons,
+    reasons: problem === undefined ? chosen.reasons : [...chosen.reasons, problem],
     source: 'error' in source
       ? { unreachable: source.error instanceof Error ? source.error.message : String(source.error) }
       : { name: source.name, version: source.version },
@@ -50,6 +58,8 @@ export async function explanationOf(request: ReadRequest, facts: ReadFacts, cont
       computedAt: new Date(stored.computedAtMs).toISOString(),
       sourceVersion: stored.facts.sourceVersion,
     },
+    roads: isWeighed ? facts.decision.roads : undefined,
+    throughputs: isWeighed ? facts.decided.throughputs : undefined,
     scan,
   };
   return { text: textOf(decision, request), decision };
@@ -89,6 +99,16 @@ function chooseMaterialized(request: ReadRequest, facts: ReadFacts): Choice {
 
 function kindOf(road: StoredRoad | undefined): 'features' | 'tiles' | 'none' {
   return road?.kind ?? 'none';
+}
+
+/** Files that would be read may be damaged: that is for the read to say, and worth knowing before. */
+async function tryScanOf(...asked: Parameters<typeof scanOf>): Promise<{ readonly scan: ScanPlan | undefined; readonly problem?: string }> {
+  try {
+    return { scan: await scanOf(...asked) };
+  } catch (error) {
+    if (error instanceof CancelledError) throw error;
+    return { scan: undefined, problem: `what would be read cannot be planned: ${reasonOf(error)}` };
+  }
 }
 
 async function scanOf(
@@ -132,6 +152,13 @@ function textOf(decision: Explanation['decision'], request: ReadRequest): string
       ? '  stored   nothing'
       : `  stored   version ${decision.stored.version}, computed at ${decision.stored.computedAt}, of source version ${decision.stored.sourceVersion}`,
   ];
+  for (const { road, open, stale, costMs, reasons } of decision.roads ?? []) {
+    const cost = costMs === undefined ? '' : `, ${costText({ costMs })}`;
+    lines.push(`  road     ${road}: ${open ? `open${stale ? ', stale' : ''}` : 'closed'}${cost} (${reasons.join('; ')})`);
+  }
+  if (decision.throughputs !== undefined) {
+    for (const kind of workKinds) lines.push(`  speed    ${kind}: ${rateText(decision.throughputs[kind])}`);
+  }
   const { scan } = decision;
   if (scan !== undefined) {
     lines.push(

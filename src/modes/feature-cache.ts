@@ -22,6 +22,8 @@ interface Kept {
   readonly columns: Map<string, { readonly field: Field; readonly data: Data }>;
   /** By the start of the tile. */
   readonly edges: Map<bigint, Table>;
+  /** How often the rows of a tile would have been of use, had they been there. */
+  readonly edgesMissed: Map<bigint, number>;
   bytes: number;
   /** Rows that were read for the sake of a few. */
   rowsRented: number;
@@ -102,6 +104,18 @@ export class FeatureCache {
     return { rows, batches };
   }
 
+  /** What is there of the rows of a tile, or how often they were missed. */
+  edgeState(features: Snapshot, tileStartUs: bigint): { readonly rows: number } | { readonly missed: number } {
+    const kept = this.keptOf(features);
+    const edge = kept.edges.get(tileStartUs);
+    return edge === undefined ? { missed: kept.edgesMissed.get(tileStartUs) ?? 0 } : { rows: edge.numRows };
+  }
+
+  missEdge(features: Snapshot, tileStartUs: bigint): void {
+    const { edgesMissed } = this.keptOf(features);
+    edgesMissed.set(tileStartUs, (edgesMissed.get(tileStartUs) ?? 0) + 1);
+  }
+
   /** Rows of the source that belong to a version of the features, in one tile. `read` reads them where they are not kept. */
   async edge(features: Snapshot, tileStartUs: bigint, read: () => Promise<Table>): Promise<Table> {
     const known = this.keptOf(features).edges.get(tileStartUs);
@@ -124,7 +138,7 @@ export class FeatureCache {
 
   private keptOf({ name, version }: Snapshot): Kept {
     let kept = this.kept.get(name);
-    if (kept?.version !== version) kept = { version, columns: new Map(), edges: new Map(), bytes: 0, rowsRented: 0 };
+    if (kept?.version !== version) kept = { version, columns: new Map(), edges: new Map(), edgesMissed: new Map(), bytes: 0, rowsRented: 0 };
     this.kept.delete(name);
     this.kept.set(name, kept);
     return kept;

@@ -20,6 +20,8 @@ import { type Explanation, explanationOf } from './explain.ts';
 import { FeatureCache } from './feature-cache.ts';
 import { compactStored, materialize, type MaterializeOutcome } from './materialize.ts';
 import { type FeatureAnswer, gatherFacts, read, type ReadContext } from './read.ts';
+import { PolicyKeeper } from './policy/keeper.ts';
+import { readAndObserve, storedSetsOf } from './policy/observe.ts';
 import { type FeatureOptions, planRead } from './request.ts';
 import { runNode } from './pipeline.ts';
 import { Sources } from './sources.ts';
@@ -48,6 +50,8 @@ export interface OpenOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** How `s3://` paths are reached; by default as AWS_REGION, AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and their like say. */
   readonly s3?: S3Options;
+  /** Whether hybrid reads materialize in the background what they keep paying for; by default as the configuration says. */
+  readonly backgroundMaterialization?: boolean;
   /** Where relative paths start when the configuration is an object; by default the working directory. */
   readonly folder?: string;
 }
@@ -77,6 +81,7 @@ export class FeatureStore {
   private readonly tables = new Map<string, FeatureTables>();
   private readonly sources: Sources;
   private readonly storage: StorageOptions;
+  private readonly keeper: PolicyKeeper;
   private readonly cache: FeatureCache;
 
   private constructor(
@@ -87,6 +92,16 @@ export class FeatureStore {
     this.cache = new FeatureCache(options.cacheBytes ?? cacheBytesDefault);
     this.sources = new Sources(config, this.storage);
     for (const definition of config.featureSets) this.definitions.set(definition.name, definition);
+    this.keeper = new PolicyKeeper({
+      clocks: { now: () => this.now().getTime(), elapsed: () => performance.now() },
+      random: Math.random,
+      log: (line) => this.options.logger?.(line),
+      background: options.backgroundMaterialization ?? config.backgroundMaterialization,
+      budgetBytes: config.storageBudget,
+      ...storedSetsOf(() => this.setTables()),
+      bytesOf: (set) => bytesAt(this.folderOf(set), this.storage),
+      materialize: (set, call) => this.rematerialize(set, call),
+    });
   }
 
   /**
@@ -145,13 +160,16 @@ export class FeatureStore {
       nowUs: this.nowUs(),
       onProgress: options.onProgress,
     });
-    return { featureSet: name, ...outcome, elapsedMs: performance.now() - started };
+    const elapsedMs = performance.now() - started;
+    if (outcome.changed) this.keeper.materialized(name, outcome, elapsedMs);
+    return { featureSet: name, ...outcome, elapsedMs };
   }
 
   /** Features as an Arrow table, with what they are an answer to. */
   async getFeatures(name: string, options: FeatureOptions = {}): Promise<FeatureAnswer> {
     const { request, context } = this.prepare(name, options);
-    return read(request, context);
+    if (request.mode !== 'hybrid' || request.definition.kind === 'written') return read(request, context);
+    return this.keeper.during(name, () => readAndObserve(request, context, this.keeper));
   }
 
   /**
@@ -215,7 +233,9 @@ export class FeatureStore {
   /** What `getFeatures` with the same options would do, and why, in words and as data. Reads no rows. */
   async explain(name: string, options: FeatureOptions = {}): Promise<Explanation> {
     const { request, context } = this.prepare(name, options);
-    return explanationOf(request, await gatherFacts(request, context), context);
+    if (request.mode !== 'hybrid') return explanationOf(request, await gatherFacts(request, context), context);
+    const throughputs = await this.keeper.throughputs(name);
+    return explanationOf(request, await gatherFacts(request, { ...context, throughputs }, 'always'), context);
   }
 
   /** The Arrow table of one of the project's `inputs:`. */
@@ -274,7 +294,10 @@ export class FeatureStore {
   async status(name?: string): Promise<FeatureSetStatus[]> {
     const names = name === undefined ? this.featureSets : [name];
     const found: FeatureSetStatus[] = [];
-    for (const each of names) found.push(await statusOf(this.definition(each), this.context(each, undefined)));
+    for (const each of names) {
+      const status = await statusOf(this.definition(each), this.context(each, undefined));
+      found.push({ ...status, detail: [...status.detail, ...(await this.keeper.detail(each))] });
+    }
     return found;
   }
 
@@ -296,8 +319,12 @@ export class FeatureStore {
     return { files: a.files + b.files, bytes: a.bytes + b.bytes };
   }
 
-  /** Lets go of what the store holds. Stored tables stay; the store cannot be used any more. */
-  async close(): Promise<void> {
+  /**
+   * Lets go of what the store holds, when background work is done, or cancelled. Stored tables stay; the store cannot be used any
+   * more.
+   */
+  async close(options: { readonly background?: 'wait' | 'cancel' } = {}): Promise<void> {
+    await this.keeper.close(options.background ?? 'wait');
     this.definitions.clear();
     this.tables.clear();
     this.cache.clear();
@@ -315,10 +342,30 @@ export class FeatureStore {
     return { source, tables: this.tablesOf(name), run: this.run(signal), now: () => this.now() };
   }
 
+  private folderOf(name: string): string {
+    return `${this.config.storagePath}/${checkName(name, 'feature set')}`;
+  }
+
+  /** The sets and their tables. Only where hybrid is the mode could the source answer instead of what is stored. */
+  private setTables(): { readonly definition: FeatureSetDefinition; readonly tables: FeatureTables; readonly canGo: boolean }[] {
+    return Array.from(this.definitions.values(), (definition) => ({
+      definition, tables: this.tablesOf(definition.name), canGo: this.config.mode === 'hybrid' && definition.kind !== 'written',
+    }));
+  }
+
+  /** What the keeper does in the background. */
+  private async rematerialize(name: string, { full, signal }: { readonly full: boolean; readonly signal: AbortSignal }): Promise<MaterializeOutcome | undefined> {
+    const definition = this.definition(name);
+    const run = this.run(signal);
+    const source = await this.sources.of(definition.source).snapshot({ signal: run.signal! });
+    const outcome = await materialize(definition, source, this.tablesOf(name), run, { full, asOfUs: undefined, nowUs: this.nowUs() });
+    return outcome.changed ? outcome : undefined;
+  }
+
   private tablesOf(name: string): FeatureTables {
     let tables = this.tables.get(name);
     if (tables === undefined) {
-      const folder = `${this.config.storagePath}/${checkName(name, 'feature set')}`;
+      const folder = this.folderOf(name);
       const { storageFormat: format } = this.config;
       const open = (table: string, limits: FileLimits): OwnTable => openWritable(bytesAt(`${folder}/${table}`, this.storage), '', format, { now: () => this.now().getTime(), ...limits });
       tables = { format, features: open('features', { partRows: featurePartRows }), tiles: open('tiles', {}), cache: this.cache };

@@ -17,7 +17,7 @@ import type { Part, Progress, RunOptions } from './compute.ts';
 import { changeOf, coverageOf, type SourceChange } from './coverage.ts';
 import { type Addition, addUp, computeAll } from './increment.ts';
 import { opaqueRows } from './opaque.ts';
-import { definitionDigest, type FeatureTables, infoFromFacts, readStored, sameColumns, type Stored, type StoredFacts, usedSchema } from './storage.ts';
+import { definitionDigest, evictedVersion, type FeatureTables, infoFromFacts, readStored, sameColumns, type Stored, type StoredFacts, usedSchema } from './storage.ts';
 import { rangesEqual } from './stored-road.ts';
 
 export interface MaterializeOptions {
@@ -188,7 +188,7 @@ async function computeAndCommit(
       sourceSchema: usedSchema(definition, source.schema),
     };
     const result = await tables.features.commit({
-      readVersion: stored?.features.versionNumber ?? -1,
+      readVersion: stored?.features.versionNumber ?? (await evictedVersion(tables)),
       kind: 'overwrite',
       schema: features.schema,
       add: featureFiles,

@@ -158,15 +158,25 @@ export function edgePasses(parts: readonly PartRoad[], { kept }: SourceChange, s
   }));
 }
 
+/** Whether rows where a range cuts a tile belong to a version of the features: as long as none of their files is gone. */
+export function keepsEdges({ dirty }: Pick<MergeRoad, 'dirty'>): boolean {
+  return dirty.length === 0;
+}
+
+/** The start of the tile that a pass is within; undefined when it is within none. */
+export function tileOfEdge({ parts }: RowPass, tileUs: bigint): bigint | undefined {
+  const { startUs, endUs } = spanOf(parts.map(({ range }) => range))!;
+  const tile = floorDivide(startUs!, tileUs) * tileUs;
+  return endUs === undefined || endUs > tile + tileUs ? undefined : tile;
+}
+
 /** Passes whose rows are in memory, where a range cuts one tile; the others as they are. */
 async function keptEdges(passes: readonly RowPass[], road: MergeRoad, { definition }: AnswerPlan, tables: MergeTables, run: RunOptions): Promise<RowPass[]> {
   const { tileUs, timestamp, filter } = definition;
-  // Rows that belong to a version of the features: that is so as long as none of their files is gone.
-  if (timestamp === undefined || road.dirty.length > 0) return [...passes];
+  if (timestamp === undefined || !keepsEdges(road)) return [...passes];
   return Promise.all(passes.map(async (pass): Promise<RowPass> => {
-    const range = spanOf(pass.parts.map((part) => part.range))!;
-    const tile = floorDivide(range.startUs!, tileUs) * tileUs;
-    if (range.endUs === undefined || range.endUs > tile + tileUs) return pass;
+    const tile = tileOfEdge(pass, tileUs);
+    if (tile === undefined) return pass;
     const whole = { startUs: tile, endUs: tile + tileUs };
     const rows = await tables.cache.edge(tables.features, tile, async () => {
       const { snapshot } = pass;

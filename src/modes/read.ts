@@ -13,17 +13,20 @@ import { filterBatch } from '../engine/filter.ts';
 import { filterTimeRange } from '../engine/group-by.ts';
 import type { ReadableTable, Snapshot } from '../store/table.ts';
 import { type AnswerPlan, answerFromSource, type RunOptions } from './compute.ts';
-import { type Decision, decide } from './decide.ts';
+import { type Decision, type DecisionFacts, decide, dependsOnCosts, isYoungEnough } from './decide.ts';
 import { type EntityFilter, entityRows } from './entities.ts';
 import { changeOf } from './coverage.ts';
+import { damageText, isDamage, isOfStored } from './damage.ts';
 import { NotMaterializedError, StaleError } from './errors.ts';
-import { answerFromTiles, answerMerged, type MergeRoad, mergeText, planMerge } from './merge.ts';
+import { answerFromTiles, answerMerged, edgePasses, keepsEdges, type MergeRoad, mergeText, planMerge, tileOfEdge } from './merge.ts';
 import type { FeatureCache } from './feature-cache.ts';
 import { newestEventOf, newestOf } from './newest-event.ts';
 import { opaqueRows } from './opaque.ts';
+import { isMerge, planWork, type RoadWork } from './policy/road-work.ts';
 import { type ReadRequest, requestedEntities } from './request.ts';
 import { definitionDigest, type FeatureTables, readStored, sameColumns, type Stored, type StoredFacts, usedSchema } from './storage.ts';
 import { partsOf, planStoredRoad, rangeText, type StoredRoad } from './stored-road.ts';
+import type { Throughputs } from './throughput.ts';
 
 /** An Arrow table, and what it is an answer to. */
 export interface FeatureAnswer {
@@ -49,6 +52,10 @@ export interface ReadContext {
   readonly tables: FeatureTables;
   readonly run: RunOptions;
   readonly now: () => Date;
+  /** What work costs here; absent: as on any machine. */
+  readonly throughputs?: Throughputs | undefined;
+  /** Hears of a hybrid read when it is over: what was found out, as it was in the end, and the answer. */
+  readonly observed?: ((facts: ReadFacts, answer: FeatureAnswer) => void) | undefined;
 }
 
 /** What a read found out before doing anything: for `explain`, and for the read itself. */
@@ -58,6 +65,11 @@ export interface ReadFacts {
   readonly source: Snapshot | { readonly error: unknown };
   /** How stored rows and what they lack would be put together, or why they cannot be. Undefined: nothing is stored. */
   readonly merge: MergeRoad | { readonly reason: string } | undefined;
+  /** Why what is stored cannot be opened. */
+  readonly damage: unknown;
+  /** Undefined where the decision does not depend on it. */
+  readonly work: RoadWork | undefined;
+  readonly decided: DecisionFacts;
   readonly decision: Decision;
 }
 
@@ -72,9 +84,10 @@ export async function read(request: ReadRequest, context: ReadContext): Promise<
   return request.mode === 'materialized' ? readMaterialized(request, context, facts) : readHybrid(request, context, facts);
 }
 
-/** Looks at what is stored and at the source's version, reads no rows, and decides. */
-export async function gatherFacts(request: ReadRequest, context: ReadContext): Promise<ReadFacts> {
-  const stored = await readStored(context.tables, request.signal);
+/** Looks at what is stored and at the source's version, reads no rows, and decides. Costs are looked at where they matter, or always. */
+export async function gatherFacts(request: ReadRequest, context: ReadContext, costs: 'where they matter' | 'always' = 'where they matter'): Promise<ReadFacts> {
+  const found = await tryReadStored(request, context);
+  const stored = 'damage' in found ? undefined : found.stored;
   const road = stored && roadOf(request, stored);
   let source: ReadFacts['source'];
   try {
@@ -84,18 +97,32 @@ export async function gatherFacts(request: ReadRequest, context: ReadContext): P
   }
   const sameDefinition = stored !== undefined && stored.facts.definition === definitionDigest(request.definition);
   const merge = sameDefinition && !('error' in source) ? mergeRoadOf(request, stored.facts, source) : undefined;
+  const seen = { stored, road, source, merge };
   const nowUs = BigInt(context.now().getTime()) * 1_000n;
-  const ageUs = stored && nowUs - BigInt(stored.computedAtMs) * 1_000n;
-  const decision = decide({
+  const facts: DecisionFacts = {
     stored: road,
     sameDefinition,
     source: 'error' in source ? { unreachable: reasonOf(source.error) } : { version: source.version },
     storedSourceVersion: stored?.facts.sourceVersion,
-    storedAgeUs: ageUs !== undefined && ageUs < 0n ? 0n : ageUs,
+    storedAgeUs: stored && nowUs - BigInt(stored.computedAtMs) * 1_000n,
     maxStalenessUs: request.maxStalenessUs,
     merged: merge && ('reason' in merge ? merge : { reasons: [mergeText(merge)] }),
-  });
-  return { stored, road, source, merge, decision };
+    named: request.road,
+    ...('damage' in found && { damage: damageText(found.damage) }),
+  };
+  const work = costs === 'always' || (request.mode === 'hybrid' && dependsOnCosts(facts)) ? await planWork(request, seen, context.tables, context.throughputs, costs === 'always' ? 'all' : 'enough') : undefined;
+  const decided = { ...facts, work: work?.roads, throughputs: context.throughputs };
+  return { ...seen, damage: 'damage' in found ? found.damage : undefined, work, decided, decision: decide(decided) };
+}
+
+/** What is stored may be damaged, and the source still answer. */
+async function tryReadStored(request: ReadRequest, context: ReadContext): Promise<{ readonly stored: Stored | undefined } | { readonly damage: unknown }> {
+  try {
+    return { stored: await readStored(context.tables, request.signal) };
+  } catch (error) {
+    if (isDamage(error)) return { damage: error };
+    throw error;
+  }
 }
 
 function mergeRoadOf(request: ReadRequest, facts: StoredFacts, source: Snapshot): MergeRoad | { readonly reason: string } {
@@ -116,6 +143,7 @@ function roadOf(request: ReadRequest, stored: Stored): StoredRoad {
 async function readMaterialized(request: ReadRequest, context: ReadContext, facts: ReadFacts): Promise<FeatureAnswer> {
   const { name } = request.definition;
   const { stored, road } = facts;
+  if (facts.damage !== undefined) throw facts.damage;
   if (stored === undefined || road === undefined) {
     throw new NotMaterializedError(name, `nothing is stored; run 'tauro-features materialize ${name}', or read it in mode hybrid`);
   }
@@ -124,11 +152,8 @@ async function readMaterialized(request: ReadRequest, context: ReadContext, fact
   }
   if (road.kind === 'none') throw new NotMaterializedError(name, `${road.reasons.join('; ')}; read it in mode hybrid`);
   const changed = 'error' in facts.source || facts.source.version !== stored.facts.sourceVersion;
-  if (changed && request.maxStalenessUs !== undefined) {
-    const ageUs = BigInt(context.now().getTime() - stored.computedAtMs) * 1_000n;
-    if (ageUs > request.maxStalenessUs) {
-      throw new StaleError(name, `what is stored was computed at ${formatInstant(BigInt(stored.computedAtMs) * 1_000n)}, longer ago than maxStaleness allows; materialize it, or read it in mode hybrid`);
-    }
+  if (changed && request.maxStalenessUs !== undefined && !isYoungEnough(facts.decided)) {
+    throw new StaleError(name, `what is stored was computed at ${formatInstant(BigInt(stored.computedAtMs) * 1_000n)}, longer ago than maxStaleness allows, or still to come by this clock; materialize it, or read it in mode hybrid`);
   }
   const news = 'error' in facts.source
     ? `the source could not be asked: ${reasonOf(facts.source.error)}`
@@ -137,15 +162,41 @@ async function readMaterialized(request: ReadRequest, context: ReadContext, fact
 }
 
 async function readHybrid(request: ReadRequest, context: ReadContext, facts: ReadFacts): Promise<FeatureAnswer> {
+  try {
+    const answer = await walk(request, context, facts);
+    context.observed?.(facts, answer);
+    return answer;
+  } catch (error) {
+    if (request.road !== undefined || !isDamage(error) || !isOfStored(error, context.tables)) throw error;
+    const decided = { ...facts.decided, damage: damageText(error) };
+    return readHybrid(request, context, { ...facts, decided, decision: decide(decided) });
+  }
+}
+
+/** Takes the road that was decided on. */
+async function walk(request: ReadRequest, context: ReadContext, facts: ReadFacts): Promise<FeatureAnswer> {
   const { decision, road, source } = facts;
   if (decision.road === 'stored') {
     return fromStored(request, context, facts, road!, decision.stale, decision.reasons);
   }
   if (decision.road === 'merged') return fromMerge(request, context, facts);
-  if (decision.road === 'source' && !('error' in source)) return fromSource(request, context, source, decision.reasons);
-  const error = (source as { readonly error: unknown }).error;
-  if (facts.stored === undefined) throw error;
-  throw new StaleError(request.definition.name, decision.reasons.join('; '), error);
+  if (decision.road === 'source' && !('error' in source)) {
+    missEdges(request, context, facts, source);
+    return fromSource(request, context, source, decision.reasons);
+  }
+  const { name } = request.definition;
+  if (!('error' in source)) throw new NotMaterializedError(name, decision.reasons.join('; '));
+  if (facts.stored === undefined && facts.damage === undefined) throw source.error;
+  throw new StaleError(name, decision.reasons.join('; '), source.error);
+}
+
+/** Had the rows been in memory where the range cuts tiles, merging might have been the cheaper road. */
+function missEdges({ definition }: ReadRequest, { tables }: ReadContext, { stored, merge }: ReadFacts, source: Snapshot): void {
+  if (stored === undefined || !isMerge(merge) || !keepsEdges(merge)) return;
+  for (const pass of edgePasses(merge.parts, merge.change, source)) {
+    const tile = tileOfEdge(pass, definition.tileUs);
+    if (tile !== undefined) tables.cache.missEdge(stored.features, tile);
+  }
 }
 
 async function fromStored(

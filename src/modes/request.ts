@@ -12,6 +12,7 @@ import { didYouMean } from '../base/names.ts';
 import { formatInstant, type Instant, parseDuration, parseInstant, resolveTimeRange, type TimeRange, type TimeRangeInput } from '../base/time.ts';
 import { type FeatureSetDefinition, type Mode, modeNames, resultColumns, type Stretch, stretchesOf } from '../config/definition.ts';
 import type { OutputColumn } from '../engine/plan.ts';
+import { type Road, roads } from './decide.ts';
 import { type EntityFilter, entityFilter } from './entities.ts';
 import type { Schema } from '../arrow/arrow.ts';
 
@@ -29,6 +30,8 @@ export interface FeatureOptions {
   readonly mode?: Mode;
   /** How old a stored answer may be where a fresh one is not to be had, or not wanted: `'15m'`. */
   readonly maxStaleness?: string;
+  /** Mode hybrid: this road, whatever it costs and however old the answer. */
+  readonly road?: Road;
   readonly signal?: AbortSignal;
 }
 
@@ -47,6 +50,7 @@ export interface ReadRequest {
   readonly columns: readonly string[] | undefined;
   readonly entities: FeatureOptions['entities'];
   readonly maxStalenessUs: bigint | undefined;
+  readonly road: Road | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -78,8 +82,18 @@ export function planRead(
     entities: options.entities,
     maxStalenessUs:
       options.maxStaleness === undefined ? defaults.maxStalenessUs : parseDuration(options.maxStaleness, 'maxStaleness'),
+    road: requestedRoad(options.road, mode),
     signal: options.signal,
   };
+}
+
+/** Only hybrid has a choice of roads; the other modes may be told the one they take. */
+function requestedRoad(road: Road | undefined, mode: Mode): Road | undefined {
+  if (road === undefined) return undefined;
+  if (!roads.includes(road)) throw new ArgumentError('road', `'${road}' is not a road; one of ${roads.join(', ')}${didYouMean(String(road), roads)}`);
+  const own = { hybrid: road, materialized: 'stored', virtualized: 'source' }[mode];
+  if (road !== own) throw new ArgumentError('road', `mode ${mode} always takes the road ${own}; name another road in mode hybrid`);
+  return road;
 }
 
 function requestedRange(options: FeatureOptions, asOfUs: bigint): TimeRange | undefined {

@@ -62,7 +62,7 @@ export interface Stored {
 /** The newest stored state, or undefined when the set was never materialized. */
 export async function readStored(tables: Pick<FeatureTables, 'features'>, signal?: AbortSignal): Promise<Stored | undefined> {
   const features = await tables.features.trySnapshot(signal === undefined ? {} : { signal });
-  if (features === undefined) return undefined;
+  if (features === undefined || isEvicted(features)) return undefined;
   const facts = factsOf(features.info);
   return { features, facts, computedAtMs: facts.computedAtMs ?? features.committedAtMs };
 }
@@ -74,6 +74,19 @@ function factsOf(info: OwnSnapshot['info']): StoredFacts {
   let facts = known.get(info);
   if (facts === undefined) known.set(info, (facts = factsFromInfo(info)));
   return facts;
+}
+
+/** What the commit says that gives up a set's stored rows to make room. */
+export const evictedInfo: Readonly<Record<string, unknown>> = { evicted: true };
+
+function isEvicted({ info }: OwnSnapshot): boolean {
+  return info.evicted === evictedInfo.evicted;
+}
+
+/** The version by which stored rows were given up, if that is the newest; -1 otherwise. */
+export async function evictedVersion(tables: Pick<FeatureTables, 'features'>): Promise<number> {
+  const features = await tables.features.trySnapshot();
+  return features !== undefined && isEvicted(features) ? features.versionNumber : -1;
 }
 
 /** Changes whenever the same source would give another answer. Descriptions and tags do not count. */

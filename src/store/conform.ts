@@ -3,7 +3,8 @@
  *
  * Files of one folder were often written by different hands: columns are found by name, missing ones are null, and types
  * that hold the same values are widened: integers and floats to wider ones, timestamps to finer units, decimals to more
- * digits, dictionaries to what they stand for. Whatever would lose or change a value is refused when the schemas meet.
+ * digits, dictionaries to what they stand for. Whatever would lose or change a value is refused when the schemas meet. What
+ * stands in a file for a type that its table format lacks (stored-types.ts) becomes that type, value by value or not at all.
  */
 import {
   ArrowTimeUnit, type Data, type DataType as AnyType, DataType, type Decimal, Dictionary, Field, type Float, type Int, Int32, makeData,
@@ -11,6 +12,7 @@ import {
 } from '../arrow/arrow.ts';
 import { canonicalTable, plainType } from '../arrow/canonical.ts';
 import { invariant, OverflowError, SchemaMismatchError } from '../base/errors.ts';
+import { fromStored, standsFor } from './stored-types.ts';
 
 /**
  * A value that all rows of a file share, told by its path or the log, as Arrow stores it (decimals and instants as whole
@@ -58,7 +60,7 @@ export function mightConform(from: AnyType, to: AnyType): boolean {
   const plain = plainType(from);
   const stored = DataType.isTimestamp(plain) && DataType.isTimestamp(wanted) ? new Timestamp(plain.unit, wanted.timezone) : plain;
   const common = tryCommonType(stored, wanted);
-  return common !== undefined && sameType(common, wanted);
+  return (common !== undefined && sameType(common, wanted)) || standsFor(plain, wanted);
 }
 
 function widerInteger(a: Int, b: Int): Int | undefined {
@@ -123,12 +125,17 @@ export function decodeBatch(batch: RecordBatch, target: Schema): RecordBatch {
   return new RecordBatch(target, makeData({ type: new Struct(target.fields), length: batch.numRows, nullCount: 0, children }));
 }
 
+export async function* decodeBatches(batches: AsyncIterable<RecordBatch>, target: Schema): AsyncGenerator<RecordBatch, void, void> {
+  for await (const batch of batches) yield decodeBatch(batch, target);
+}
+
 function convert(data: Data, field: Field): Data {
   if (sameType(data.type, field.type)) return data;
   if (DataType.isDictionary(data.type) && sameType(data.type.dictionary, field.type)) return data;
   if (DataType.isNull(data.type)) return nullData(field.type, data.length);
   if (DataType.isDictionary(field.type)) return encodeDictionary(field.type, convert(data, field.clone({ type: field.type.dictionary })), field.name);
   if (DataType.isDictionary(data.type)) return convert(decodeDictionary(data), field);
+  if (standsFor(data.type, field.type)) return fromStored(data, field);
   const values = data.values as Int32Array;
   const { type, length, nullCount, nullBitmap, offset } = data;
   // Values start at the slice, the bitmap does not: only the bitmap has an offset to keep.

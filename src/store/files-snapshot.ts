@@ -18,6 +18,7 @@ export function filesSnapshot(
     format,
     version,
     schema,
+    passedOver: table.passedOver,
     files: listed.map(({ path, size, modifiedNs }, i) => ({ path, size, modifiedNs, id: ids[i]! })),
     only(wanted) {
       const isWanted = (_: unknown, i: number): boolean => wanted.has(ids[i]!);

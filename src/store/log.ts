@@ -11,10 +11,10 @@
  * Arrow schema is kept beside Delta's. Pure; own-log.ts reads and writes the files.
  */
 import { crc32 } from 'node:zlib';
-import { DataType, type Schema, Table, tableFromIPC, tableToIPC, Type } from '../arrow/arrow.ts';
-import { plainType } from '../arrow/canonical.ts';
+import { type Schema, Table, tableFromIPC, tableToIPC } from '../arrow/arrow.ts';
 import { DamagedFileError, UnsupportedError } from '../base/errors.ts';
 import { checkPath } from './bytes.ts';
+import { deltaSchemaString } from './delta/write-schema.ts';
 import type { FileFormatName } from './file-format.ts';
 import type { PartitionValues } from './partition-values.ts';
 
@@ -74,7 +74,7 @@ export function encodeEntry(entry: LogEntry): Uint8Array {
       metaData: {
         id: table.id,
         format: { provider: table.format, options: {} },
-        schemaString: deltaSchema(table.schema),
+        schemaString: deltaSchemaString(table.schema),
         partitionColumns: table.partitionBy,
         configuration: { arrowSchema: encodeSchema(table.schema) },
         createdTime: committedAtMs,
@@ -168,35 +168,4 @@ function encodeSchema(schema: Schema): string {
 
 function decodeSchema(text: string): Schema {
   return tableFromIPC(Buffer.from(text, 'base64')).schema;
-}
-
-/** The schema as Delta writes it: what people and other tools read. */
-function deltaSchema(schema: Schema): string {
-  const fields = schema.fields.map((field) => ({ name: field.name, type: deltaType(plainType(field.type)), nullable: field.nullable, metadata: {} }));
-  return JSON.stringify({ type: 'struct', fields });
-}
-
-function deltaType(type: DataType): string {
-  switch (type.typeId) {
-    case Type.Bool:
-      return 'boolean';
-    case Type.Int: {
-      const { bitWidth, isSigned } = type as DataType & { bitWidth: number; isSigned: boolean };
-      const bits = isSigned ? bitWidth : Math.min(64, bitWidth * 2);
-      return { 8: 'byte', 16: 'short', 32: 'integer', 64: 'long' }[bits]!;
-    }
-    case Type.Float:
-      return DataType.isFloat(type) && type.precision === 2 ? 'double' : 'float';
-    case Type.Decimal:
-      return DataType.isDecimal(type) ? `decimal(${type.precision},${type.scale})` : 'decimal';
-    case Type.Date:
-      return DataType.isDate(type) && type.unit === 0 ? 'date' : 'timestamp_ntz';
-    case Type.Timestamp:
-      return DataType.isTimestamp(type) && type.timezone ? 'timestamp' : 'timestamp_ntz';
-    case Type.Utf8:
-    case Type.LargeUtf8:
-      return 'string';
-    default:
-      return 'binary';
-  }
 }

@@ -7,10 +7,10 @@ import { type Instant, parseInstant } from '../base/time.ts';
 import type { Bytes } from './bytes.ts';
 import { placeAt, type StorageOptions } from './bytes-at.ts';
 import { requestedSchema } from './data-files.ts';
-import { isOwnTable } from './own-table.ts';
+import type { DeltaCommitRequest } from './delta/write-plan.ts';
 import { openStored } from './source.ts';
 import type { ScanOptions, ScanPlan, Snapshot } from './table.ts';
-import { openWritable, type TableFormat } from './tables.ts';
+import { kindOfTable, openWritable, type TableFormat } from './tables.ts';
 
 /** One version of a table. `timeRange` prunes what is read: rows outside may still come, as in every scan. */
 export interface OpenedTable {
@@ -35,8 +35,9 @@ export async function openTable(path: string, { timestamp, s3, env, ...options }
   const { bytes, name } = placeAt(path, { s3, env });
   if (timestamp !== undefined && options.version !== undefined) throw new ArgumentError('timestamp', 'a version is asked for by its number or by a time, not by both');
   const snapshot = await openStored(bytes, name).snapshot({ ...options, ...(timestamp !== undefined && { timestampUs: parseInstant(timestamp, 'timestamp') }) });
+  const target = { name: snapshot.name, schema: snapshot.schema, passedOver: snapshot.passedOver ?? [] };
   const rowsOf = async function* (scanOptions: ScanOptions = {}): AsyncGenerator<RecordBatch, void, void> {
-    const schema = requestedSchema({ name: snapshot.name, schema: snapshot.schema, passedOver: [] }, scanOptions);
+    const schema = requestedSchema(target, scanOptions);
     // Inside, strings may stay dictionaries; whoever reads a table on its own gets the types that its schema names.
     for await (const batch of snapshot.scan(scanOptions)) yield decodeBatch(batch, schema);
   };
@@ -49,7 +50,7 @@ export async function openTable(path: string, { timestamp, s3, env, ...options }
     async read(scanOptions) {
       const batches: RecordBatch[] = [];
       for await (const batch of rowsOf(scanOptions)) batches.push(batch);
-      return new Table(requestedSchema({ name: snapshot.name, schema: snapshot.schema, passedOver: [] }, scanOptions ?? {}), batches);
+      return new Table(requestedSchema(target, scanOptions ?? {}), batches);
     },
   };
 }
@@ -61,19 +62,27 @@ export interface WriteTableOptions extends StorageOptions {
   readonly mode?: 'append' | 'overwrite' | 'error';
   /** Columns whose values become key=value folders. Absent: as the table has it; none where there is none yet. */
   readonly partitionBy?: string | readonly string[];
+  /** Delta, append: columns that the table lacks are added to it; columns that the rows lack are null in them. */
+  readonly mergeSchema?: boolean;
+  /** Delta, overwrite: only rows with these values in columns that the table is partitioned by are replaced; all new rows must have them. */
+  readonly replaceWhere?: Readonly<Record<string, string | number | bigint | boolean | Date | null>>;
+  /** Delta: the write is done once, however often it is tried, if it has a version above those that the application wrote before. */
+  readonly transaction?: { readonly application: string; readonly version: number };
   readonly signal?: AbortSignal;
   readonly onProgress?: (rows: number) => void;
 }
 
 /** Writes the rows as one commit; readers see all of them or none. */
 export async function writeTable(path: string, table: Table, options: WriteTableOptions = {}): Promise<{ readonly version: number }> {
-  const { format, mode = 'error', partitionBy, s3, env, ...staging } = options;
+  const { format, mode = 'error', partitionBy, s3, env, mergeSchema, replaceWhere, transaction, ...staging } = options;
   const modes = ['append', 'overwrite', 'error'];
   if (!modes.includes(mode)) throw new ArgumentError('mode', `'${mode}' is not one of ${modes.join(', ')}${didYouMean(mode, modes)}`);
   const { bytes, name } = placeAt(path, { s3, env });
   const where = bytes.locate(name);
-  await refuseForeign(bytes, name);
-  const own = openWritable(bytes, name, format, partitionBy === undefined ? {} : { partitionBy: typeof partitionBy === 'string' ? [partitionBy] : partitionBy });
+  const found = await kindThere(bytes, name);
+  const tableFormat = format ?? (found === 'delta' ? found : undefined);
+  const special = deltaRequest({ mergeSchema, replaceWhere, transaction }, mode, tableFormat);
+  const own = openWritable(bytes, name, tableFormat, partitionBy === undefined ? {} : { partitionBy: typeof partitionBy === 'string' ? [partitionBy] : partitionBy });
   if (mode === 'error' && (await own.trySnapshot()) !== undefined) {
     throw new ArgumentError('path', `${where} is a table already; use mode: 'append' or 'overwrite'`);
   }
@@ -81,7 +90,8 @@ export async function writeTable(path: string, table: Table, options: WriteTable
   try {
     for (let attempt = 0; attempt < 20; attempt++) {
       const readVersion = mode === 'error' ? -1 : ((await own.trySnapshot())?.versionNumber ?? -1);
-      const result = await own.commit({ readVersion, kind: mode === 'append' ? 'append' : 'overwrite', schema: table.schema, add, info: {} });
+      const request = { ...special, readVersion, kind: mode === 'append' ? 'append' : 'overwrite', schema: table.schema, add, info: {} } as const;
+      const result = await own.commit(request);
       if (result.kind === 'committed') return { version: result.version };
       if (mode === 'error') throw new CommitConflictError(where, result.winner, 'another writer made this table meanwhile');
     }
@@ -93,13 +103,33 @@ export async function writeTable(path: string, table: Table, options: WriteTable
   }
 }
 
-/** Files that others have put there would neither be seen by our log nor be ours to remove. */
-async function refuseForeign(bytes: Bytes, name: string): Promise<void> {
+/** What only Delta tables do. Throws for another table, and where it makes no sense. */
+function deltaRequest(
+  options: { readonly [Option in 'mergeSchema' | 'replaceWhere' | 'transaction']: WriteTableOptions[Option] | undefined }, mode: WriteTableOptions['mode'], format: TableFormat | undefined,
+): Pick<DeltaCommitRequest, 'mayAddColumns' | 'replace' | 'transaction'> {
+  const { mergeSchema, replaceWhere, transaction } = options;
+  const given = Object.entries(options).find(([, value]) => value !== undefined)?.[0];
+  if (given !== undefined && format !== 'delta') throw new ArgumentError(given, `only Delta tables have it; this table is ${format ?? 'not one'}`);
+  if (mergeSchema && mode !== 'append') throw new ArgumentError('mergeSchema', `goes with mode: 'append', not '${mode}'`);
+  if (replaceWhere !== undefined && mode !== 'overwrite') throw new ArgumentError('replaceWhere', `goes with mode: 'overwrite', not '${mode}'`);
+  if (transaction !== undefined && !Number.isSafeInteger(transaction.version)) throw new ArgumentError('transaction', `its version is to be a whole number; found ${transaction.version}`);
+  const textOf = (value: unknown): string | null => (value === null ? null : value instanceof Date ? value.toISOString().slice(0, 10) : String(value));
+  return {
+    ...(mergeSchema && { mayAddColumns: true }),
+    ...(replaceWhere && { replace: [Object.fromEntries(Object.entries(replaceWhere).map(([column, value]) => [column, textOf(value)]))] }),
+    ...(transaction && { transaction }),
+  };
+}
+
+/** The kind of table that is there. Files that others have put there would neither be seen by our log nor be ours to remove. */
+async function kindThere(bytes: Bytes, name: string): Promise<Awaited<ReturnType<typeof kindOfTable>>> {
   const where = bytes.locate(name);
   if ((await bytes.kind(name)) === 'file') throw new ArgumentError('path', `${where} is a file; give the path of a folder`);
-  if (await isOwnTable(bytes, name)) return;
+  const kind = await kindOfTable(bytes, name);
+  if (kind !== undefined) return kind;
   const names = ((await bytes.names(name)) ?? []).filter((entry) => entry !== '_staged');
   if (names.length > 0) {
     throw new ArgumentError('path', `${where} is no table of this library, and not empty (${names.slice(0, 3).join(', ')}); choose another folder`);
   }
+  return undefined;
 }

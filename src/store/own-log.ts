@@ -4,7 +4,7 @@
  * Law: a version, once read, is never read again, and never changes. What was read before costs one look at the last known
  * entry and one for the next. log.ts knows what an entry looks like.
  */
-import { DamagedFileError, invariant, NotFoundError, StorageError } from '../base/errors.ts';
+import { ArgumentError, DamagedFileError, invariant, NotFoundError, StorageError } from '../base/errors.ts';
 import { formatInstant } from '../base/time.ts';
 import { type Bytes, type FileState, isSameState, joinPath } from './bytes.ts';
 import { decodeEntry, encodeEntry, entryName, type LogEntry, type LoggedFile, type TableFacts, versionOf } from './log.ts';
@@ -120,7 +120,11 @@ export class TableLog {
     const names = kind === undefined ? undefined : await this.bytes.names(joinPath(this.folder, '_log'));
     // Names of entries sort by version.
     const last = names?.findLast((name) => versionOf(name) !== undefined);
-    return last === undefined ? undefined : versionOf(last);
+    if (last !== undefined) return versionOf(last);
+    if (kind === 'folder' && (await this.bytes.kind(joinPath(this.folder, '_delta_log'))) !== undefined) {
+      throw new ArgumentError('format', `${this.name} is a Delta table; write it as delta, or choose another folder`);
+    }
+    return undefined;
   }
 
   private async tryRead(version: number): Promise<ReadEntry | undefined> {

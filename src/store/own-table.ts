@@ -14,12 +14,12 @@
  * Law: no file is deleted that the newest version uses, nor one that a version within the retention used.
  */
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { RecordBatch, Schema } from '../arrow/arrow.ts';
 import { ArgumentError, NotFoundError, SchemaMismatchError, StorageError, throwIfCancelled } from '../base/errors.ts';
 import { type Bytes, joinPath } from './bytes.ts';
+import { commitOnTop } from './commit-loop.ts';
 import { planCompaction } from './compaction.ts';
-import { decodeBatch } from './conform.ts';
+import { decodeBatches } from './conform.ts';
 import { scanDataFiles } from './data-files.ts';
 import type { FileFormatName } from './file-format.ts';
 import { formatOfPath } from './file-formats.ts';
@@ -52,10 +52,6 @@ const compactedBytesMax = 512 * 1024 * 1024;
 
 const dayMs = 86_400_000;
 const defaultRetentionMs = 7 * dayMs;
-
-/** How often an append starts over because others were faster, each time a little later. */
-const attemptsMax = 200;
-const backoffMaxMs = 32;
 
 /** Opens the table in a folder, which need not be there yet. */
 export function openOwnTable(bytes: Bytes, folder: string, options: OwnTableOptions = {}): OwnTable {
@@ -128,7 +124,7 @@ class LoggedTable implements OwnTable {
     const runs: CompactedRun[] = [];
     try {
       for (const before of planned) {
-        const rows = decoded(scanDataFiles(this.files.asData(table.schema, before, head.version), options), table.schema);
+        const rows = decodeBatches(scanDataFiles(this.files.asData(table.schema, before, head.version), options), table.schema);
         const after = await this.files.stage(table, limits, rows, options);
         if (after.length < before.length) runs.push({ before, after });
         else await this.discard(after);
@@ -161,27 +157,23 @@ class LoggedTable implements OwnTable {
 
   // ---- commits
 
-  /**
-   * Puts an entry on top of the newest version, again and again as long as others are faster. `entryOn` says undefined when
-   * what was committed since `readVersion` cannot stand below it.
-   */
-  private async commitAs(
+  /** `entryOn` says undefined when what was committed since `readVersion` cannot stand below it. */
+  private commitAs(
     add: readonly StagedFile[], read: number,
     entryOn: (newest: TableState | undefined, readVersion: number, commitId: string) => Promise<LogEntry | undefined>,
   ): Promise<CommitResult> {
-    const commitId = randomUUID();
-    let readVersion = read;
-    for (let attempt = 0; ; attempt++) {
-      const newest = await this.log.newest();
-      const own = newest && add.length > 0 && (await this.findCommitOf(add[0]!.path, newest, readVersion));
-      if (own) return this.committed(own);
-      await this.checkStaged(add);
-      const entry = await entryOn(newest, readVersion, commitId);
-      if (entry === undefined || attempt === attemptsMax) return { kind: 'conflict', winner: newest!.head.version };
-      if (await this.log.tryAppend(entry)) return this.committed(entry);
-      readVersion = entry.version - 1;
-      await sleep(Math.min(2 ** Math.min(attempt, 10), backoffMaxMs));
-    }
+    return commitOnTop<TableState, LogEntry>(read, {
+      newest: () => this.log.newest(),
+      versionOf: ({ head }) => head.version,
+      tryFindOwn: async (newest, readVersion) => (add.length > 0 ? (await this.findCommitOf(add[0]!.path, newest, readVersion))?.version : undefined),
+      entryOn: async (newest, readVersion, commitId) => {
+        await this.checkStaged(add);
+        return entryOn(newest, readVersion, commitId);
+      },
+      tryAppend: (entry) => this.log.tryAppend(entry),
+      // A failure to move files is left to the next writer.
+      committed: () => settle(this.places).catch(() => undefined),
+    });
   }
 
   private async checkStaged(add: readonly StagedFile[]): Promise<void> {
@@ -264,12 +256,6 @@ class LoggedTable implements OwnTable {
     throw new ArgumentError('add', `${path} was committed to ${this.name} before`);
   }
 
-  /** The commit stands whatever happens now: a failure to move files is left to the next writer. */
-  private async committed(entry: LogEntry): Promise<CommitResult> {
-    await settle(this.places).catch(() => undefined);
-    return { kind: 'committed', version: entry.version };
-  }
-
   private snapshotOf({ head, content, table, live }: TableState): OwnSnapshot {
     const logged = [...live.values()];
     const files = this.files.asData(table.schema, logged, head.version);
@@ -292,11 +278,6 @@ interface CompactedRun {
 
 function loggedFile({ path, partitionValues = {}, bytes, rows, parts = 1, checksum, stats }: StagedFile, modificationTime: number, replaces?: string): LoggedFile {
   return { path, partitionValues, size: bytes, rows, parts, checksum, stats, modificationTime, replaces };
-}
-
-/** The rows as the table has them: what readers keep as dictionaries is written as what it stands for. */
-async function* decoded(batches: AsyncIterable<RecordBatch>, schema: Schema): AsyncGenerator<RecordBatch, void, void> {
-  for await (const batch of batches) yield decodeBatch(batch, schema);
 }
 
 /** What is appended has the columns of the table, its format and its folders, and no null where the table says there is none. */

@@ -5,20 +5,21 @@
  *   transactions/a.parquet, 2024/b.parquet   a folder, read through all its folders
  *   transactions/day=2024-05-01/a.parquet    key=value folders are columns
  *   transactions.parquet                     a file, or a folder of that name
+ *   transactions/_delta_log/                 a Delta table
  *
- * Delta and ORC are recognised and refused: a Delta folder read as plain Parquet would bring back deleted rows. Names that
- * start with `_` or `.` are hidden. A snapshot's version is a digest of the list of files.
+ * Names that start with `_` or `.` are hidden. A snapshot's version is a digest of the list of files.
  */
 import { createHash } from 'node:crypto';
 import { Schema } from '../arrow/arrow.ts';
-import { ArgumentError, NotFoundError, UnsupportedError } from '../base/errors.ts';
+import { ArgumentError, NotFoundError } from '../base/errors.ts';
 import { checkName, didYouMean } from '../base/names.ts';
-import { type Bytes, type FileStat, joinPath, mapConcurrently } from './bytes.ts';
+import { type Bytes, type FileStat, mapConcurrently } from './bytes.ts';
 import { bytesAt } from './bytes-at.ts';
 import { type Constant, unionSchema } from './conform.ts';
 import { type DataFile, type DataFiles, metadataOf } from './data-files.ts';
 import type { FileFormat, FileMetadata } from './file-format.ts';
 import { formatNamed, formatOfPath } from './file-formats.ts';
+import { isDeltaTable, openDeltaTable } from './delta/write.ts';
 import { filesSnapshot } from './files-snapshot.ts';
 import { isOwnTable, openOwnTable } from './own-table.ts';
 import { mightContainConstant, partitionColumns } from './partitions.ts';
@@ -91,6 +92,7 @@ async function notFound(bytes: Bytes, table: string, candidates: readonly string
 /** Remembers the metadata of the last snapshot's files, so that the next one reads only those of new files. */
 class StoredTable {
   private known = new Map<string, FileMetadata>();
+  private delta: { readonly path: string; readonly table: OwnTable } | undefined;
   private own: { readonly path: string; readonly table: OwnTable } | undefined;
 
   constructor(
@@ -110,11 +112,9 @@ class StoredTable {
       if (this.own?.path !== path) this.own = { path, table: openOwnTable(this.bytes, path, { name: this.name }) };
       return this.own.table.snapshot(options);
     }
-    if ((await this.bytes.kind(joinPath(path, '_delta_log'))) !== undefined) {
-      throw new UnsupportedError(
-        this.bytes.locate(path), 'delta',
-        'is a Delta table, which this version does not read; write its rows to a folder of Parquet files. Reading its files as they are would bring back rows that were deleted',
-      );
+    if (await isDeltaTable(this.bytes, path)) {
+      if (this.delta?.path !== path) this.delta = { path, table: openDeltaTable(this.bytes, path, { name: this.name }) };
+      return this.delta.table.snapshot(options);
     }
     this.refuseVersion(path, options);
     const files = await this.bytes.list(path, isHidden);

@@ -9,6 +9,7 @@
  */
 import { type Data, DataType, type RecordBatch, type Schema, ArrowTimeUnit, Type, type Timestamp } from '../arrow/arrow.ts';
 import { plainType } from '../arrow/canonical.ts';
+import { ArgumentError } from '../base/errors.ts';
 import { ceilDivide, dayUs, floorDivide, formatInstant, parseInstant, type TimeRange } from '../base/time.ts';
 
 export interface FileStats {
@@ -30,6 +31,17 @@ export function parseStats(text: string): FileStats {
   return { rows: Number(parsed.numRecords), minValues: part('minValues'), maxValues: part('maxValues'), nullCount: part('nullCount') };
 }
 
+/** Those of other writers are a help: what cannot be understood, or does not say how many rows there are, is as good as absent. */
+export function tryStats(text: string): FileStats | undefined {
+  try {
+    const stats = parseStats(text);
+    return Number.isSafeInteger(stats.rows) && stats.rows >= 0 ? stats : undefined;
+  } catch (thrown) {
+    if (!(thrown instanceof SyntaxError || thrown instanceof TypeError)) throw thrown;
+    return undefined;
+  }
+}
+
 /** Whether a file may have a row whose event time is in the range. Rows without event time are in no range. */
 export function mightContainTime(stats: FileStats, column: string, range: TimeRange): boolean {
   if (stats.nullCount[column] === stats.rows) return false;
@@ -38,8 +50,15 @@ export function mightContainTime(stats: FileStats, column: string, range: TimeRa
   return !(range.startUs !== undefined && last !== undefined && last < range.startUs);
 }
 
+/** Undefined, too, for what another writer has put there. */
 function tryInstant(value: unknown): bigint | undefined {
-  return typeof value === 'string' ? parseInstant(value, 'stats') : undefined;
+  if (typeof value !== 'string') return undefined;
+  try {
+    return parseInstant(value, 'stats');
+  } catch (thrown) {
+    if (thrown instanceof ArgumentError) return undefined;
+    throw thrown;
+  }
 }
 
 interface Bounds {
@@ -185,8 +204,8 @@ function validity(data: Data): ((row: number) => boolean) | undefined {
 function boundText(type: DataType, value: Bounds['min'], side: 'min' | 'max'): string | undefined {
   if (value === undefined) return undefined;
   if (value instanceof Uint8Array) return stringBound(new TextDecoder().decode(value), side);
-  if (DataType.isDate(type)) return instantBound(typeof value === 'number' ? BigInt(value) * dayUs : value * 1_000n, type.unit === 0);
-  if (DataType.isTimestamp(type)) return instantBound(microseconds(type, value as bigint, side), false);
+  if (DataType.isDate(type)) return instantBound(typeof value === 'number' ? BigInt(value) * dayUs : value * 1_000n, type.unit === 0 ? 'date' : 'zoneless');
+  if (DataType.isTimestamp(type)) return instantBound(microseconds(type, value as bigint, side), type.timezone ? 'zoned' : 'zoneless');
   if (typeof value === 'number' && !Number.isFinite(value)) return undefined;
   return String(value);
 }
@@ -205,10 +224,10 @@ function microseconds(type: Timestamp, value: bigint, side: 'min' | 'max'): bigi
 }
 
 /** Instants beyond the years 0000 to 9999 have no bound. */
-function instantBound(instantUs: bigint, dateOnly: boolean): string | undefined {
+function instantBound(instantUs: bigint, kind: 'date' | 'zoned' | 'zoneless'): string | undefined {
   const text = formatInstant(instantUs);
   if (!/^\d{4}-/.test(text)) return undefined;
-  return JSON.stringify(dateOnly ? text.slice(0, 10) : text);
+  return JSON.stringify({ date: text.slice(0, 10), zoned: text, zoneless: text.slice(0, -1) }[kind]);
 }
 
 const stringLengthMax = 32;

@@ -70,6 +70,8 @@ export interface Snapshot {
    */
   readonly version: string;
   readonly schema: Schema;
+  /** Columns that are there but cannot be read, and why. */
+  readonly passedOver?: readonly { readonly column: string; readonly why: string }[];
   /** The data files that the version consists of, in the order of their rows. Absent for tables in memory. */
   readonly files?: readonly SnapshotFile[];
   /** The same table with only those of its files whose `id` is among these. Present where `files` is. */

@@ -143,6 +143,7 @@ describe('from nothing to features', { concurrency: 4 }, () => {
 
   test('explain tells the road and its reasons; JSON has the whole decision', async () => {
     assert.match((await succeeds(['explain', 'customer_demographics', '--features', 'amount_sum'])).out, /mode hybrid: /);
+    assert.match((await succeeds(['explain', 'customer_demographics', '--road', 'source'])).out, /compute from the source\n {2}because road source was asked for\n/);
     const { out } = await succeeds(['explain', 'customer_demographics', '--mode', 'virtualized', '--format', 'json']);
     const decision = JSON.parse(out);
     assert.equal(decision.road, 'source');
@@ -276,6 +277,7 @@ describe('mistakes', { concurrency: 4 }, () => {
     await fails(['materialise'], 2, /there is no such command; .*did you mean 'materialize'\?/);
     await fails(['get', 'customer_demographics', '--formt', 'json'], 2, /--formt: there is no such option; did you mean '--format'\?/);
     await fails(['get', 'customer_demographic'], 2, /did you mean 'customer_demographics'/);
+    await fails(['get', 'customer_demographics', '--road', 'sorce'], 2, /--road: 'sorce' is not a road; one of stored, merged, source.*did you mean 'source'/);
     await fails(['get', 'customer_demographics', '--mode', 'hybird'], 2, /--mode: 'hybird' is not a mode; .*did you mean 'hybrid'/);
     await fails(['get', 'customer_demographics', '--time-range', '30 parsecs'], 2, /30d or 4w/);
     await fails(['get', 'customer_demographics', '--as-of', 'yesterday'], 2, /--as-of: 'yesterday' is not an instant/);

@@ -66,6 +66,7 @@ test('a project folder becomes a validated configuration', async (t) => {
     storagePath: join(folder, 'data/feature_store'),
     storageFormat: 'parquet',
     sourceSchema: 'silver',
+    backgroundMaterialization: true,
     layers: { silver: join(folder, 'data/silver'), gold: join(folder, 'data/gold') },
     featureSets: [
       {
@@ -172,10 +173,12 @@ test('a feature set may be written by something else: keys are enough', async (t
 
 test('nodes name a function, its inputs and a written feature set', async (t) => {
   const config = await load(t, {
-    'config/global.yaml': 'feature_sets: { scores: { entity_keys: id } }\ninputs: { raw: { source: transactions } }\nfeature_store: { max_staleness: 6h }\n',
+    'config/global.yaml': 'feature_sets: { scores: { entity_keys: id } }\ninputs: { raw: { source: transactions } }\nfeature_store: { max_staleness: 6h, storage_budget: 10GB, background_materialization: false }\n',
     'config/nodes.yaml': 'nodes:\n  score:\n    function: nodes/score.js#score\n    inputs: [raw]\n    output: { feature_store: true, feature_set: scores }\n',
   });
   assert.equal(config.maxStalenessUs, dayUs / 4n);
+  assert.equal(config.storageBudget, 10_000_000_000);
+  assert.equal(config.backgroundMaterialization, false);
   assert.deepEqual(config.nodes, [
     { name: 'score', function: 'nodes/score.js#score', inputs: ['raw'], output: { featureSet: 'scores' }, where: join(config.folder, 'config/nodes.yaml:2:3') },
   ]);
@@ -237,6 +240,10 @@ const wrongs: readonly Wrong[] = [
   { name: 'a path with a NUL', global: 'layers: { silver: "a\\0b" }\n', where: 'global.yaml:1:19', says: ['control characters'] },
   { name: 'a list for feature_store', global: 'feature_store: [hybrid]\n', where: 'global.yaml:1:16', says: ['expected a mapping', 'a list'] },
   { name: 'a bad max_staleness', global: 'feature_store: { max_staleness: never }\n', where: 'global.yaml:1:33', says: ["'never'", '30d'] },
+  { name: 'a bad storage_budget', global: 'feature_store: { storage_budget: lots }\n', where: 'global.yaml:1:34', says: ["'lots'", '10GB'] },
+  { name: 'a number for a storage_budget', global: 'feature_store: { storage_budget: 10 }\n', where: 'global.yaml:1:34', says: ['expected text', 'the number 10'] },
+  { name: 'a word for a switch', global: 'feature_store: { background_materialization: maybe }\n', where: 'global.yaml:1:46', says: ['expected true or false', "'maybe'"] },
+  { name: 'a misspelt budget', global: 'feature_store: { storage_buget: 10GB }\n', where: 'global.yaml:1:18', says: ["did you mean 'storage_budget'?"] },
   { name: 'an unset variable', global: 'feature_store:\n  storage_path: ${NOWHERE}/x\n', where: 'global.yaml:2:17', says: ['NOWHERE', '${NOWHERE:-default}'] },
   { name: 'a variable without an end', global: 'feature_store:\n  storage_path: a${b\n', where: 'global.yaml:2:17', says: ['${NAME}', '$${'] },
   { name: 'a variable in a flow', global: 'layers: { silver: ${A}/x }\n', where: 'global.yaml:1:', says: ['quotes'] },

@@ -20,6 +20,7 @@ test('editors accept what the loader accepts', () => {
     '{}',
     'feature_store: { mode: hybrid }',
     'feature_store: { mode: "${MODE:-hybrid}", storage_path: /data, storage_format: orc, source_schema: gold, max_staleness: 6h }',
+    'feature_store: { storage_budget: 1.5 TB, background_materialization: false }',
     'feature_store:\nlayers: { silver: s3://x/silver }',
     'feature_sets: { a: { entity_keys: [a, b], source: t, timestamp: d, aggregations: { x: [sum, mean], y: max }, tile: 1d, windows: [7d], tags: { team: ml } } }',
     'feature_sets: { a: { compute: f.js#f, source: t } }',
@@ -34,6 +35,9 @@ test('editors refuse what the loader refuses', () => {
     'feature_store: { mode: hybird }',
     'feature_store: { storage_path: 5 }',
     'feature_store: { max_staleness: 30 parsecs }',
+    'feature_store: { storage_budget: 10 }',
+    'feature_store: { storage_budget: 10 parsecs }',
+    'feature_store: { background_materialization: maybe }',
     'layers: { bronze: x }',
     'feature_sets: { a: { entity_keys: [] } }',
     'feature_sets: { a: { entity_keys: id, aggregations: { x: summ } } }',
@@ -59,5 +63,6 @@ test('every key has a description, and the defaults are said', () => {
   const settings = schema.properties?.feature_store?.anyOf?.[0]?.properties ?? {};
   assert.deepEqual(Object.fromEntries(Object.entries(settings).map(([key, value]) => [key, value.default])), {
     mode: 'materialized', storage_path: 'data/feature_store', storage_format: 'parquet', source_schema: 'silver', max_staleness: undefined,
+    storage_budget: undefined, background_materialization: true,
   });
 });

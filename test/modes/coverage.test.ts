@@ -21,6 +21,7 @@ test('every event of a range comes in once, from a tile or from rows', () => {
       const range = rangeOf(startUs, endUs);
       const stored = { tileUs, dirty: unionOf(dirtyParts), endUs: storedEndUs, newestUs };
       const road = splitRange(range, stored)!;
+      for (const { startUs: first, endUs: last } of road.rows) assert.ok(last === undefined || first < last, 'no stretch is empty');
       for (let t = -25n; t < 25n; t++) {
         // No covered event is newer than the newest that was stored, or stood before what is stored ends.
         if (newestUs !== undefined && t > newestUs && (storedEndUs === undefined || t < storedEndUs)) continue;

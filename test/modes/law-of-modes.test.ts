@@ -56,7 +56,7 @@ class World {
 
   async reopen(): Promise<void> {
     await this.store?.close();
-    this.store = await FeatureStore.open(this.folder, { now: () => new Date(Number(this.model.nowUs / 1_000n)), threads: 1 });
+    this.store = await FeatureStore.open(this.folder, { now: () => new Date(Number(this.model.nowUs / 1_000n)), threads: 1, backgroundMaterialization: false });
   }
 
   place(file: string): string {
@@ -136,6 +136,7 @@ const read = fc.record({
   mode: fc.constantFrom<Mode>('materialized', 'virtualized', 'hybrid', 'hybrid'),
   startUs: fc.option(instants), endUs: fc.option(instants), asOfUs: fc.option(instants), lengthDays: fc.option(fc.integer({ min: 1, max: 6 })),
   entities: fc.option(fc.array(fc.bigInt({ min: 0n, max: 7n }), { maxLength: 3 })),
+  road: fc.nat(5),
   features: fc.option(fc.constantFrom(['amount_sum'], ['amount_mean_2d', 'amount_count'], ['amount_last_36h'], ['amount_approx_distinct', 'date_max'])),
 }).map((asked) => command(`read ${asked.set} ${asked.mode}`, async (model, world) => {
   const options: FeatureOptions = {
@@ -145,7 +146,10 @@ const read = fc.record({
     ...(asked.set === 'spend' && timesOf(asked)),
   };
   if (asked.mode === 'materialized' && !model.isStored.has(asked.set)) return;
-  const answer = await world.store.getFeatures(asked.set, options).catch((error: Error) => {
+  // Of so few rows the source is the cheapest road; every road that is open is walked here.
+  const roads = asked.mode === 'hybrid' ? (await world.store.explain(asked.set, options)).decision.roads!.filter(({ open }) => open) : [];
+  const road = roads.length === 0 ? {} : { road: roads[asked.road % roads.length]!.road };
+  const answer = await world.store.getFeatures(asked.set, { ...options, ...road }).catch((error: Error) => {
     // Stored rows cannot say everything; they must say so.
     if (asked.mode === 'materialized' && error.name === 'NotMaterializedError') return undefined;
     throw error;
@@ -210,6 +214,7 @@ async function holds(t: TestContext, storageFormat: string, ending: string, seco
 }
 
 const replay = process.env.LAW_REPLAY === undefined ? {} : (JSON.parse(process.env.LAW_REPLAY) as { seed: number; path: string });
-const seconds = Number(process.env.LAW_SECONDS ?? 12);
+const seconds = Number(process.env.LAW_SECONDS ?? 8);
 test('the law of modes holds, Parquet', (t) => holds(t, 'parquet', 'parquet', seconds));
+test('the law of modes holds, Delta', (t) => holds(t, 'delta', 'parquet', seconds));
 test('the law of modes holds, ORC', (t) => holds(t, 'orc', 'orc', seconds));

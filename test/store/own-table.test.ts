@@ -156,7 +156,7 @@ function ownLayout(name: string, format: FileFormatName, makeBytes: (test: TestC
 for (const format of fileFormats) {
   for (const [place, makeBytes] of places) {
     const name = `a table of our own of ${format} files on ${place}`;
-    ownTableContract(name, { makeBytes, open: (bytes, folder, options = {}) => openOwnTable(bytes, folder, { format, ...options }), holdsAll: format !== 'orc' });
+    ownTableContract(name, { makeBytes, open: (bytes, folder, options = {}) => openOwnTable(bytes, folder, { format, ...options }), lacks: format === 'orc' ? ['large unsigned', 'late 1969'] : [] });
     ownLayout(name, format, makeBytes);
   }
 }

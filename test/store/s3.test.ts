@@ -9,6 +9,7 @@ import { type Bytes, readWhole } from '../../src/store/bytes.ts';
 import { openTable, writeTable } from '../../src/store/open-table.ts';
 import { openOwnTable } from '../../src/store/own-table.ts';
 import { s3Bytes } from '../../src/store/s3-bytes.ts';
+import { openWritable } from '../../src/store/tables.ts';
 import { type S3Call, type S3Fault, type S3Server, startS3, testKeys } from '../support/s3-server.ts';
 import { currentIds, events, parquetBytes, range, readIds, write } from '../support/store.ts';
 
@@ -364,29 +365,31 @@ describe('s3: tables', () => {
     }
   });
 
-  it('eight writers, four of them processes, append at once: nothing is lost, nothing doubled', { timeout: 60_000 }, async (t) => {
-    const server = await startS3(t);
-    // Some answers are lost, some requests conflict.
-    server.fault = ({ method, key }, call) => {
-      if (call % 41 === 0) return { kind: 'reset', effect: call % 2 === 0 ? 'before' : 'after' };
-      return method === 'PUT' && key.includes('/_log/') && call % 7 === 0 ? { kind: 'status', status: 409, code: 'ConditionalRequestConflict' } : undefined;
-    };
-    const script = fileURLToPath(new URL('../support/store-writer.js', import.meta.url));
-    const env = { ...process.env, AWS_ENDPOINT_URL: server.endpoint, AWS_ACCESS_KEY_ID: testKeys.accessKeyId, AWS_SECRET_ACCESS_KEY: testKeys.secretAccessKey };
-    const [commits, count] = [6, 3];
-    const processes = range(0, 4).map((writer) => {
-      const child = spawn(process.execPath, [script, 's3://bucket', 'append', String(writer * 1000), String(count), String(commits)], { env, stdio: ['ignore', 'ignore', 'inherit'] });
-      return new Promise<number | null>((resolve) => child.on('close', resolve));
+  for (const format of ['parquet', 'delta'] as const) {
+    it(`${format}: eight writers, four of them processes, append at once: nothing is lost, nothing doubled`, { timeout: 60_000 }, async (t) => {
+      const server = await startS3(t);
+      // Some answers are lost, some requests conflict.
+      server.fault = ({ method, key }, call) => {
+        if (call % 41 === 0) return { kind: 'reset', effect: call % 2 === 0 ? 'before' : 'after' };
+        return method === 'PUT' && /\/_(delta_)?log\//.test(key) && call % 7 === 0 ? { kind: 'status', status: 409, code: 'ConditionalRequestConflict' } : undefined;
+      };
+      const script = fileURLToPath(new URL('../support/store-writer.js', import.meta.url));
+      const env = { ...process.env, AWS_ENDPOINT_URL: server.endpoint, AWS_ACCESS_KEY_ID: testKeys.accessKeyId, AWS_SECRET_ACCESS_KEY: testKeys.secretAccessKey };
+      const [commits, count] = [6, 3];
+      const processes = range(0, 4).map((writer) => {
+        const child = spawn(process.execPath, [script, 's3://bucket', 'append', String(writer * 1000), String(count), String(commits), format], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+        return new Promise<number | null>((resolve) => child.on('close', resolve));
+      });
+      const here = range(4, 4).map(async (writer) => {
+        const table = openWritable(s3Bytes('s3://bucket', server.options), 't', format, { fileRowsMax: 1 });
+        for (let done = 0; done < commits; done++) assert.equal((await write(table, 'append', events(writer * 1000 + done * count, count))).kind, 'committed');
+      });
+      await Promise.all(here);
+      assert.deepEqual(await Promise.all(processes), [0, 0, 0, 0]);
+      server.fault = () => undefined;
+      const snapshot = await openWritable(s3Bytes('s3://bucket', server.options), 't', format).snapshot();
+      assert.equal(snapshot.versionNumber, 8 * commits - 1);
+      assert.deepEqual((await readIds(snapshot)).sort((a, b) => a - b), range(0, 8).flatMap((writer) => range(writer * 1000, count * commits)));
     });
-    const here = range(4, 4).map(async (writer) => {
-      const table = openOwnTable(s3Bytes('s3://bucket', server.options), 't', { fileRowsMax: 1 });
-      for (let done = 0; done < commits; done++) assert.equal((await write(table, 'append', events(writer * 1000 + done * count, count))).kind, 'committed');
-    });
-    await Promise.all(here);
-    assert.deepEqual(await Promise.all(processes), [0, 0, 0, 0]);
-    server.fault = () => undefined;
-    const snapshot = await openOwnTable(s3Bytes('s3://bucket', server.options), 't').snapshot();
-    assert.equal(snapshot.versionNumber, 8 * commits - 1);
-    assert.deepEqual((await readIds(snapshot)).sort((a, b) => a - b), range(0, 8).flatMap((writer) => range(writer * 1000, count * commits)));
-  });
+  }
 });

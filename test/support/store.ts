@@ -40,7 +40,7 @@ export function events(first: number, count: number): Table {
 
 /** Every format of data files and of tables, and all bytes that are at hand: what suites are run over. */
 export const fileFormats: readonly FileFormatName[] = ['parquet', 'orc'];
-export const tableFormats: readonly TableFormat[] = [...fileFormats];
+export const tableFormats: readonly TableFormat[] = [...fileFormats, 'delta'];
 export const places: readonly (readonly [string, (test: TestContext) => Bytes])[] = [
   ['memory', () => memoryBytes()],
   ['local files', (test) => localBytes(temporaryFolder(test))],

@@ -6,10 +6,11 @@ import { ArgumentError } from '../../base/errors.ts';
 import { didYouMean } from '../../base/names.ts';
 import { type FeatureSetDefinition, openTable } from '../../index.ts';
 import { type Context, layoutOf, sendLines, withStore } from '../context.ts';
+import { formatBytes } from '../../base/size.ts';
 import { plainJson } from '../formats.ts';
 import { countOption, formatOption, textOption } from '../options.ts';
 import { pathIn, sourcePath, tryFindProject } from '../project.ts';
-import { arrowTableLines, formatBytes, tableLines } from '../text-table.ts';
+import { arrowTableLines, tableLines } from '../text-table.ts';
 import { escapeControls } from '../text-width.ts';
 import { toRows, typeName } from '../../arrow/values.ts';
 

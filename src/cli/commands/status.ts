@@ -1,10 +1,11 @@
 /** `status [set]`: what is stored, and how it stands to the sources. */
+import { formatBytes } from '../../base/size.ts';
 import { formatInstant } from '../../base/time.ts';
 import type { FeatureSetStatus, TrainingSetStatus } from '../../index.ts';
 import { type Context, layoutOf, sendLines, withStore } from '../context.ts';
 import { plainJson } from '../formats.ts';
 import { formatOption } from '../options.ts';
-import { formatBytes, tableLines } from '../text-table.ts';
+import { tableLines } from '../text-table.ts';
 import { escapeControls } from '../text-width.ts';
 
 export async function status(context: Context): Promise<void> {

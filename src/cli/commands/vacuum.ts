@@ -1,8 +1,9 @@
 /** `vacuum [set…]`: deletes the files that no version in use refers to any more. */
+import { formatBytes } from '../../base/size.ts';
 import { type Context, layoutOf, sendLines, withStore } from '../context.ts';
 import { plainJson } from '../formats.ts';
 import { formatOption } from '../options.ts';
-import { formatBytes, tableLines } from '../text-table.ts';
+import { tableLines } from '../text-table.ts';
 
 export async function vacuum(context: Context): Promise<void> {
   const format = formatOption(context.values, ['table', 'json']);

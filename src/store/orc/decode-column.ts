@@ -7,6 +7,7 @@
  * every length and index was checked, or DamagedFileError says which stream is wrong.
  */
 import { type Data, DataType, Dictionary, Int32, makeData, type Timestamp, Type, Vector } from '../../arrow/arrow.ts';
+import { floatToHalf } from '../../arrow/half.ts';
 import { UnsupportedError } from '../../base/errors.ts';
 import { asNumbers, checkRoom, countSet, damaged, decodeBits, decodeBytes, decodeIntegers, narrowed, type StreamName } from './decode-runs.ts';
 import { encodingKind, type OrcType, streamKind, typeKind } from './metadata.ts';
@@ -226,7 +227,7 @@ class ColumnDecoder {
     const data = this.spread(values as Int32Array, 1);
     // Narrow, unsigned and half types are stored in wider ones.
     if (DataType.isInt(type) && type.bitWidth < 32) return this.made((type.ArrayType as unknown as { from(values: ArrayLike<number>): ArrayBufferView }).from(data));
-    if (DataType.isFloat(type) && type.precision === 0) return this.made(Uint16Array.from(data as unknown as Float32Array, halfOf));
+    if (DataType.isFloat(type) && type.precision === 0) return this.made(Uint16Array.from(data as unknown as Float32Array, floatToHalf));
     return this.made(data);
   }
 
@@ -270,15 +271,4 @@ class ColumnDecoder {
     const { file, name, stripe } = this.column;
     return { file, stream: `column ${name}, stripe ${stripe}, stream ${streamNames[kind] ?? kind}` };
   }
-}
-
-/** The half that is nearest to a float; every float that was a half is one again. */
-function halfOf(value: number): number {
-  const bits = new Uint32Array(Float32Array.of(value).buffer)[0]!;
-  const sign = (bits >>> 16) & 0x8000;
-  const exponent = ((bits >>> 23) & 255) - 112;
-  const fraction = bits & 0x7fffff;
-  if (exponent >= 31) return sign | 0x7c00 | (exponent === 143 && fraction !== 0 ? 0x200 | (fraction >>> 13) : 0);
-  if (exponent > 0) return sign | (exponent << 10) | (fraction >>> 13);
-  return exponent < -10 ? sign : sign | ((fraction | 0x800000) >>> (14 - exponent));
 }

@@ -5,6 +5,7 @@
  * are present, the data, then lengths, nanoseconds or scales.
  */
 import { type Data, DataType } from '../../arrow/arrow.ts';
+import { halfToNumber } from '../../arrow/half.ts';
 import { floorDivide, formatInstant } from '../../base/time.ts';
 import { OverflowError, UnsupportedError } from '../../base/errors.ts';
 import { type EncodeMemory, withEncodeMemory } from './encode-memory.ts';
@@ -146,12 +147,6 @@ function boundsOfFloats(values: Float32Array, first: number, end: number): Parts
 function halvesToFloats(halves: Uint16Array, presence: Presence): Float32Array {
   const wide = widenedWords(halves, presence);
   return Float32Array.from({ length: countOf(presence) }, (_, i) => halfToNumber(wide[2 * i]!));
-}
-
-function halfToNumber(bits: number): number {
-  const [sign, exponent, fraction] = [bits & 0x8000 ? -1 : 1, (bits >> 10) & 31, bits & 0x3ff];
-  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1_024 + fraction) * 2 ** (exponent - 25));
 }
 
 function encodeTimestamps(memory: EncodeMemory, column: StoredColumn, data: Data, presence: Presence, perSecond: bigint, firstRow: number): EncodedValues {

@@ -50,6 +50,11 @@ export function decode(file: Uint8Array, hints: DecodeHints): Data[][] {
   });
 }
 
+/** All columns, nested ones too, as an Arrow IPC stream: slower, for small files. Throws CodecError. */
+export function decodeNested(file: Uint8Array): Uint8Array {
+  return withInstance((wasm) => wasm.readParquet(file).intoIPCStream());
+}
+
 /** The Parquet file of an Arrow IPC stream. Throws CodecError. */
 export function encode(stream: Uint8Array, hints: EncodeHints): Uint8Array {
   return withInstance((wasm) => {
