@@ -3,6 +3,7 @@
  * each, so that neither memory nor compiled code of one is there in the next. `node ask.js <job as JSON>`, with an IPC
  * channel.
  */
+import { bytesLaw } from './laws/bytes.ts';
 import { importLaw } from './laws/import.ts';
 import type { Law } from './laws/law.ts';
 import { mainThreadLaw } from './laws/main-thread.ts';
@@ -22,7 +23,7 @@ export interface Job {
 export type Message = { readonly kind: 'found'; readonly result: Result } | { readonly kind: 'failed'; readonly name: string; readonly error: string };
 
 export const toyRows = 50_000;
-const laws: readonly Law[] = [scaleLaw, mainThreadLaw, importLaw, hybridLaw, lookupLaw, asOfLaw, windowLaw];
+const laws: readonly Law[] = [scaleLaw, mainThreadLaw, importLaw, bytesLaw, hybridLaw, lookupLaw, asOfLaw, windowLaw];
 
 async function resultOf(name: string, { folder, toy }: Job): Promise<Result> {
   const law = laws.find((each) => each.name === name);
