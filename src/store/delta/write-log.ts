@@ -7,6 +7,7 @@
 import { ArgumentError, DamagedFileError, invariant, NotFoundError, StorageError, UnsupportedError } from '../../base/errors.ts';
 import { formatInstant } from '../../base/time.ts';
 import { type Bytes, type FileState, isSameState, joinPath, mapConcurrently } from '../bytes.ts';
+import { checksumOf } from '../checksum.ts';
 import { type CheckpointPointer, tryPointer } from './checkpoint-pointer.ts';
 import type { CommitFacts } from './conflict.ts';
 import { baseName } from '../placed-file.ts';
@@ -198,6 +199,9 @@ export class DeltaLog {
     let head: FileState | undefined;
     const read = async (path: string): Promise<void> => {
       const { content, fileState, where } = await this.readWhole(path);
+      if (head === undefined && checksum !== undefined && checksumOf(content) !== checksum) {
+        throw new DamagedFileError(where, 'is not the checkpoint that was written: its checksum differs. Remove it, if the commits before it are there; else restore it');
+      }
       head ??= fileState;
       parts.push(await decodeCheckpoint(where, content));
     };
