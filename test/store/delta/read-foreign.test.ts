@@ -32,6 +32,15 @@ it('a table that another engine wrote is read by its log', async () => {
   assert.equal((await open(bytes)).format, 'delta');
 });
 
+it('a file with other rows deleted is another file: what removes the one leaves the other', async () => {
+  const bytes = memoryBytes();
+  const add = await addFile(bytes, 'a.parquet', events(0, 3));
+  await commit(bytes, 0, [{ add }]);
+  await commit(bytes, 1, [{ remove: removeOf(add) }, { add: { ...add, deletionVector: inlineVector([1]) } }]);
+  await commit(bytes, 2, [{ remove: removeOf(add) }]);
+  assert.deepEqual(await readIds(await open(bytes)), [0, 2]);
+});
+
 // ---- random histories
 
 const fileRows = 4;
