@@ -61,6 +61,8 @@ export interface Counters {
 }
 
 const batchSizeDefault = 16_384;
+/** The more rows at a time, the fewer entities are touched in turn when they are ordered by entity (as-of/locator.ts). */
+const batchSizeOfMoments = 65_536;
 
 /** The columns of the partial states of a plan, keys first. */
 export function statesSchema(plan: GroupByPlan, schema: Schema): Schema {
@@ -96,7 +98,7 @@ export class Aggregation implements Counters {
     borrowed: boolean,
   ) {
     this.open = borrowed;
-    this.batchSize = Math.max(1, options.batchSize ?? batchSizeDefault);
+    this.batchSize = Math.max(1, options.batchSize ?? (bound.plan.moments === undefined ? batchSizeDefault : batchSizeOfMoments));
     const { noDirectAddressing = false, allHashesEqual = false } = options.rare ?? {};
     instance.kernels.forceHash(noDirectAddressing ? 0 : 1, allHashesEqual ? 1 : 0);
     this.rows = new Buffer64(instance);

@@ -58,6 +58,14 @@ test('a tolerance means the same in every mode', async (t) => {
     });
   }
   await store.close();
+
+  // Later, with more rows: what is stored is brought up to date, not computed anew.
+  await writeTable(join(folder, 'data/silver/transactions'), transactionTable(transactions(300, 6)), { format: 'parquet', mode: 'append' });
+  const later = await FeatureStore.open(folder, { now: () => new Date(84 * 86_400_000) });
+  await later.materialize('spend');
+  const [stored, fresh] = [await later.getFeatures('spend', { mode: 'materialized' }), await later.getFeatures('spend', { mode: 'virtualized' })];
+  assert.ok(tablesEqual(stored.table, fresh.table), 'after an increment');
+  await later.close();
 });
 
 test('the law holds for looked-up features: training sets are getFeatures at each moment', async () => {

@@ -9,7 +9,7 @@ import { List, vectorFromArray, Field, Int64, Table } from 'apache-arrow';
 import { dayUs } from '../../src/base/time.ts';
 import { FeatureStore, type FeatureStoreError, featureSet, openTable, tablesEqual, writeTable } from '../../src/index.ts';
 import { type Cell, cellsOf, tableOf, type TestColumn, types } from '../support/arrow.ts';
-import { projectFolder } from './support.ts';
+import { projectFolder, randomOf } from './support.ts';
 
 const days = (...numbers: readonly (number | null)[]): Cell[] => numbers.map((day) => (day === null ? null : BigInt(day) * dayUs));
 
@@ -91,6 +91,8 @@ test('keys of one kind match whatever their width; integers that the source cann
   const asking = tableOf({ customer: { type: types.int16, values: [2n, 7n] }, shop: { type: types.dictionary, values: ['a', 'b'] }, T: { type: types.micros, values: days(9, 9) } });
   const { table } = await store.getTrainingSet(asking, { features: ['customers:amount_max', 'shops:amount_count'], timestamp: 'T' });
   assert.deepEqual([cellsOf(table, 'amount_max'), cellsOf(table, 'amount_count')], [[40, null], [3n, 1n]]);
+  // 2^64 − 1 is not −1, which there is.
+  store.registerSource('purchases', tableOf({ customer: { type: types.int64, values: [1n, -1n] }, shop: { type: types.utf8, values: ['a', 'a'] }, amount: { type: types.double, values: [20, 30] }, at: { type: types.micros, values: days(1, 1) } }));
   const large = tableOf({ customer: { type: types.uint64, values: [1n, (1n << 64n) - 1n] }, T: { type: types.micros, values: days(9, 9) } });
   assert.deepEqual(cellsOf((await store.getTrainingSet(large, { features: ['customers:amount_max'], timestamp: 'T' })).table, 'amount_max'), [20, null]);
   await store.close();
@@ -124,6 +126,16 @@ test('wrong questions are told what is wrong, and what is near', async () => {
   await fails(ask(['customers'], {}, nested as never), 'SchemaMismatch', /column list: .* is nested/);
   await fails(store.getTrainingSet(undefined as never, { features: ['customers'], timestamp: 'T' }), 'Argument', /expected an Arrow table/);
   await fails(ask(['customers'], { signal: AbortSignal.abort() }), 'Cancelled', /./);
+  await store.close();
+});
+
+test('a sum that does not fit is an error that names the label, and only where a label asks for it', async () => {
+  const store = await shopStore();
+  store.registerSource('points', tableOf({ key: { type: types.int64, values: [1n, 1n, 1n] }, at: { type: types.micros, values: days(1, 2, 3) }, points: { type: types.int64, values: [1n << 62n, 1n << 62n, -1n] } }));
+  store.define(featureSet({ name: 'points', entityKeys: 'key', source: 'points', timestamp: 'at', aggregations: { points: 'sum' } }));
+  const ask = (...moments: number[]) => store.getTrainingSet(tableOf({ key: { type: types.int64, values: moments.map(() => 1n) }, T: { type: types.micros, values: days(...moments) } }), { features: ['points'], timestamp: 'T' });
+  assert.deepEqual(cellsOf((await ask(2, 9)).table, 'points_sum'), [1n << 62n, (1n << 63n) - 1n]);
+  await assert.rejects(ask(2, 3, 9), /^OverflowError: column points, key of the label in row 1: /);
   await store.close();
 });
 
@@ -180,4 +192,51 @@ test('the command line makes, saves and explains training sets', async (t) => {
   assert.match((await run(...asked, '--explain')).stdout, /one pass of purchases/);
   assert.match((await run('status')).stdout, /training set churn: version 0, 4 rows[\s\S]*customers:amount_sum by T/);
   await assert.rejects(run('training-set', '--labels', 'labels', '--features', 'customers'), /--timestamp: is missing/);
+});
+
+test('threads and files change no bit, nor does how many points there are', async (t) => {
+  const [rows, entities] = [300_000, 4_000];
+  const random = randomOf(11);
+  const whole = (below: number): bigint => BigInt(Math.floor(random() * below));
+  const column = (type: TestColumn['type'], length: number, cell: () => Cell): TestColumn => ({ type, values: Array.from({ length }, cell) });
+  const events = tableOf({
+    customer: column(types.int64, rows, () => whole(entities)),
+    shop: column(types.utf8, rows, () => `shop ${whole(5)}`),
+    amount: column(types.double, rows, () => (random() < 0.1 ? null : Number(whole(100_000)) / 100)),
+    at: column(types.micros, rows, () => whole(100 * 86_400) * 1_000_000n),
+  });
+  // Enough labels for points to be ordered by entity, and few enough for short windows to be passed over early.
+  const asking = tableOf({ customer: column(types.int64, 70_000, () => whole(entities + 100)), T: column(types.micros, 70_000, () => whole(110 * 86_400) * 1_000_000n) });
+  const few = tableOf({ customer: column(types.int64, 500, () => whole(entities + 100)), T: column(types.micros, 500, () => whole(110 * 86_400) * 1_000_000n) });
+  const folder = projectFolder(t, { 'config/global.yaml': 'feature_store:\n  mode: virtualized\n' });
+  await writeTable(join(folder, 'data/silver/purchases'), events, { format: 'parquet', mode: 'error' });
+  const answers: Table[][] = [];
+  for (const [threads, isFile] of [[1, false], [2, false], [3, true], [1, true]] as const) {
+    const store = await FeatureStore.open(folder, { threads });
+    if (!isFile) store.registerSource('purchases', events);
+    store.define(featureSet({ name: 'spend', entityKeys: 'customer', source: 'purchases', timestamp: 'at', aggregations: { amount: ['sum', 'mean', 'last', 'std'], shop: 'last' }, windows: ['1d', '30d'] }));
+    const tables: Table[] = [];
+    for (const [labelTable, features] of [[asking, ['spend:amount_sum', 'spend:amount_last', 'spend:shop_last', 'spend:amount_mean_30d']], [few, ['spend']], [few, ['spend:amount_sum_1d']]] as const) {
+      tables.push((await store.getTrainingSet(labelTable, { features, timestamp: 'T', ...(features.length === 1 && features[0] !== 'spend' && { timeRange: '1d' }) })).table);
+    }
+    answers.push(tables);
+    await store.close();
+  }
+  for (const [i, tables] of answers.entries()) {
+    for (const [k, table] of tables.entries()) assert.ok(tablesEqual(table, answers[0]![k]!), `run ${i}, question ${k}`);
+  }
+  // Some of them, against getFeatures.
+  const store = await FeatureStore.open(folder, { threads: 1 });
+  store.define(featureSet({ name: 'spend', entityKeys: 'customer', source: 'purchases', timestamp: 'at', aggregations: { amount: ['sum', 'mean', 'last', 'std'], shop: 'last' }, windows: ['1d', '30d'] }));
+  for (const [k, labelTable] of [asking, few, few].entries()) {
+    const table = answers[0]![k]!;
+    for (let row = 0; row < 6; row++) {
+      const [customer, T] = [labelTable.getChild('customer')!.get(row) as bigint, labelTable.getChild('T')!.data[0]!.values[row] as bigint];
+      const answer = await store.getFeatures('spend', { asOf: { value: T, unit: 'us' }, entities: [customer], ...(k === 2 && { timeRange: '1d' }) });
+      for (const { name } of table.schema.fields.slice(2)) {
+        assert.deepEqual(cellsOf(table.slice(row, row + 1), name)[0], answer.table.numRows === 0 ? null : cellsOf(answer.table, name)[0], `${name} of label ${row}`);
+      }
+    }
+  }
+  await store.close();
 });

@@ -174,7 +174,10 @@ async function mergeSpans(states: Table, plan: MergePlan, { first, end }: Spans,
     }
     return oneBatch(run.finish());
   } catch (error) {
-    if (error instanceof OverflowError) throw new OverflowError(error.column, `of label row ${error.key}`, error.message);
+    if (error instanceof OverflowError) {
+      const { column, key, message } = error;
+      throw new OverflowError(column, `of the label in row ${key}`, message.slice(`column ${column}, key ${key}: `.length));
+    }
     throw error;
   } finally {
     run.close();

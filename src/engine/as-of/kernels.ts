@@ -7,6 +7,7 @@ export interface AsOfKernels {
   pointsMost(starts: Pointer, entityCount: number): number;
   markParts(starts: Pointer, entityCount: number, points: Pointer, wanted: Pointer, base: bigint, scale: number, masks: Pointer): number;
   mightLocate(entities: Pointer, times: Pointer, count: number, entityCount: number, base: bigint, scale: number, masks: Pointer, out: Pointer): number;
+  orderByEntity(entities: Pointer, some: Pointer, count: number, entityCount: number, shift: number, out: Pointer): number;
   locate(
     entities: Pointer, times: Pointer, rows: Pointer, some: Pointer, count: number, entityCount: number, starts: Pointer, points: Pointer, most: number, wanted: Pointer,
     outRows: Pointer, stretches: Pointer,

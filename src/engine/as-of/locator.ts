@@ -31,6 +31,8 @@ interface Parts {
 
 /** The share of marked parts up to which they are asked. */
 const passingMost = 0.5;
+/** Points from which on events are ordered by entity: what they touch would not stay in the cache. */
+const orderedFrom = 1 << 17;
 const int64Max = (1n << 63n) - 1n;
 
 /** Rows that are grouped at a time. */
@@ -59,6 +61,9 @@ export class Locator {
   private readonly most: number;
   private readonly parts: Parts | undefined;
   private readonly some: Buffer64;
+  private readonly ordered: Buffer64;
+  /** Where there are many points: events are taken in the order of their entities' numbers, shifted by this. */
+  private readonly shift: number | undefined;
   private readonly times: Buffer64;
   private readonly rows: Buffer64;
   private readonly stretches: Buffer64;
@@ -87,7 +92,9 @@ export class Locator {
     this.points = placed(moments.points);
     this.wanted = moments.wanted.includes(0) ? placed(moments.wanted) : 0;
     this.parts = this.wanted === 0 ? undefined : this.markParts(moments);
+    this.shift = moments.points.length >= orderedFrom ? Math.max(0, 26 - Math.clz32(this.entities - 1)) : undefined;
     this.some = new Buffer64(instance);
+    this.ordered = new Buffer64(instance);
     this.times = new Buffer64(instance);
     this.rows = new Buffer64(instance);
     this.stretches = new Buffer64(instance);
@@ -136,6 +143,11 @@ export class Locator {
     if (parts !== undefined) {
       some = this.some.ensure(window.count * 4);
       looked = instance.kernels.mightLocate(ids, times, window.count, this.entities, parts.base, parts.scale, parts.masks, some);
+    }
+    if (this.shift !== undefined) {
+      const ordered = this.ordered.ensure(looked * 4);
+      looked = instance.kernels.orderByEntity(ids, some, looked, this.entities, this.shift, ordered);
+      some = ordered;
     }
     const count = instance.kernels.locate(
       ids, times, window.rows, some, looked, this.entities, this.starts, this.points, this.most, this.wanted, rows, stretches,

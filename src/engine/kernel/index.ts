@@ -40,7 +40,7 @@ export { newDistinct, addDistinct, mergeDistinct, addDistinctBytes, listDistinct
 export { addSketch, mergeSketches, addSketchBytes, sketchSize, writeSketch, sketchEstimate } from './sketch';
 export { newSquareTable, addSquares, mergeSquares, writeSquares, addSquareBytes } from './squares';
 export { addIntegerSquares, addDecimals, addDecimalSquares, mergeWords } from './integers';
-export { pointsBefore, sortPoints, pointsMost, markParts, mightLocate, locate } from './asof';
+export { pointsBefore, sortPoints, pointsMost, markParts, mightLocate, orderByEntity, locate } from './asof';
 export { argsort64, argsortStrings, ranksOf, flipSigns } from './sort';
 export { partInts, partStrings, sampleInts, sampleStrings, mergeSomeInts, gatherRows } from './part';
 export { mergeRows, mergeStates, mergeNullCounts, gatherStates } from './merge';

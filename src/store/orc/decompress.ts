@@ -6,10 +6,10 @@
  * Law: no block becomes larger than the postscript's block size, whatever it claims.
  */
 import { brotliDecompressSync, inflateRawSync } from 'node:zlib';
-import * as zlib from 'node:zlib';
 import { UnsupportedError } from '../../base/errors.ts';
 import { damaged, type StreamName } from './decode-runs.ts';
 import { compressionKind } from './metadata.ts';
+import { unpackZstd } from './zstd.ts';
 
 export interface Compression {
   readonly kind: number;
@@ -21,23 +21,19 @@ const streamBytesMax = 2 ** 31 - 1;
 
 type Unpack = (block: Uint8Array, most: number) => Uint8Array;
 
-/** Node has it in newer versions only. */
-const zstd = (zlib as { zstdDecompressSync?: (block: Uint8Array, options: { maxOutputLength: number }) => Uint8Array }).zstdDecompressSync;
-
 const unpackers: Readonly<Record<number, Unpack | undefined>> = {
   [compressionKind.zlib]: (block, most) => inflateRawSync(block, { maxOutputLength: most }),
   [compressionKind.snappy]: unpackSnappy,
   [compressionKind.lz4]: unpackLz4,
   [compressionKind.brotli]: (block, most) => brotliDecompressSync(block, { maxOutputLength: most }),
-  ...(zstd !== undefined && { [compressionKind.zstd]: (block: Uint8Array, most: number) => zstd(block, { maxOutputLength: most }) }),
+  [compressionKind.zstd]: unpackZstd,
 };
 
 /** Throws UnsupportedError, naming the compression, where it cannot be undone here. */
 export function checkCompression(file: string, kind: number): void {
   if (kind === compressionKind.none || unpackers[kind] !== undefined) return;
   const name = Object.entries(compressionKind).find(([, number]) => number === kind)?.[0] ?? `number ${kind}`;
-  const detail = `it is compressed with ${name}, which cannot be read here; write it again with zlib or snappy`;
-  throw new UnsupportedError(file, `compression ${name}`, name === 'zstd' ? `${detail}, or use a version of Node.js that has zstd` : detail);
+  throw new UnsupportedError(file, `compression ${name}`, `it is compressed with ${name}, which cannot be read here; write it again with zlib or snappy`);
 }
 
 export function decompress(name: StreamName, { kind, blockSize }: Compression, bytes: Uint8Array): Uint8Array {
