@@ -32,6 +32,15 @@ it('a table that another engine wrote is read by its log', async () => {
   assert.equal((await open(bytes)).format, 'delta');
 });
 
+it('a file with other rows deleted is another file: what removes the one leaves the other', async () => {
+  const bytes = memoryBytes();
+  const add = await addFile(bytes, 'a.parquet', events(0, 3));
+  await commit(bytes, 0, [{ add }]);
+  await commit(bytes, 1, [{ remove: removeOf(add) }, { add: { ...add, deletionVector: inlineVector([1]) } }]);
+  await commit(bytes, 2, [{ remove: removeOf(add) }]);
+  assert.deepEqual(await readIds(await open(bytes)), [0, 2]);
+});
+
 // ---- random histories
 
 const fileRows = 4;
@@ -226,6 +235,22 @@ it('files stand outside of the table, by their path or their URL', async (test) 
     await commit(bytes, 4, [{ add: { ...add, path } }]);
     await assert.rejects(sortedIds(bytes), (thrown) => thrown instanceof UnsupportedError && thrown.message.includes(path), path);
   }
+});
+
+it('threads read the same rows: with rows deleted, and from files elsewhere', async (test) => {
+  const folder = temporaryFolder(test);
+  const bytes = localBytes(folder);
+  const inside = await addFile(bytes, 'a b.parquet', events(0, 9));
+  const outside = await addFile(bytes, 'elsewhere.parquet', events(100, 4));
+  await commit(bytes, 0, [{ add: { ...inside, deletionVector: inlineVector([0, 4, 8]) } }, { add: { ...outside, path: pathToFileURL(join(folder, 't/elsewhere.parquet')).href } }]);
+  const snapshot = await open(bytes);
+  const ids: number[] = [];
+  for (const unit of (await snapshot.units!({ columns: ['id'] }))!) {
+    const { rowsOf } = (await import(unit.module)) as typeof import('../../../src/store/row-units.ts');
+    for await (const batch of rowsOf(structuredClone(unit.argument))) ids.push(...Array.from(batch.getChild('id')!, Number));
+  }
+  assert.deepEqual(ids, [1, 2, 3, 5, 6, 7, 100, 101, 102, 103]);
+  assert.deepEqual(await readIds(snapshot), ids);
 });
 
 describe('tables that are refused', () => {
