@@ -15,6 +15,7 @@ export { NotMaterializedError, StaleError } from './modes/errors.ts';
 export { filterTimeRange, groupBy } from './modes/engine-surface.ts';
 export type { Agg, AggSpec } from './engine/plan.ts';
 export type { GroupByOptions } from './engine/group-by.ts';
+export { residentTable } from './engine/threads/resident.ts';
 export { type FeatureColumns, featureSet, type FeatureSetInput, type TypedFeatureSet } from './config/feature-set.ts';
 export { AggregatedFrame, type ComputeFunction, Frame } from './config/frame.ts';
 export {

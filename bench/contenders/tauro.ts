@@ -1,5 +1,5 @@
 /** Ours: the engine over an Arrow table, or a virtualized feature set over the Parquet file. Two threads, as the rivals. */
-import { type AggSpec, FeatureStore, featureSet, groupBy, type TimeRangeInput } from '../../src/index.ts';
+import { type AggSpec, FeatureStore, featureSet, groupBy, residentTable, type TimeRangeInput } from '../../src/index.ts';
 import type { Table } from '../../src/arrow/arrow.ts';
 import { oneBatch } from '../../src/arrow/canonical.ts';
 import type { Answer } from '../support/answer.ts';
@@ -12,12 +12,12 @@ const threads = 2;
 const aggregations = { amount: ['sum', 'mean', 'count'], date: 'max' } as const satisfies AggSpec;
 
 export async function openTauro(place: Place): Promise<Contender> {
-  const run = place.question.from === 'memory' ? inMemory(place) : await fromParquet(place.question, place.folder, place.table);
+  const run = place.question.from === 'memory' ? await inMemory(place) : await fromParquet(place.question, place.folder, place.table);
   return { run, answer: async () => answerOf(await run(), place.question), close: async () => undefined };
 }
 
-function inMemory({ question, dataset }: Place): () => Promise<Table> {
-  const table = arrowTable(dataset);
+async function inMemory({ question, dataset }: Place): Promise<() => Promise<Table>> {
+  const table = await residentTable(arrowTable(dataset));
   const keys = keyColumns(question.key).map(({ name }) => name);
   const options = { threads, ...(question.days === 'last 30' && { timestamp: 'date', timeRange: lastDays }) };
   return () => groupBy(table, keys).agg(aggregations, options);

@@ -245,10 +245,9 @@ export class Accumulators {
     const seconds = gatherWide(this.instance, stages[1]!, data[1]!, second.column.layout, window, this.secondWide);
     const doubles = this.filled(first, first.what, firsts, bitmaps[0], window, this.compactValues);
     const integers = this.filled(second, second.what, seconds, bitmaps[1], window, this.keys);
-    first.floatSum!.prepare(doubles, window.count);
     this.instance.kernels.accumulatePair(
       first.what, second.what, doubles, integers, ids, window.count,
-      this.groups.pointer, this.groups.stride, first.floatSum!.wides, second.start, signsOf(second.column).flip,
+      this.groups.pointer, this.groups.stride, this.groups.capacity, first.floatSum!.wides, second.start, signsOf(second.column).flip,
     );
     return true;
   }
@@ -264,9 +263,8 @@ export class Accumulators {
   private accumulate(index: number, what: number, { words, ids, count }: Pick<Stretch, 'words' | 'ids' | 'count'>, offset: number): void {
     const { column, floatSum } = this.placed[index]!;
     const { flip, signs } = signsOf(column);
-    const { pointer, stride } = this.groups;
-    floatSum?.prepare(words, count);
-    this.instance.kernels.accumulate(isDouble(column), what, words, ids, count, pointer + offset, stride, floatSum?.wides ?? 0, flip, signs);
+    const { pointer, stride, capacity } = this.groups;
+    this.instance.kernels.accumulate(isDouble(column), what, words, ids, count, pointer + offset, stride, capacity, floatSum?.wides ?? 0, flip, signs);
   }
 
   /**

@@ -130,11 +130,11 @@ export class Aggregation implements Counters {
     return this.grouper.count;
   }
 
-  /** Adds the rows of a batch. Copies what it needs; the batch is not kept. */
-  add(batch: RecordBatch): void {
+  /** Adds the rows of a batch, or those from `first` to before `end`. Copies what it needs; the batch is not kept. */
+  add(batch: RecordBatch, first = 0, end = batch.numRows): void {
     const { bound } = this;
-    this.rowsSeen += batch.numRows;
-    if (batch.numRows === 0) return;
+    this.rowsSeen += end - first;
+    if (first >= end) return;
     const range = bound.plan.range && rangeInUnits(bound.plan.range, bound.time!.type);
     if (bound.plan.range !== undefined && range === undefined) return;
     const keys = bound.keys.map((key) => columnData(batch, key.name, key.type));
@@ -144,7 +144,7 @@ export class Aggregation implements Counters {
     const valueStages = bound.values.map((value) => this.stage(value.name));
     const eventTimes = byTime ? { data: time!, stage: this.stage(bound.time!.name), bytes: bound.time!.bytes } : undefined;
     const grouped = bound.tile === undefined ? keys : [...keys, time!];
-    this.each(batch, (window) => {
+    this.each(batch, first, end, (window) => {
       const inRange = range === undefined ? window : this.selectTime(window, time!, bound.time!, range);
       const keyed = this.selectKeys(inRange, bound.keys.map((key) => key.name), keys);
       this.rowsDroppedNullKey += inRange.count - keyed.count;
@@ -162,10 +162,10 @@ export class Aggregation implements Counters {
    * Merges partial states: rows of a table that `states()` of a plan with the same keys and outputs made, with or without
    * tiles. Columns are found by name. The plan's filter applies to these rows, so it may only name keys; its range does not.
    */
-  addStates(batch: RecordBatch, options?: StateOptions): void {
+  addStates(batch: RecordBatch, options?: StateOptions, first = 0, end = batch.numRows): void {
     const { bound } = this;
     if (bound.tile !== undefined) throw new ArgumentError('tile', 'partial states are merged across tiles, not into tiles');
-    if (batch.numRows === 0) return;
+    if (first >= end) return;
     const { tileRange, tileColumn } = options ?? {};
     const range = tileRange && rangeInUnits(tileRange, tileType);
     if (tileRange !== undefined && range === undefined) return;
@@ -174,7 +174,7 @@ export class Aggregation implements Counters {
     const states = fields.map((each) => each.map((field) => columnData(batch, field.name, field.type)));
     const stages = fields.map((each) => each.map((field) => this.stage(field.name)));
     const tiles = range === undefined ? undefined : columnData(batch, tileColumn!, tileType);
-    this.each(batch, (window) => {
+    this.each(batch, first, end, (window) => {
       const time = { name: tileColumn!, type: tileType as Timestamp, bytes: 8 } as const;
       const inRange = tiles === undefined ? window : this.selectTime(window, tiles, time, range!);
       const keyed = this.selectKeys(inRange, bound.keys.map((key) => key.name), keys);
@@ -279,25 +279,25 @@ export class Aggregation implements Counters {
     this.open = false;
   }
 
-  /** Calls `work` for each stretch of rows that the filter leaves something of. */
-  private each(batch: RecordBatch, work: (window: Window) => void): void {
+  /** Calls `work` for each stretch of these rows that the filter leaves something of. */
+  private each(batch: RecordBatch, from: number, end: number, work: (window: Window) => void): void {
     const { filter } = this.bound.plan;
-    const selected = filter === undefined ? undefined : selectRows(batch, filter);
+    const selected = filter === undefined ? undefined : selectRows(batch.slice(from, end), filter);
     this.instance.guard(() => {
-      if (this.expected === 0) this.grouper.expect(batch.numRows);
+      if (this.expected === 0) this.grouper.expect(end - from);
       let next = 0;
-      for (let start = 0; start < batch.numRows; start += this.batchSize) {
-        const length = Math.min(this.batchSize, batch.numRows - start);
+      for (let start = from; start < end; start += this.batchSize) {
+        const length = Math.min(this.batchSize, end - start);
         if (selected === undefined) {
           work({ start, length, rows: 0, count: length });
           continue;
         }
         const first = next;
-        while (next < selected.length && selected[next]! < start + length) next++;
+        while (next < selected.length && selected[next]! + from < start + length) next++;
         if (next === first) continue;
         const rows = this.rows.ensure(this.batchSize * 4);
         const target = this.instance.view32(rows, next - first);
-        for (let i = first; i < next; i++) target[i - first] = selected[i]! - start;
+        for (let i = first; i < next; i++) target[i - first] = selected[i]! + from - start;
         work({ start, length, rows, count: next - first });
       }
     });

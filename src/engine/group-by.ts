@@ -36,7 +36,7 @@ export function groupBy(
 ): { agg(spec: AggSpec, options?: GroupByOptions): Promise<Table> } {
   return {
     async agg(spec, options = {}) {
-      const run: AggregationRun = createAggregation(planOf(keys, spec, options), input.schema, runOptions(options, input.numRows));
+      const run: AggregationRun = createAggregation(planOf(keys, spec, options), input.schema, { ...runOptions(options, input.numRows), table: input });
       try {
         for (const batch of input.batches) await run.add(batch);
         return await run.finish();

@@ -18,7 +18,7 @@ export interface Kernels extends StateKernels, AsOfKernels {
   allocZeroed(bytes: number): Pointer;
   enlarge(block: Pointer, bytes: number, used: number, wanted: number): Pointer;
   free(block: Pointer, bytes: number): void;
-  reset(): void;
+  reset(kept: number): void;
   attach(): void;
   usedBytes(): number;
   enterRegion(block: Pointer, bytes: number): void;
@@ -67,9 +67,8 @@ export interface Kernels extends StateKernels, AsOfKernels {
   gatherRows(states: Pointer, stride: number, groups: Pointer, count: number, out: Pointer): void;
   mergePairs(grouper: Pointer, other: Pointer, firsts: Pointer, seconds: Pointer, ids: Pointer): void;
   growStates(states: Pointer, have: number, wanted: number, stride: number, template: Pointer): Pointer;
-  accumulate(isDouble: number, what: number, values: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer, flip: bigint, signs: bigint): void;
-  accumulatePair(what: number, whatSecond: number, doubles: Pointer, integers: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer, offset: number, flip: bigint): void;
-  prepareSums(wides: Pointer, values: Pointer, count: number, sums: Pointer, stride: number, groups: number): void;
+  accumulate(isDouble: number, what: number, values: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, groups: number, wides: Pointer, flip: bigint, signs: bigint): void;
+  accumulatePair(what: number, whatSecond: number, doubles: Pointer, integers: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, groups: number, wides: Pointer, offset: number, flip: bigint): void;
   fillNulls(words: Pointer, bitmap: Pointer, bitOffset: number, rows: Pointer, count: number, identity: bigint, out: Pointer): void;
   countNulls(bitmap: Pointer, bitOffset: number, rows: Pointer, count: number, ids: Pointer, ofValues: number, counts: Pointer): void;
   countBits(bitmap: Pointer, bitOffset: number, count: number): number;
@@ -118,9 +117,9 @@ export function sharedModule(): WebAssembly.Module {
   return shared;
 }
 
-/** A memory that threads share. Throws RangeError where so much address space is not to be had. */
-export function sharedMemory(): WebAssembly.Memory {
-  return new WebAssembly.Memory({ initial: 16, maximum: pagesMax, shared: true });
+/** A memory that threads share, of so many bytes at first. Throws RangeError where so much address space is not to be had. */
+export function sharedMemory(bytes = 2 ** 20): WebAssembly.Memory {
+  return new WebAssembly.Memory({ initial: Math.ceil(bytes / 65_536), maximum: pagesMax, shared: true });
 }
 
 /** An instance for one aggregation on one thread. Give it back with `giveBack`. */
@@ -145,9 +144,9 @@ export class Instance {
     this.kernels = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
   }
 
-  /** Starts afresh with an empty memory. */
-  begin(memoryLimit: number | undefined): void {
-    this.kernels.reset();
+  /** Starts afresh with a memory that is empty but for what lies below `kept`. */
+  begin(memoryLimit: number | undefined, kept = 0): void {
+    this.kernels.reset(kept);
     this.configure(memoryLimit);
   }
 

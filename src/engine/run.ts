@@ -9,7 +9,9 @@ import type { RecordBatch, Schema, Table } from '../arrow/arrow.ts';
 import { ArgumentError, throwIfCancelled } from '../base/errors.ts';
 import { Aggregation, type AggregationOptions, type Counters, type StateOptions } from './aggregation.ts';
 import type { GroupByPlan } from './plan.ts';
+import { type CommonMemory, giveBackMemory, leaseMemory } from './threads/common-memory.ts';
 import { threadsByDefault, threadsMax, workersListening } from './threads/pool.ts';
+import { homeOf } from './threads/resident.ts';
 import { TeamRun } from './threads/team.ts';
 
 /**
@@ -57,6 +59,8 @@ export interface RunOptions extends AggregationOptions {
   readonly signal?: AbortSignal;
   /** Threads to work on, by default as many as the machine runs at once. Fewer rows than are worth it stay on this one. */
   readonly threads?: number;
+  /** The table whose rows will be added: one that is resident is read in place. */
+  readonly table?: Table;
 }
 
 /** Rows after which others get their turn. */
@@ -70,15 +74,16 @@ let rowsMissed = 0;
 
 /** Begins aggregations over one pass of rows. Throws as `Aggregation.create` does. */
 export function createAggregations(plans: readonly GroupByPlan[], schema: Schema, options: RunOptions = {}): AggregationsRun {
-  const { signal, threads = threadsByDefault(), ...rest } = options;
+  const { signal, threads = threadsByDefault(), table, ...rest } = options;
+  const home = table && homeOf(table);
   if (!Number.isInteger(threads) || threads < 1 || threads > threadsMax) {
     throw new ArgumentError('threads', `expected a whole number from 1 to ${threadsMax}, found ${threads}`);
   }
   if (rest.rare?.stretchRows !== undefined || (threads > 1 && areWorthThreads(rest.rowsExpected ?? 0))) {
-    const run = onThreads(plans, schema, threads, rest, signal);
+    const run = onThreads(plans, schema, threads, rest, signal, home);
     if (run !== undefined) return run;
   }
-  return inline(plans, schema, rest, signal);
+  return inline(plans, schema, rest, signal, home);
 }
 
 /** Threads are started once as many rows were met as starting them costs: rent until you would have bought. */
@@ -127,35 +132,44 @@ async function fetchUnits(
   }
 }
 
-function inline(plans: readonly GroupByPlan[], schema: Schema, options: AggregationOptions, signal: AbortSignal | undefined): AggregationsRun {
+function inline(
+  plans: readonly GroupByPlan[],
+  schema: Schema,
+  options: AggregationOptions,
+  signal: AbortSignal | undefined,
+  home: CommonMemory | undefined,
+): AggregationsRun {
   const aggregations: Aggregation[] = [];
+  let leased = home === undefined || home.isTaken ? undefined : leaseMemory(options.memoryLimit, home);
   const close = async (): Promise<void> => {
     for (const aggregation of aggregations) aggregation.close();
+    if (leased !== undefined) giveBackMemory(leased, true);
+    leased = undefined;
   };
   try {
-    for (const plan of plans) aggregations.push(Aggregation.create(plan, schema, options));
+    for (const plan of plans) aggregations.push(Aggregation.create(plan, schema, options, leased?.instance));
   } catch (error) {
     void close();
     throw error;
   }
   let sinceTurn = 0;
-  const inTurns = async (batch: RecordBatch, work: (aggregation: Aggregation, part: RecordBatch, plan: number) => void): Promise<void> => {
+  const inTurns = async (batch: RecordBatch, work: (aggregation: Aggregation, start: number, end: number, plan: number) => void): Promise<void> => {
     for (let start = 0; start < batch.numRows || start === 0; start += rowsPerTurn) {
       throwIfCancelled(signal, 'group by');
-      const part = batch.numRows <= rowsPerTurn ? batch : batch.slice(start, Math.min(start + rowsPerTurn, batch.numRows));
-      for (const [i, aggregation] of aggregations.entries()) work(aggregation, part, i);
-      sinceTurn += part.numRows;
+      const end = Math.min(start + rowsPerTurn, batch.numRows);
+      for (const [i, aggregation] of aggregations.entries()) work(aggregation, start, end, i);
+      sinceTurn += end - start;
       if (sinceTurn >= rowsPerTurn) {
         sinceTurn = 0;
         await nextTurn();
       }
     }
   };
-  const add = (batch: RecordBatch): Promise<void> => inTurns(batch, (aggregation, part) => aggregation.add(part));
+  const add = (batch: RecordBatch): Promise<void> => inTurns(batch, (aggregation, start, end) => aggregation.add(batch, start, end));
   return {
     add,
     addUnits: (units, onRows) => fetchUnits(units, signal, add, onRows),
-    addStates: (batch, stateOptions) => inTurns(batch, (aggregation, part, i) => aggregation.addStates(part, stateOptions?.[i])),
+    addStates: (batch, stateOptions) => inTurns(batch, (aggregation, start, end, i) => aggregation.addStates(batch, stateOptions?.[i], start, end)),
     states: async () => aggregations.map((aggregation) => aggregation.states()),
     finish: async () => aggregations.map((aggregation) => aggregation.finish()),
     close,
@@ -173,10 +187,11 @@ function onThreads(
   threads: number,
   options: AggregationOptions,
   signal: AbortSignal | undefined,
+  home: CommonMemory | undefined,
 ): AggregationsRun | undefined {
   let team: TeamRun;
   try {
-    team = new TeamRun(plans, schema, threads, options, signal);
+    team = new TeamRun(plans, schema, threads, options, signal, home);
   } catch (error) {
     if (error instanceof RangeError) return undefined;
     throw error;

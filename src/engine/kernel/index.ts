@@ -31,7 +31,6 @@ export {
 } from './group';
 export { newStringGrouper, groupStrings, groupCodes, stringSpans, mergeStrings } from './strings';
 export { growStates, accumulate, accumulatePair, countNulls, countBits, invertCounts, fillNulls, mergeNulls, mergeHighLow, mergeInt128, mergeCounts, countRows } from './state';
-export { prepareSums } from './split';
 export { wideOf, wideAdd, wideAddLimb, wideFlag, newWideTable } from './wide';
 export { gatherSpans, gatherCodeSpans, gatherDecimals, orderKeys, compactTimed } from './values';
 export { extremeSpans } from './bytes';

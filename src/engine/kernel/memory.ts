@@ -3,12 +3,14 @@
  * blocks are powers of two from 16 bytes, large ones also the seven sizes between two of them; a freed block waits in the list
  * of its size.
  *
- *   | – | break, u32 at 64 | span of A | span of B | large block of A | … → break
+ *   | – | break, kept: u32 at 64 | what is kept | span of A | span of B | large block of A | … → break
  *
- * `reset` gives back all, for everyone: no other instance may be at work.
+ * `reset` gives back all but what is kept, for everyone: no other instance may be at work.
  */
 
 const breakAt: usize = 64;
+/** Where that which is kept ends. */
+const keptAt: usize = 68;
 const heapStart: u32 = 4096;
 const spanBytes: u32 = 1 << 18;
 /** Sizes from here on have eight steps to the next power of two. */
@@ -31,14 +33,15 @@ let inRegion: bool = false;
 /** 1 after an allocation failed for want of memory; the instance traps then. */
 export let outOfMemory: i32 = 0;
 
-/** The largest address that may be used. */
+/** How many bytes may be used, beside what is kept. */
 export function setLimit(bytes: f64): void {
-  limit = min<u64>(<u64>bytes + heapStart, 0xffff0000);
+  limit = min<u64>(<u64>bytes + load<u32>(keptAt), 0xffff0000);
 }
 
-/** Gives back everything at once. */
-export function reset(): void {
-  atomic.store<u32>(breakAt, heapStart);
+/** Gives back everything at once, but what lies below `kept`. */
+export function reset(kept: u32): void {
+  store<u32>(keptAt, max(kept, heapStart));
+  atomic.store<u32>(breakAt, max(kept, heapStart));
   attach();
 }
 

@@ -1,5 +1,6 @@
 /** Merging the states of another thread, in the same memory: `ids` has the own group id of each of its groups. */
-import { addExactly, addInt128, keepGreater, keepLess } from './state';
+import { keepGreater, keepLess } from './extremes';
+import { addExactly, addInt128 } from './state';
 import { byTwoSum } from './split';
 import { wideMerge, wideOf, wideOfOther, wMode } from './wide';
 

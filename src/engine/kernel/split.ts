@@ -21,13 +21,6 @@ export const byTwoSum: u32 = 2;
 /** The widest E − F: what is left of twice 53 bits is room for additions. */
 const spanMax: i32 = 92;
 
-/** Adds both parts of a value, and looks whether there is room for more. */
-@inline export function addParts(state: usize, parts: v128, limits: v128, wides: usize, id: u32): void {
-  const sum = f64x2.add(v128.load(state), parts);
-  v128.store(state, sum);
-  if (v128.any_true(f64x2.gt(f64x2.abs(sum), limits))) carry(state, wides, id);
-}
-
 /** Looks whether there is room for more. */
 export function look(state: usize, wides: usize, id: u32): void {
   if (v128.any_true(f64x2.gt(f64x2.abs(v128.load(state)), v128.load(wides + wLimits)))) carry(state, wides, id);
@@ -75,7 +68,7 @@ export function prepareSums(wides: usize, values: usize, count: i32, sums: usize
 }
 
 /** Whether all magnitudes are 0 or lie between the two. NaN is not. */
-function within(values: usize, count: i32, largest: f64, smallest: f64): bool {
+export function within(values: usize, count: i32, largest: f64, smallest: f64): bool {
   const above = f64x2.splat(largest);
   const below = f64x2.splat(smallest);
   const zero = f64x2.splat(0);

@@ -16,7 +16,9 @@
  */
 import { alloc, free } from './memory';
 import { validBit } from './select';
-import { addParts, bySplit, byTwoSum, look } from './split';
+import { keepGreater, keepLess, orderOf } from './extremes';
+import { bySplit, byTwoSum, look, prepareSums, undecided } from './split';
+import { addSplit, addSplitPair } from './split-rows';
 import { wEvery, wideAdd, wideOf, wLimits, wMode, wSplitter } from './wide';
 
 /** Room for `wanted` groups: the block of `have` groups, or a larger one with new groups made from `template`. */
@@ -32,24 +34,6 @@ export function growStates(states: usize, have: i32, wanted: i32, stride: i32, t
   memory.copy(fresh, template, stride);
   for (let filled: usize = stride; filled < freshBytes; filled <<= 1) memory.copy(fresh + filled, fresh, min<usize>(filled, freshBytes - filled));
   return larger;
-}
-
-/** A 64-bit key that orders as doubles do; −0 counts as 0, every NaN as one, above +∞. */
-@inline function orderOf(value: f64): i64 {
-  const bits = value == value ? reinterpret<i64>(value + 0.0) : 0x7ff8000000000000;
-  return bits ^ ((bits >> 63) & 0x7fffffffffffffff);
-}
-
-// No branch: a wrong guess would be found out only when the group's cache line has come.
-
-@inline export function keepLess(state: usize, key: i64): void {
-  const kept = load<i64>(state);
-  store<i64>(state, select<i64>(key, kept, key < kept));
-}
-
-@inline export function keepGreater(state: usize, key: i64): void {
-  const kept = load<i64>(state);
-  store<i64>(state, select<i64>(key, kept, key > kept));
 }
 
 @inline export function addExactly(state: usize, value: f64, wides: usize, id: u32): void {
@@ -133,31 +117,6 @@ export function growStates(states: usize, have: i32, wanted: i32, stride: i32, t
   }
 }
 
-/** The first states of a row, the sum among them, by split; a row that is counted tells by its count when to look. */
-@inline function splitRow(
-  group: usize, id: u32, parts: v128, value: f64, wides: usize, limits: v128, every: u32, withCount: bool, withMin: bool, withMax: bool,
-): void {
-  let state = group;
-  if (withCount) {
-    const rows = load<u64>(state) + 1;
-    store<u64>(state, rows);
-    state += 8;
-    v128.store(state, f64x2.add(v128.load(state), parts));
-    if ((<u32>rows & every) == 0) look(state, wides, id);
-  } else {
-    addParts(state, parts, limits, wides, id);
-  }
-  state += 16;
-  if (withMin || withMax) {
-    const key = orderOf(value);
-    if (withMin) {
-      keepLess(state, key);
-      state += 8;
-    }
-    if (withMax) keepGreater(state, key);
-  }
-}
-
 /** A second column in the same visit: extremes of integers. */
 @inline function secondRow(state: usize, integer: i64, flip: i64, withMin: bool, withMax: bool): void {
   const key = integer ^ flip;
@@ -169,88 +128,49 @@ export function growStates(states: usize, have: i32, wanted: i32, stride: i32, t
 }
 
 /**
- * The lists with a sum, by split, four rows at a time. `integers`: those of a second column, whose states begin `offset` bytes
- * after the first of a group.
- */
-@inline function splitLoop(
-  doubles: usize, integers: usize, ids: usize, count: i32, states: usize, stride: usize, wides: usize, offset: usize, flip: i64,
-  withCount: bool, min: bool, max: bool, secondMin: bool, secondMax: bool,
-): void {
-  const splitter = load<f64>(wides + wSplitter);
-  const splitters = f64x2.splat(splitter);
-  const limits = v128.load(wides + wLimits);
-  const every = load<u32>(wides + wEvery);
-  let i = 0;
-  for (; i + 4 <= count; i += 4) {
-    const place = doubles + (<usize>i << 3);
-    const values = v128.load(place);
-    const more = v128.load(place, 16);
-    const highs = f64x2.sub(f64x2.add(values, splitters), splitters);
-    const moreHighs = f64x2.sub(f64x2.add(more, splitters), splitters);
-    const lows = f64x2.sub(values, highs);
-    const moreLows = f64x2.sub(more, moreHighs);
-    const two = load<u64>(ids + (<usize>i << 2));
-    const other = load<u64>(ids + (<usize>i << 2), 8);
-    let group = states + <usize>(<u32>two) * stride;
-    splitRow(group, <u32>two, v128.shuffle<f64>(highs, lows, 0, 2), f64x2.extract_lane(values, 0), wides, limits, every, withCount, min, max);
-    if (secondMin || secondMax) secondRow(group + offset, load<i64>(integers + (<usize>i << 3)), flip, secondMin, secondMax);
-    group = states + <usize>(two >> 32) * stride;
-    splitRow(group, <u32>(two >> 32), v128.shuffle<f64>(highs, lows, 1, 3), f64x2.extract_lane(values, 1), wides, limits, every, withCount, min, max);
-    if (secondMin || secondMax) secondRow(group + offset, load<i64>(integers + (<usize>i << 3), 8), flip, secondMin, secondMax);
-    group = states + <usize>(<u32>other) * stride;
-    splitRow(group, <u32>other, v128.shuffle<f64>(moreHighs, moreLows, 0, 2), f64x2.extract_lane(more, 0), wides, limits, every, withCount, min, max);
-    if (secondMin || secondMax) secondRow(group + offset, load<i64>(integers + (<usize>i << 3), 16), flip, secondMin, secondMax);
-    group = states + <usize>(other >> 32) * stride;
-    splitRow(group, <u32>(other >> 32), v128.shuffle<f64>(moreHighs, moreLows, 1, 3), f64x2.extract_lane(more, 1), wides, limits, every, withCount, min, max);
-    if (secondMin || secondMax) secondRow(group + offset, load<i64>(integers + (<usize>i << 3), 24), flip, secondMin, secondMax);
-  }
-  for (; i < count; i++) {
-    const id = load<u32>(ids + (<usize>i << 2));
-    const group = states + <usize>id * stride;
-    const value = load<f64>(doubles + (<usize>i << 3));
-    const high = (value + splitter) - splitter;
-    splitRow(group, id, f64x2.replace_lane(f64x2.splat(high), 1, value - high), value, wides, limits, every, withCount, min, max);
-    if (secondMin || secondMax) secondRow(group + offset, load<i64>(integers + (<usize>i << 3)), flip, secondMin, secondMax);
-  }
-}
-
-@inline function chooseSplit(what: i32, values: usize, ids: usize, count: i32, states: usize, stride: usize, wides: usize): void {
-  switch (what) {
-    case 2: splitLoop(values, 0, ids, count, states, stride, wides, 0, 0, false, false, false, false, false); break;
-    case 3: splitLoop(values, 0, ids, count, states, stride, wides, 0, 0, true, false, false, false, false); break;
-    case 6: splitLoop(values, 0, ids, count, states, stride, wides, 0, 0, false, true, false, false, false); break;
-    case 7: splitLoop(values, 0, ids, count, states, stride, wides, 0, 0, true, true, false, false, false); break;
-    case 10: splitLoop(values, 0, ids, count, states, stride, wides, 0, 0, false, false, true, false, false); break;
-    case 11: splitLoop(values, 0, ids, count, states, stride, wides, 0, 0, true, false, true, false, false); break;
-    case 14: splitLoop(values, 0, ids, count, states, stride, wides, 0, 0, false, true, true, false, false); break;
-    case 15: splitLoop(values, 0, ids, count, states, stride, wides, 0, 0, true, true, true, false, false); break;
-    default: unreachable();
-  }
-}
-
-/**
  * Adds 64-bit values to the states of their groups. `what` says which states are to be updated, side by side from `states`
  * (that of group 0) on: 1 rows, 2 sum, 4 min, 8 max. `flip` turns integers into keys that order as they do, `signs` is −1
  * for signed integers and 0 for unsigned ones.
  */
 export function accumulate(
   isDouble: i32, what: i32, values: usize, ids: usize, count: i32,
-  states: usize, stride: usize, wides: usize, flip: i64, signs: i64,
+  states: usize, stride: usize, groups: i32, wides: usize, flip: i64, signs: i64,
 ): void {
-  if (!isDouble) choose<i64>(what, values, ids, count, states, stride, wides, flip, signs);
-  else if ((what & 2) != 0 && load<u32>(wides + wMode) == bySplit) chooseSplit(what, values, ids, count, states, stride, wides);
-  else choose<f64>(what, values, ids, count, states, stride, wides, flip, signs);
+  if (!isDouble) return choose<i64>(what, values, ids, count, states, stride, wides, flip, signs);
+  if ((what & 2) == 0) return choose<f64>(what, values, ids, count, states, stride, wides, flip, signs);
+  addSums(what, 0, values, 0, ids, count, states, stride, groups, wides, 0, 0);
+}
+
+/** Adds doubles by split for as long as their magnitudes allow it, and the rest by TwoSum. */
+function addSums(
+  what: i32, whatSecond: i32, doubles: usize, integers: usize, ids: usize, count: i32,
+  states: usize, stride: usize, groups: i32, wides: usize, offset: usize, flip: i64,
+): void {
+  const sums = states + ((what & 1) != 0 ? 8 : 0);
+  let done = 0;
+  for (let mode = load<u32>(wides + wMode); mode != byTwoSum; ) {
+    if (mode == bySplit) {
+      done = whatSecond == 0
+        ? addSplit(what, done, doubles, ids, count, states, stride, wides)
+        : addSplitPair(what, whatSecond, done, doubles, integers, ids, count, states, stride, wides, offset, flip);
+      if (done == count) return;
+    }
+    // Of the first values nothing is known; later ones are not within the magnitudes decided on.
+    prepareSums(wides, doubles + (<usize>done << 3), count - done, sums, <i32>stride, groups);
+    mode = load<u32>(wides + wMode);
+    if (mode == undecided) break;
+  }
+  const skipped = <usize>done << 3;
+  const restIds = ids + (skipped >> 1);
+  if (whatSecond == 0) choose<f64>(what, doubles + skipped, restIds, count - done, states, stride, wides, 0, 0);
+  else choosePair(what, whatSecond, doubles + skipped, integers + skipped, restIds, count - done, states, stride, wides, offset, flip);
 }
 
 /** Both columns of a row in one visit to its group, by TwoSum. */
 @inline function pairLoop(
   doubles: usize, integers: usize, ids: usize, count: i32, states: usize, stride: usize, wides: usize, offset: usize, flip: i64,
-  min: bool, max: bool, secondMin: bool, secondMax: bool, split: bool,
+  min: bool, max: bool, secondMin: bool, secondMax: bool,
 ): void {
-  if (split) {
-    splitLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, min, max, secondMin, secondMax);
-    return;
-  }
   for (let i = 0; i < count; i++) {
     const id = load<u32>(ids + (<usize>i << 2));
     const group = states + <usize>id * stride;
@@ -272,25 +192,25 @@ export function accumulate(
 
 @inline function choosePair(
   what: i32, whatSecond: i32, doubles: usize, integers: usize, ids: usize, count: i32,
-  states: usize, stride: usize, wides: usize, offset: usize, flip: i64, split: bool,
+  states: usize, stride: usize, wides: usize, offset: usize, flip: i64,
 ): void {
   const a = what & 4, b = what & 8, c = whatSecond & 4, d = whatSecond & 8;
   if (a == 0 && b == 0) {
-    if (c == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, false, false, true, split);
-    else if (d == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, false, true, false, split);
-    else pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, false, true, true, split);
+    if (c == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, false, false, true);
+    else if (d == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, false, true, false);
+    else pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, false, true, true);
   } else if (a == 0) {
-    if (c == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, true, false, true, split);
-    else if (d == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, true, true, false, split);
-    else pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, true, true, true, split);
+    if (c == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, true, false, true);
+    else if (d == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, true, true, false);
+    else pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, false, true, true, true);
   } else if (b == 0) {
-    if (c == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, false, false, true, split);
-    else if (d == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, false, true, false, split);
-    else pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, false, true, true, split);
+    if (c == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, false, false, true);
+    else if (d == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, false, true, false);
+    else pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, false, true, true);
   } else {
-    if (c == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, true, false, true, split);
-    else if (d == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, true, true, false, split);
-    else pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, true, true, true, split);
+    if (c == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, true, false, true);
+    else if (d == 0) pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, true, true, false);
+    else pairLoop(doubles, integers, ids, count, states, stride, wides, offset, flip, true, true, true, true);
   }
 }
 
@@ -300,10 +220,9 @@ export function accumulate(
  */
 export function accumulatePair(
   what: i32, whatSecond: i32, doubles: usize, integers: usize, ids: usize, count: i32,
-  states: usize, stride: usize, wides: usize, offset: usize, flip: i64,
+  states: usize, stride: usize, groups: i32, wides: usize, offset: usize, flip: i64,
 ): void {
-  if (load<u32>(wides + wMode) == bySplit) choosePair(what, whatSecond, doubles, integers, ids, count, states, stride, wides, offset, flip, true);
-  else choosePair(what, whatSecond, doubles, integers, ids, count, states, stride, wides, offset, flip, false);
+  addSums(what | 1, whatSecond, doubles, integers, ids, count, states, stride, groups, wides, offset, flip);
 }
 
 /**

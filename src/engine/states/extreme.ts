@@ -45,7 +45,7 @@ class Extreme implements State {
     const { words, ids, count } = source.values(0);
     const { flip } = signsOf(column);
     const isDouble = column.layout.kind === 'float' ? 1 : 0;
-    groups.instance.kernels.accumulate(isDouble, this.fused, words, ids, count, groups.pointer + offset, groups.stride, 0, flip, 0n);
+    groups.instance.kernels.accumulate(isDouble, this.fused, words, ids, count, groups.pointer + offset, groups.stride, groups.capacity, 0, flip, 0n);
   }
 
   columns(groups: Uint32Array): Data[] {

@@ -48,12 +48,6 @@ export class FloatSum implements State {
     words.fill(0n);
   }
 
-  /** Decides how these doubles are added (kernel/split.ts). */
-  prepare(doubles: number, count: number): void {
-    const { groups, offset } = this.place;
-    groups.instance.kernels.prepareSums(this.wides, doubles, count, groups.pointer + offset, groups.stride, groups.capacity);
-  }
-
   merge(source: StateSource): void {
     const { groups, offset } = this.place;
     const { window, ids } = source;

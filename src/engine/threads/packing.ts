@@ -27,7 +27,7 @@ export interface ColumnLayout {
 const aligned = (bytes: number): number => (bytes + 31) & ~15;
 
 /** The arrays that rows [start, start + rows) of a column need, and what is to be known of them. */
-function arraysOf(data: Data, start: number, rows: number) {
+export function arraysOf(data: Data, start: number, rows: number) {
   const first = data.offset + start;
   const bits = (bitmap: Uint8Array): Uint8Array => bitmap.subarray(first >> 3, (first + rows + 7) >> 3);
   const validity = hasNulls(data) ? bits(data.nullBitmap!) : undefined;
@@ -43,11 +43,22 @@ function arraysOf(data: Data, start: number, rows: number) {
 
 type Arrays = ReturnType<typeof arraysOf>;
 
-function sizeOf({ validity, offsets, values }: Arrays): number {
-  return [validity, offsets, values].reduce((sum, array) => sum + (array === undefined ? 0 : aligned(array.byteLength)), 0);
+/** The same, but offsets that are in the memory already are read as they are, so nothing may be counted from the first byte. */
+function arraysInPlace(instance: Instance, data: Data, start: number, rows: number): Arrays {
+  const arrays = arraysOf(data, start, rows);
+  const { offsets, firstByte } = arrays;
+  if (offsets === undefined || firstByte === undefined || instance.addressOf(offsets) === undefined) return arrays;
+  return { ...arrays, firstByte: 0, values: (data.values as Uint8Array).subarray(0, Number(offsets[rows]!)) };
 }
 
-/** Copies a column to `address`; returns its numbers, and where the next may begin. */
+/** Bytes that have to be copied. */
+function sizeOf(instance: Instance, { validity, offsets, values }: Arrays): number {
+  const isElsewhere = (array: ArrayBufferView | undefined): array is ArrayBufferView => array !== undefined && instance.addressOf(array) === undefined;
+  const copied: readonly (ArrayBufferView | undefined)[] = [validity, offsets, values];
+  return copied.filter(isElsewhere).reduce((sum, { byteLength }) => sum + aligned(byteLength), 0);
+}
+
+/** Copies to `address` what of a column is not in the memory yet; returns its numbers, and where the next may begin. */
 function packColumn(instance: Instance, address: number, data: Data, start: number, rows: number, arrays: Arrays): { readonly numbers: number[]; readonly end: number } {
   const numbers = new Array<number>(numbersOfColumn).fill(0);
   numbers[rowsAt] = rows;
@@ -56,9 +67,11 @@ function packColumn(instance: Instance, address: number, data: Data, start: numb
   let at = address;
   const place = (array: ArrayBufferView | undefined, number: number): void => {
     if (array === undefined) return;
-    instance.put(array, at);
-    numbers[number] = at;
+    const address = instance.addressOf(array);
+    numbers[number] = address ?? at;
     numbers[number + 1] = array.byteLength;
+    if (address !== undefined) return;
+    instance.put(array, at);
     at += aligned(array.byteLength);
   };
   place(arrays.validity, validityAt);
@@ -93,9 +106,9 @@ export class BatchPacker {
    */
   pack(layout: number, columns: readonly NamedData[], start: number, rows: number): { readonly record: number; free(): void } {
     const { instance } = this;
-    const arrays = columns.map(({ data }) => arraysOf(data, start, rows));
+    const arrays = columns.map(({ data }) => arraysInPlace(instance, data, start, rows));
     const recordLength = 2 + columns.length * numbersOfColumn;
-    const bytes = arrays.reduce((sum, each) => sum + sizeOf(each), aligned(recordLength * 8));
+    const bytes = arrays.reduce((sum, each) => sum + sizeOf(instance, each), aligned(recordLength * 8));
     const record = instance.alloc(bytes);
     const numbers = [layout, rows];
     let at = record + aligned(recordLength * 8);
@@ -111,8 +124,8 @@ export class BatchPacker {
   private dictionary(data: Data): { readonly id: number; readonly entries: readonly number[] } {
     let known = this.dictionaries.get(data);
     if (known === undefined) {
-      const arrays = arraysOf(data, 0, data.length);
-      const address = this.instance.alloc(sizeOf(arrays) + 16);
+      const arrays = arraysInPlace(this.instance, data, 0, data.length);
+      const address = this.instance.alloc(sizeOf(this.instance, arrays) + 16);
       known = { id: this.dictionaries.size, entries: packColumn(this.instance, address, data, 0, data.length, arrays).numbers };
       this.dictionaries.set(data, known);
     }

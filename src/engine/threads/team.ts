@@ -15,20 +15,20 @@ import { plainType } from '../../arrow/canonical.ts';
 import { columnsOf } from '../../arrow/expression.ts';
 import { throwIfCancelled } from '../../base/errors.ts';
 import { Aggregation, type AggregationMemory, type AggregationOptions, type Counters, type StateOptions, statesSchema } from '../aggregation.ts';
-import { Instance, sharedMemory, sharedModule } from '../instance.ts';
+import { sharedModule } from '../instance.ts';
 import { partOf, type PartOfGroups, PartReader } from '../parts.ts';
 import type { GroupByPlan } from '../plan.ts';
 import type { RowUnit } from '../run.ts';
-import { Shelf } from '../shelf.ts';
 import { columnData } from '../staging.ts';
 import { bindPlan, fieldOf, resultSchema } from '../types.ts';
+import { type CommonMemory, giveBackMemory, leaseMemory } from './common-memory.ts';
 import { BatchPacker, type NamedData, unpackTable } from './packing.ts';
-import { type PoolWorker, workersListening, workersOf } from './pool.ts';
+import { type PoolWorker, workersOf } from './pool.ts';
 import { Ring, ringBytes } from './ring.ts';
 import type { BatchLayout } from './worker.ts';
 
-/** Rows that are copied at a time. */
-const stretchRowsDefault = 1 << 16;
+/** Rows that are handed over at a time: copied, or of a resident table. */
+const stretchRowsDefault = { copied: 1 << 16, inPlace: 1 << 18 } as const;
 /** Stretches that wait for each thread while it works on another. */
 const stretchesAhead = 2;
 /** Stretches after which the event loop gets its turn. */
@@ -46,35 +46,7 @@ const unitsAhead = 2;
 /** What stretches under way may take beside the groups. */
 const stagingBytes = 256 * 2 ** 20;
 
-/** A memory that threads share, with the caller's instance on it. */
-class Team {
-  readonly id = teams++;
-  readonly memory = sharedMemory();
-  readonly instance = new Instance(sharedModule(), this.memory);
-
-  get memoryBytes(): number {
-    return this.instance.memoryBytes;
-  }
-
-  get usedBytes(): number {
-    return this.instance.usedBytes;
-  }
-}
-
-let teams = 0;
 let jobs = 0;
-const shelf = new Shelf<Team>(2, forget);
-
-function leaseTeam(memoryLimit: number | undefined): Team {
-  const team = shelf.take() ?? new Team();
-  team.instance.begin(memoryLimit);
-  return team;
-}
-
-/** Lets go of a team's memory, here and on the threads that may know it. */
-function forget({ id }: Team): void {
-  for (const worker of workersListening()) void worker.call('forget', { team: id }).catch(() => undefined);
-}
 
 /** A thread of the pool in a run. */
 interface Member {
@@ -87,7 +59,7 @@ interface Member {
 }
 
 export class TeamRun {
-  private readonly team: Team;
+  private readonly team: CommonMemory;
   private readonly job = jobs++;
   private readonly members: Member[] = [];
   private readonly packer: BatchPacker;
@@ -117,6 +89,8 @@ export class TeamRun {
     private readonly threads: number,
     options: AggregationOptions,
     private readonly signal: AbortSignal | undefined,
+    /** The memory that the table lives in whose rows will come. */
+    home?: CommonMemory,
   ) {
     const bound = plans.map((plan) => bindPlan(plan, schema));
     const filters = plans.flatMap((plan) => (plan.filter === undefined ? [] : columnsOf(plan.filter)));
@@ -127,7 +101,7 @@ export class TeamRun {
     this.isRanged = plans.every(({ range, filter }) => range !== undefined && filter === undefined);
     // What is under way needs room too; the limit is the groups'.
     this.options = { ...options, ...(options.memoryLimit !== undefined && { memoryLimit: Math.min(options.memoryLimit + stagingBytes, 0xffff0000) }) };
-    this.team = leaseTeam(this.options.memoryLimit);
+    this.team = leaseMemory(this.options.memoryLimit, home);
     const { instance } = this.team;
     this.packer = new BatchPacker(instance);
     this.ringAddress = instance.kernels.allocZeroed(ringBytes) >>> 0;
@@ -187,12 +161,12 @@ export class TeamRun {
 
   async add(batch: RecordBatch): Promise<void> {
     const columns = this.columns.map((name) => fieldOf(this.schema, name));
-    await this.share(batch, columns, undefined, (aggregation, part) => aggregation.add(part));
+    await this.share(batch, columns, undefined, (aggregation, start, end) => aggregation.add(batch, start, end));
   }
 
   /** `options`: one for each plan. */
   async addStates(batch: RecordBatch, options: readonly (StateOptions | undefined)[]): Promise<void> {
-    await this.share(batch, this.statesFields(batch), options, (aggregation, part, i) => aggregation.addStates(part, options[i]));
+    await this.share(batch, this.statesFields(batch), options, (aggregation, start, end, i) => aggregation.addStates(batch, options[i], start, end));
   }
 
   /** The columns of a batch of partial states that any plan reads. */
@@ -206,22 +180,22 @@ export class TeamRun {
     batch: RecordBatch,
     fields: readonly Field[],
     states: BatchLayout['states'],
-    work: (aggregation: Aggregation, part: RecordBatch, plan: number) => void,
+    work: (aggregation: Aggregation, start: number, end: number, plan: number) => void,
   ): Promise<void> {
     const types = fields.map(({ type }) => plainType(type));
     const columns = fields.map(({ name }, i) => ({ name, data: columnData(batch, name, types[i]!) }));
-    const stretchRows = this.options.rare?.stretchRows ?? stretchRowsDefault;
+    const isCopied = columns.some(({ data }) => data.values && this.team.instance.addressOf(data.values as ArrayBufferView) === undefined);
+    const stretchRows = this.options.rare?.stretchRows ?? stretchRowsDefault[isCopied ? 'copied' : 'inPlace'];
     let layout: number | undefined;
     let sinceTurn = 0;
     for (let start = 0; start < batch.numRows; start += stretchRows) {
       this.check();
       const rows = Math.min(stretchRows, batch.numRows - start);
-      if (!this.fewCount() && this.othersWant()) {
+      if (!(isCopied && this.fewCount()) && this.othersWant()) {
         layout ??= this.team.instance.guard(() => this.layoutOf(columns, types, states));
         this.handOver(layout, columns, start, rows);
       } else {
-        const part = batch.numRows === rows ? batch : batch.slice(start, start + rows);
-        for (const [i, aggregation] of this.ownAggregations().entries()) work(aggregation, part, i);
+        for (const [i, aggregation] of this.ownAggregations().entries()) work(aggregation, start, start + rows, i);
         sinceTurn = stretchesPerTurn;
       }
       if (++sinceTurn < stretchesPerTurn) continue;
@@ -435,8 +409,7 @@ export class TeamRun {
     const begun = this.members.filter(({ worker }) => worker.alive);
     const ended = await Promise.allSettled(begun.map(({ worker }) => (worker.ready ? worker.call('end', { job }) : undefined)));
     const sound = this.failure === undefined && ended.every(({ status }) => status === 'fulfilled') && this.members.every(({ worker }) => worker.alive);
-    if (sound && team.instance.sound) shelf.put(team);
-    else forget(team);
+    giveBackMemory(team, sound);
   }
 }
 

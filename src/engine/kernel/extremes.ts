@@ -1,0 +1,19 @@
+/** Minima and maxima as 64-bit keys that order as the values do (state.ts). */
+
+/** A 64-bit key that orders as doubles do; −0 counts as 0, every NaN as one, above +∞. */
+@inline export function orderOf(value: f64): i64 {
+  const bits = value == value ? reinterpret<i64>(value + 0.0) : 0x7ff8000000000000;
+  return bits ^ ((bits >> 63) & 0x7fffffffffffffff);
+}
+
+// No branch: a wrong guess would be found out only when the group's cache line has come.
+
+@inline export function keepLess(state: usize, key: i64): void {
+  const kept = load<i64>(state);
+  store<i64>(state, select<i64>(key, kept, key < kept));
+}
+
+@inline export function keepGreater(state: usize, key: i64): void {
+  const kept = load<i64>(state);
+  store<i64>(state, select<i64>(key, kept, key > kept));
+}
