@@ -5,7 +5,7 @@
  *
  *   slots    id = key − base                                  a slot was met when its rows were counted (`countsAt`)
  *   direct   table[key − base] = id + 1                       4 bytes a slot, 0 = empty
- *   hash     slot: | id + 1, 4 bytes |                           linear probing, at most half full; the key is in keys[id]
+ *   hash     table of ids (slots.ts); the key is in keys[id]
  *   keys     keys[id]                                         the way back
  *
  * Slots need no look-up at all, and their ids ascend as the keys do; but ids have gaps, so they are for a single key, and for
@@ -13,6 +13,7 @@
  * another; what slots had no key then are dead ids.
  */
 import { alloc, allocZeroed, enlarge, free } from './memory';
+import { enter, findSlots, freeTable, newTable, slotOf } from './slots';
 
 /** Makes every key collide: for tests that want the rare to be common. */
 export let collide: u64 = u64.MAX_VALUE;
@@ -40,11 +41,11 @@ const iMaySlots: usize = 56;
 const iRows: usize = 60; // where the rows of each id are counted, u64, and how far apart
 const iRowsStride: usize = 64;
 const iRowsCount: usize = 68;
-const iPending: usize = 72; // room for the rows of a batch
+const iScratch: usize = 72; // the hashes of rows, and which rows were not found at once
 const intGrouperBytes: usize = 80;
 
 /** Rows that are looked up at a time. */
-const rowsAtOnce: i32 = 4096;
+const rowsAtOnce: i32 = 2048;
 
 export function newIntGrouper(maySlots: i32): usize {
   const grouper = allocZeroed(intGrouperBytes);
@@ -324,19 +325,15 @@ function becomeHashed(grouper: usize): void {
   let slots: u64 = 1024;
   while (slots < <u64>load<u32>(grouper + iCount) << 2) slots <<= 1;
   rehash(grouper, slots);
-  store<u32>(grouper + iPending, <u32>alloc(rowsAtOnce << 2));
+  store<u32>(grouper + iScratch, <u32>alloc(rowsAtOnce << 3));
 }
 
 function rehash(grouper: usize, slots: u64): void {
-  const table = allocZeroed(<usize>slots << 2);
-  const mask = <u32>slots - 1;
+  const table = newTable(<u32>slots);
   const count = load<u32>(grouper + iCount);
   const keys: usize = load<u32>(grouper + iKeys);
   for (let id: u32 = 0; id < count; id++) {
-    if (!isAlive(grouper, id)) continue;
-    let slot = <u32>hashOf(load<i64>(keys + (<usize>id << 3))) & mask;
-    while (load<u32>(table + (<usize>slot << 2)) != 0) slot = (slot + 1) & mask;
-    store<u32>(table + (<usize>slot << 2), id + 1);
+    if (isAlive(grouper, id)) enter(table, <u32>slots - 1, <u32>hashOf(load<i64>(keys + (<usize>id << 3))), id);
   }
   store<u32>(grouper + iTable, <u32>table);
   store<u64>(grouper + iSlots, slots);
@@ -353,7 +350,7 @@ function groupHashed(grouper: usize, keys: usize, count: i32, ids: usize): void 
     const met = <u64>load<u32>(grouper + iCount);
     // Rows that may all be new are no reason to double, as long as the keys that are there fill no more than a quarter.
     if ((met + some) << 1 > slots && (met << 2 > slots || <u64>some << 2 > slots)) {
-      free(load<u32>(grouper + iTable), <usize>slots << 2);
+      freeTable(load<u32>(grouper + iTable), <u32>slots);
       rehash(grouper, max<u64>(slots << 1, <u64>rowsAtOnce << 2));
     }
     groupSome(grouper, keys + (<usize>start << 3), some, ids + (<usize>start << 2));
@@ -361,18 +358,17 @@ function groupHashed(grouper: usize, keys: usize, count: i32, ids: usize): void 
 }
 
 /**
- * The first loop asks the table for all rows at once and the second looks at what it found, without a branch that would wait for
- * memory: so the waits overlap. The third settles what was not at its first slot, or is new.
+ * Short loops, each over all rows and without a branch that would wait for memory, so that many waits overlap: hashes, slots, keys. The last
+ * settles what was not found that way, or is new.
  */
 function groupSome(grouper: usize, keys: usize, count: i32, ids: usize): void {
   const mask = <u32>load<u64>(grouper + iSlots) - 1;
   const table: usize = load<u32>(grouper + iTable);
+  const hashes: usize = load<u32>(grouper + iScratch);
+  for (let i = 0; i < count; i++) store<u32>(hashes + (<usize>i << 2), <u32>hashOf(load<i64>(keys + (<usize>i << 3))));
+  findSlots(table, mask, hashes, count, ids);
   let known: usize = load<u32>(grouper + iKeys);
-  for (let i = 0; i < count; i++) {
-    const slot = <u32>hashOf(load<i64>(keys + (<usize>i << 3))) & mask;
-    store<u32>(ids + (<usize>i << 2), load<u32>(table + (<usize>slot << 2)));
-  }
-  const pending: usize = load<u32>(grouper + iPending);
+  const pending = hashes + (<usize>rowsAtOnce << 2);
   let left: usize = 0;
   for (let i = 0; i < count; i++) {
     const id1 = load<u32>(ids + (<usize>i << 2));
@@ -385,18 +381,19 @@ function groupSome(grouper: usize, keys: usize, count: i32, ids: usize): void {
   for (let at: usize = 0; at < left; at++) {
     const i: usize = load<u32>(pending + (at << 2));
     const key = load<i64>(keys + (i << 3));
-    let slot = <u32>hashOf(key) & mask;
-    let id1 = load<u32>(table + (<usize>slot << 2));
-    while (id1 != 0 && load<i64>(known + (<usize>(id1 - 1) << 3)) != key) {
+    const hash = load<u32>(hashes + (i << 2));
+    let slot = hash & mask;
+    let word = load<u32>(slotOf(table, slot));
+    while (word != 0 && load<i64>(known + (<usize>((word & mask) - 1) << 3)) != key) {
       slot = (slot + 1) & mask;
-      id1 = load<u32>(table + (<usize>slot << 2));
+      word = load<u32>(slotOf(table, slot));
     }
-    if (id1 == 0) {
-      id1 = newId(grouper, key) + 1;
+    if (word == 0) {
+      word = newId(grouper, key) + 1;
       known = load<u32>(grouper + iKeys);
-      store<u32>(table + (<usize>slot << 2), id1);
+      store<u32>(slotOf(table, slot), (hash & ~mask) | word);
     }
-    store<u32>(ids + (i << 2), id1 - 1);
+    store<u32>(ids + (i << 2), (word & mask) - 1);
   }
 }
 

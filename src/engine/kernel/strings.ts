@@ -1,14 +1,15 @@
 /**
  * The grouper of strings: strings → group ids, dense and in order of first appearance.
  *
- *   slot     | id + 1, 4 bytes |                                       linear probing, at most half full; 0 = empty
+ *   table    id + 1 by hash (slots.ts)
  *   entry    | first 16 bytes, zero-padded | hash u32 | length u32 | bytes u32 | – |            32 bytes, entries[id]
  *
  * Most keys are no longer than 16 bytes: they are compared by two words, without a loop, and stand in the entry alone. Longer
  * ones are kept once more, whole, at `bytes`, zero-padded to words. Bytes that come in may be read 16 beyond their end.
  */
 import { collide } from './group';
-import { alloc, allocZeroed, enlarge, free } from './memory';
+import { alloc, allocZeroed, enlarge } from './memory';
+import { enter, findSlots, freeTable, newTable, slotOf } from './slots';
 import { spanOf } from './values';
 
 const sCount: usize = 0; // as in group.ts
@@ -19,11 +20,16 @@ const sSlots: usize = 16;
 const sBlock: usize = 20; // the block that long strings are being copied into
 const sBlockLeft: usize = 24;
 const sMasks: usize = 28; // 16 bytes for each length from 0 to 16: as many ones as the string has bytes
-const sPending: usize = 32; // room for the rows of a batch
+const sScratch: usize = 32; // room for what is known of the rows of a batch
 const stringGrouperBytes: usize = 40;
 
-/** Rows that are looked up at a time. */
-const rowsAtOnce: i32 = 4096;
+/** Rows that are looked up at a time: what is known of them stays in the nearest cache. */
+const rowsAtOnce: i32 = 1024;
+/** | first 16 bytes | hash | length | rows that were not found at once | of each row of a batch */
+const hashesAt: usize = <usize>rowsAtOnce << 4;
+const lengthsAt: usize = hashesAt + (<usize>rowsAtOnce << 2);
+const pendingAt: usize = lengthsAt + (<usize>rowsAtOnce << 2);
+const scratchBytes: usize = pendingAt + (<usize>rowsAtOnce << 2);
 const blockBytes: usize = 1 << 16;
 
 const eHash: usize = 16;
@@ -37,11 +43,11 @@ export function newStringGrouper(): usize {
   store<u32>(grouper + sCapacity, 1024);
   store<u32>(grouper + sEntries, <u32>alloc(1024 << entryShift));
   store<u32>(grouper + sSlots, 4096);
-  store<u32>(grouper + sTable, <u32>allocZeroed(4096 << 2));
+  store<u32>(grouper + sTable, <u32>newTable(4096));
   const masks = allocZeroed(17 << 4);
   for (let length: usize = 1; length <= 16; length++) memory.fill(masks + (length << 4), 0xff, length);
   store<u32>(grouper + sMasks, <u32>masks);
-  store<u32>(grouper + sPending, <u32>alloc(rowsAtOnce << 2));
+  store<u32>(grouper + sScratch, <u32>alloc(scratchBytes));
   return grouper;
 }
 
@@ -143,33 +149,35 @@ function makeRoom(grouper: usize, some: u32): void {
   const met = load<u32>(grouper + sCount);
   if ((met + some) << 1 <= slots || (met << 2 <= slots && some << 2 <= slots)) return;
   const wider = max<u32>(slots << 1, 16384);
-  free(load<u32>(grouper + sTable), <usize>slots << 2);
-  const table = allocZeroed(<usize>wider << 2);
-  for (let id: u32 = 0; id < met; id++) {
-    let slot = load<u32>(entryOf(grouper, id), eHash) & (wider - 1);
-    while (load<u32>(table + (<usize>slot << 2)) != 0) slot = (slot + 1) & (wider - 1);
-    store<u32>(table + (<usize>slot << 2), id + 1);
-  }
+  freeTable(load<u32>(grouper + sTable), slots);
+  const table = newTable(wider);
+  for (let id: u32 = 0; id < met; id++) enter(table, wider - 1, load<u32>(entryOf(grouper, id), eHash), id);
   store<u32>(grouper + sTable, <u32>table);
   store<u32>(grouper + sSlots, wider);
+}
+
+/** The id of a string, for which there is room in the table. */
+function idOfHashed(grouper: usize, head: v128, hash: u32, bytes: usize, length: u32): u32 {
+  const mask = load<u32>(grouper + sSlots) - 1;
+  const table: usize = load<u32>(grouper + sTable);
+  const upper = hash & ~mask;
+  let slot = hash & mask;
+  while (true) {
+    const word = load<u32>(slotOf(table, slot));
+    if (word == 0) break;
+    const id = (word & mask) - 1;
+    if ((word & ~mask) == upper && isEntry(entryOf(grouper, id), head, bytes, length)) return id;
+    slot = (slot + 1) & mask;
+  }
+  const id = newString(grouper, hash, head, bytes, length);
+  store<u32>(slotOf(table, slot), upper | (id + 1));
+  return id;
 }
 
 /** For which there is room in the table. */
 function idOfString(grouper: usize, bytes: usize, length: u32): u32 {
   const head = headOf(load<u32>(grouper + sMasks), bytes, length);
-  const hash = hashOfString(head, bytes, length);
-  const mask = load<u32>(grouper + sSlots) - 1;
-  const table: usize = load<u32>(grouper + sTable);
-  let slot = hash & mask;
-  while (true) {
-    const id1 = load<u32>(table + (<usize>slot << 2));
-    if (id1 == 0) break;
-    if (isEntry(entryOf(grouper, id1 - 1), head, bytes, length)) return id1 - 1;
-    slot = (slot + 1) & mask;
-  }
-  const id = newString(grouper, hash, head, bytes, length);
-  store<u32>(table + (<usize>slot << 2), id + 1);
-  return id;
+  return idOfHashed(grouper, head, hashOfString(head, bytes, length), bytes, length);
 }
 
 /** Gives each selected string its id. `offsets` are u32 and count from `bytes`. */
@@ -182,40 +190,49 @@ export function groupStrings(grouper: usize, offsets: usize, bytes: usize, rows:
   }
 }
 
-/** In three loops, as integers are (group.ts). */
+/**
+ * Short loops, each over all rows, so that many waits for memory overlap: hashes; slots, of which the first of four with the upper bits of the
+ * hash is taken; entries, which are looked at without a branch; and last the few rows whose string was not found that way.
+ */
 function groupSome(grouper: usize, offsets: usize, bytes: usize, rows: usize, count: i32, ids: usize): void {
-  const mask = load<u32>(grouper + sSlots) - 1;
-  const table: usize = load<u32>(grouper + sTable);
+  const scratch: usize = load<u32>(grouper + sScratch);
   const masks: usize = load<u32>(grouper + sMasks);
   for (let i = 0; i < count; i++) {
     const row: usize = rows == 0 ? i : load<u32>(rows + (<usize>i << 2));
     const start = load<u32>(offsets + (row << 2));
     const length = load<u32>(offsets + (row << 2), 4) - start;
-    const slot = hashOfString(headOf(masks, bytes + start, length), bytes + start, length) & mask;
-    store<u32>(ids + (<usize>i << 2), load<u32>(table + (<usize>slot << 2)));
+    const head = headOf(masks, bytes + start, length);
+    v128.store(scratch + (<usize>i << 4), head);
+    store<u32>(scratch + lengthsAt + (<usize>i << 2), length);
+    store<u32>(scratch + hashesAt + (<usize>i << 2), hashOfString(head, bytes + start, length));
   }
-  const pending: usize = load<u32>(grouper + sPending);
+  findSlots(load<u32>(grouper + sTable), load<u32>(grouper + sSlots) - 1, scratch + hashesAt, count, ids);
+  const entries: usize = load<u32>(grouper + sEntries);
+  const pending = scratch + pendingAt;
   let left: usize = 0;
   for (let i = 0; i < count; i++) {
-    const row: usize = rows == 0 ? i : load<u32>(rows + (<usize>i << 2));
-    const start = load<u32>(offsets + (row << 2));
-    const length = load<u32>(offsets + (row << 2), 4) - start;
     const id1 = load<u32>(ids + (<usize>i << 2));
     const isThere = u32(id1 != 0);
-    const entry = entryOf(grouper, id1 - isThere);
-    const head = headOf(masks, bytes + start, length);
-    let isSame = isThere & u32(i64x2.all_true(i64x2.eq(v128.load(entry), head))) & u32(load<u32>(entry, eLength) == length);
-    if (length > inlineBytes) isSame = isSame != 0 ? u32(sameRest(entry, bytes + start, length)) : 0;
+    const entry = entries + (<usize>(id1 - isThere) << entryShift);
+    const length = load<u32>(scratch + lengthsAt + (<usize>i << 2));
+    let isSame = isThere & u32(i64x2.all_true(i64x2.eq(v128.load(entry), v128.load(scratch + (<usize>i << 4))))) & u32(load<u32>(entry, eLength) == length);
+    if (length > inlineBytes) isSame = isSame != 0 ? u32(sameRest(entry, bytesOf(offsets, bytes, rows, i), length)) : 0;
     store<u32>(ids + (<usize>i << 2), id1 - 1);
     store<u32>(pending + (left << 2), i);
     left += <usize>(1 - isSame);
   }
   for (let at: usize = 0; at < left; at++) {
-    const i: usize = load<u32>(pending + (at << 2));
-    const row: usize = rows == 0 ? i : load<u32>(rows + (i << 2));
-    const start = load<u32>(offsets + (row << 2));
-    store<u32>(ids + (i << 2), idOfString(grouper, bytes + start, load<u32>(offsets + (row << 2), 4) - start));
+    const i = load<i32>(pending + (at << 2));
+    const hash = load<u32>(scratch + hashesAt + (<usize>i << 2));
+    const length = load<u32>(scratch + lengthsAt + (<usize>i << 2));
+    store<u32>(ids + (<usize>i << 2), idOfHashed(grouper, v128.load(scratch + (<usize>i << 4)), hash, bytesOf(offsets, bytes, rows, i), length));
   }
+}
+
+/** Where the bytes of the i-th selected row begin. */
+@inline function bytesOf(offsets: usize, bytes: usize, rows: usize, i: i32): usize {
+  const row: usize = rows == 0 ? i : load<u32>(rows + (<usize>i << 2));
+  return bytes + load<u32>(offsets + (row << 2));
 }
 
 /**
