@@ -6,7 +6,7 @@ import { openArquero } from './contenders/arquero.ts';
 import { openDuckDb, writeParquet } from './contenders/duckdb.ts';
 import { openDuckDbWasm } from './contenders/duckdb-wasm.ts';
 import { openPolars } from './contenders/polars.ts';
-import { openTauro } from './contenders/tauro.ts';
+import { openCopied, openTauro } from './contenders/tauro.ts';
 import { describe, type Question, type RivalName } from './questions.ts';
 import { check, referenceOf } from './support/answer.ts';
 import { makeDataset } from './support/dataset.ts';
@@ -14,6 +14,7 @@ import { measure } from './support/measure.ts';
 import type { Race } from './support/result.ts';
 
 const rivals: Readonly<Record<RivalName, Open>> = {
+  copied: openCopied,
   DuckDB: openDuckDb,
   Polars: openPolars,
   'duckdb-wasm': openDuckDbWasm,
@@ -32,7 +33,7 @@ export async function race(question: Question, folder: string, rounds: number): 
     if ('absent' in opened) absent[name] = opened.absent;
     else contenders.set(name, opened);
   }
-  for (const [name, contender] of contenders) check(await contender.answer(), reference, name, { exact: name === 'tauro' });
+  for (const [name, contender] of contenders) check(await contender.answer(), reference, name, { exact: name === 'tauro' || name === 'copied' });
   const timings = await measure(contenders, rounds);
   for (const contender of contenders.values()) await contender.close();
   return { kind: 'race', name: question.name, text: describe(question), target: question.target, timings, absent };

@@ -1,4 +1,7 @@
-/** Ours: the engine over an Arrow table, or a virtualized feature set over the Parquet file. Two threads, as the rivals. */
+/**
+ * Ours: the engine over a table that lives in its memory, as those of the rivals live in theirs, or a virtualized feature set over the
+ * Parquet file. Two threads, as the rivals.
+ */
 import { type AggSpec, FeatureStore, featureSet, groupBy, residentTable, type TimeRangeInput } from '../../src/index.ts';
 import type { Table } from '../../src/arrow/arrow.ts';
 import { oneBatch } from '../../src/arrow/canonical.ts';
@@ -12,12 +15,20 @@ const threads = 2;
 const aggregations = { amount: ['sum', 'mean', 'count'], date: 'max' } as const satisfies AggSpec;
 
 export async function openTauro(place: Place): Promise<Contender> {
-  const run = place.question.from === 'memory' ? await inMemory(place) : await fromParquet(place.question, place.folder, place.table);
-  return { run, answer: async () => answerOf(await run(), place.question), close: async () => undefined };
+  const { question, dataset, folder, table } = place;
+  return contender(place, question.from === 'memory' ? inMemory(question, await residentTable(arrowTable(dataset))) : await fromParquet(question, folder, table));
 }
 
-async function inMemory({ question, dataset }: Place): Promise<() => Promise<Table>> {
-  const table = await residentTable(arrowTable(dataset));
+/** Over an Arrow table as it comes: each answer copies the columns that it needs. */
+export async function openCopied(place: Place): Promise<Contender> {
+  return contender(place, inMemory(place.question, arrowTable(place.dataset)));
+}
+
+function contender({ question }: Place, run: () => Promise<Table>): Contender {
+  return { run, answer: async () => answerOf(await run(), question), close: async () => undefined };
+}
+
+function inMemory(question: Question, table: Table): () => Promise<Table> {
   const keys = keyColumns(question.key).map(({ name }) => name);
   const options = { threads, ...(question.days === 'last 30' && { timestamp: 'date', timeRange: lastDays }) };
   return () => groupBy(table, keys).agg(aggregations, options);

@@ -17,6 +17,7 @@ const residentMax = 2 ** 32 - roomBytes;
 /** Copied at a time, before others get their turn. */
 const copiedPerTurn = 2 ** 24;
 const alignment = 64;
+const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
 
 /** By the buffer of its columns. */
 const homes = new WeakMap<ArrayBufferLike, CommonMemory>();
@@ -42,6 +43,7 @@ export function homeOf({ batches }: Table): CommonMemory | undefined {
  * Throws MemoryLimitError where the table takes more than 3.5 GiB or the system has no such room, CancelledError when `signal` says so.
  */
 export async function residentTable(table: Table, options: { readonly signal?: AbortSignal } = {}): Promise<Table> {
+  throwIfCancelled(options.signal, 'residentTable');
   const plan = new ArrayPlan();
   const batches = table.batches.map(({ numRows, data }) => ({ numRows, columns: data.children.map((column) => planColumn(column!, plan)) }));
   const home = makeHome(plan.bytes);
@@ -67,7 +69,7 @@ class ArrayPlan {
     if (array === undefined || array === null) return undefined;
     const at = this.bytes;
     this.arrays.push({ array, at });
-    this.bytes = (at + array.byteLength + slackBytes + alignment - 1) & -alignment;
+    this.bytes = aligned(at + array.byteLength + slackBytes);
     return { at, ArrayType: array.constructor as ArrayConstructor, length: array.byteLength / (array as Uint8Array).BYTES_PER_ELEMENT };
   }
 }
@@ -130,7 +132,7 @@ function makeHome(bytes: number): CommonMemory {
 async function copyArrays({ bytes, arrays }: ArrayPlan, home: CommonMemory, signal: AbortSignal | undefined): Promise<Place> {
   const { instance } = home;
   instance.begin(undefined);
-  const first = (instance.alloc(bytes) + alignment - 1) & -alignment;
+  const first = aligned(instance.alloc(bytes + alignment));
   let sinceTurn = 0;
   for (const { array, at } of arrays) {
     for (let start = 0; start < array.byteLength; start += copiedPerTurn) {
