@@ -89,7 +89,7 @@ export async function aggregateRows<Answer>(
 ): Promise<Answer> {
   const { snapshot, scan } = pass;
   const rowsExpected = (await snapshot.plan(scan)).rows;
-  const run = createAggregations(plans, snapshot.schema, { ...defined(options), rowsExpected });
+  const run = createAggregations(plans, snapshot.schema, { ...defined(options), rowsExpected, ...(snapshot.table && { table: snapshot.table }) });
   try {
     const units = run.threads > 1 ? await snapshot.units?.(scan) : undefined;
     // A single unit would leave all but one thread idle; batches are decoded here and shared out.

@@ -20,6 +20,7 @@ function snapshotOf(name: string, table: Table): Snapshot {
   return {
     name,
     format: 'memory',
+    table,
     get version() {
       return versionOf(table);
     },

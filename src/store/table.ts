@@ -7,7 +7,7 @@
  *   stage      new files, written where no reader looks
  *   commit     one put-if-absent that makes them the table's, or finds that another writer was faster
  */
-import type { RecordBatch, Schema } from '../arrow/arrow.ts';
+import type { RecordBatch, Schema, Table } from '../arrow/arrow.ts';
 import type { TimeRange } from '../base/time.ts';
 
 export interface ScanOptions {
@@ -70,6 +70,8 @@ export interface Snapshot {
    */
   readonly version: string;
   readonly schema: Schema;
+  /** What its rows are read from, where that is a table in memory. */
+  readonly table?: Table;
   /** Columns that are there but cannot be read, and why. */
   readonly passedOver?: readonly { readonly column: string; readonly why: string }[];
   /** The data files that the version consists of, in the order of their rows. Absent for tables in memory. */

@@ -8,7 +8,7 @@ import { tableFromArrays } from '../../src/arrow/arrow.ts';
 import { dayUs } from '../../src/base/time.ts';
 import { endIdleWorkers } from '../../src/engine/threads/pool.ts';
 import {
-  CancelledError, DamagedFileError, encodeParquet, featureSet, FeatureStore, type FeatureStoreError, groupBy, type Progress, tablesEqual, writeTable,
+  CancelledError, DamagedFileError, encodeParquet, featureSet, FeatureStore, type FeatureStoreError, groupBy, type Progress, residentTable, tablesEqual, writeTable,
 } from '../../src/index.ts';
 import { answerFromSource } from '../../src/modes/compute.ts';
 import { openSource } from '../../src/store/source.ts';
@@ -178,4 +178,21 @@ test('threads that have read do not keep the process alive', async (t) => {
   `;
   const { stdout, status, signal } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], { encoding: 'utf8', timeout: 60_000 });
   assert.deepEqual([stdout, status, signal], ['40\n'.repeat(20), 0, null]);
+});
+
+test('a registered table that is resident is the same source: the same answers, the same version', async () => {
+  const table = transactionTable(rows);
+  const resident = await residentTable(table);
+  const answers = [];
+  for (const [source, threads] of [[table, 1], [resident, 1], [resident, 2]] as const) {
+    const store = await FeatureStore.open({ feature_store: { mode: 'virtualized' } }, { now: () => now, threads });
+    store.registerSource('transactions', source);
+    store.define(featureSet({ name: 'spend', entityKeys: 'customer_id', source: 'transactions', timestamp: 'date', aggregations: { amount: ['sum', 'mean', 'count', 'last'], date: 'max' } }));
+    answers.push(await store.getFeatures('spend', { timeRange: '30d' }));
+    await store.close();
+  }
+  for (const { table: answer, sourceVersion } of answers) {
+    assert.ok(tablesEqual(answer, answers[0]!.table));
+    assert.equal(sourceVersion, answers[0]!.sourceVersion);
+  }
 });
