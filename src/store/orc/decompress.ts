@@ -7,6 +7,7 @@
  */
 import { brotliDecompressSync, inflateRawSync } from 'node:zlib';
 import { UnsupportedError } from '../../base/errors.ts';
+import { borrowPageMemory } from '../parquet/page-memory.ts';
 import { damaged, type StreamName } from './decode-runs.ts';
 import { compressionKind } from './metadata.ts';
 import { unpackZstd } from './zstd.ts';
@@ -22,7 +23,7 @@ const streamBytesMax = 2 ** 31 - 1;
 type Unpack = (block: Uint8Array, most: number) => Uint8Array;
 
 const unpackers: Readonly<Record<number, Unpack | undefined>> = {
-  [compressionKind.zlib]: (block, most) => inflateRawSync(block, { maxOutputLength: most }),
+  [compressionKind.zlib]: (block, most) => inflateRawSync(block, { maxOutputLength: most, chunkSize: Math.max(64, most) }),
   [compressionKind.snappy]: unpackSnappy,
   [compressionKind.lz4]: unpackLz4,
   [compressionKind.brotli]: (block, most) => brotliDecompressSync(block, { maxOutputLength: most }),
@@ -69,42 +70,24 @@ function plainBytes(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
-/** After the format description of Snappy: a length, then literals and copies of what came before. */
+/** By the kernel of the Parquet pages. Its own length stands first. */
 function unpackSnappy(block: Uint8Array, most: number): Uint8Array {
-  let [at, size] = [0, 0];
-  for (let shift = 0; ; shift += 7) {
+  let size = 0;
+  for (let at = 0, shift = 0; ; shift += 7) {
     const byte = byteAt(block, at++);
     size += (byte & 127) * 2 ** shift;
     if (byte < 128) break;
     if (shift > 28) throw new RangeError('its length is no length');
   }
   if (size > most) throw new RangeError(`it claims ${size} bytes, and blocks have ${most} at most`);
-  const out = new Uint8Array(size);
-  let next = 0;
-  while (at < block.length) {
-    const tag = block[at++]!;
-    const kind = tag & 3;
-    if (kind === 0) {
-      let length = tag >> 2;
-      if (length >= 60) {
-        const bytes = length - 59;
-        length = 0;
-        for (let i = 0; i < bytes; i++) length += byteAt(block, at++) * 256 ** i;
-      }
-      length++;
-      if (at + length > block.length || next + length > size) throw new RangeError('a literal reaches beyond its end');
-      out.set(block.subarray(at, at + length), next);
-      at += length;
-      next += length;
-      continue;
-    }
-    const length = kind === 1 ? ((tag >> 2) & 7) + 4 : (tag >> 2) + 1;
-    let distance = byteAt(block, at++);
-    if (kind === 1) distance += (tag >> 5) << 8;
-    else for (let i = 1; i < (kind === 2 ? 2 : 4); i++) distance += byteAt(block, at++) * 256 ** i;
-    next = copyBack(out, next, distance, length);
-  }
-  if (next !== size) throw new RangeError(`it has ${next} bytes and claims ${size}`);
+  const memory = borrowPageMemory();
+  const [from, to] = [{ at: 0, bytes: 0 }, { at: 0, bytes: 0 }];
+  const [source, target] = [memory.fit(from, block.length), memory.fit(to, size)];
+  memory.put(block, source);
+  const isSound = memory.kernels.unsnap(source, block.length, target, size) === 1;
+  const out = memory.copy(target, size);
+  memory.giveBack();
+  if (!isSound) throw new RangeError('it is no Snappy');
   return out;
 }
 

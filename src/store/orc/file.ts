@@ -5,7 +5,7 @@
  *   plan   which stripes; pure
  *   scan   stripe by stripe: its footer, the streams of the wanted columns, decoded, in batches
  */
-import { type Data, DataType, Field, makeData, RecordBatch, Schema, Struct } from '../../arrow/arrow.ts';
+import { type Data, DataType, Field, makeData, RecordBatch, Schema, Struct, type Vector } from '../../arrow/arrow.ts';
 import { DamagedFileError, SchemaMismatchError, throwIfCancelled, UnsupportedError } from '../../base/errors.ts';
 import { didYouMean } from '../../base/names.ts';
 import type { TimeRange } from '../../base/time.ts';
@@ -14,6 +14,7 @@ import { type EmbeddedType, embeddedTypes } from '../parquet/arrow-schema.ts';
 import type { ScanOptions, TimeSpan } from '../table.ts';
 import { joinSpans } from '../time-span.ts';
 import { decodeColumn } from './decode-column.ts';
+import type { StreamPart } from './decode-runs.ts';
 import { checkCompression, type Compression, decompress } from './decompress.ts';
 import {
   type ColumnStatistics, compressionKind, type Footer, footerCodec, type Metadata, metadataCodec, orcMagic, type OrcType, postScriptCodec, type StripeFooter, stripeFooterCodec,
@@ -206,14 +207,16 @@ async function readStripe(bytes: FileBytes, file: OrcFile, columns: readonly Orc
   return columns.map((column) => {
     const encoding = footer.columns[column.id];
     if (encoding === undefined) throw new DamagedFileError(name, `the footer of stripe ${index} says nothing of column ${column.name}; the file is damaged`);
-    const streams = new Map<number, Uint8Array>();
+    const streams = new Map<number, StreamPart>();
+    let entries: Vector | undefined;
     for (const [i, place] of places.entries()) {
       if (place.column !== column.id) continue;
-      streams.set(place.kind, decompress({ file: name, stream: `column ${column.name}, stripe ${index}` }, file.compression, parts[i]!));
+      const unpacked = decompress({ file: name, stream: `column ${column.name}, stripe ${index}` }, file.compression, parts[i]!);
+      streams.set(place.kind, { bytes: unpacked, skip: 0 });
     }
     return decodeColumn({
       file: name, name: column.name, stripe: index, rows: stripe.rows, orcType: column.orcType, type: column.type, encoding: encoding.kind ?? 0,
-      dictionarySize: encoding.dictionarySize ?? 0, streams, wallClock,
+      dictionarySize: encoding.dictionarySize ?? 0, dictionary: (make) => (entries ??= make()), streams, wallClock,
     });
   });
 }
