@@ -37,16 +37,35 @@ export function checkCompression(file: string, kind: number): void {
   throw new UnsupportedError(file, `compression ${name}`, `it is compressed with ${name}, which cannot be read here; write it again with zlib or snappy`);
 }
 
-export function decompress(name: StreamName, { kind, blockSize }: Compression, bytes: Uint8Array): Uint8Array {
-  if (kind === compressionKind.none) return plainBytes(bytes);
+/** What stands before each block. */
+export const blockHeaderBytes = 3;
+
+export function decompress(name: StreamName, compression: Compression, bytes: Uint8Array): Uint8Array {
+  return compression.kind === compressionKind.none ? plainBytes(bytes) : decompressBlocks(name, compression, bytes).bytes;
+}
+
+/**
+ * Blocks one after the other, and where each begins: by its place among the stored bytes, in what they are. Where the stored
+ * bytes were cut off behind what is needed, `enough` says what that is: so many bytes from the start of that block on.
+ */
+export function decompressBlocks(
+  name: StreamName, { kind, blockSize }: Compression, bytes: Uint8Array, enough?: { readonly block: number; readonly bytes: number },
+): { readonly bytes: Uint8Array; readonly begins: ReadonlyMap<number, number> } {
   const unpack = unpackers[kind]!;
   const blocks: Uint8Array[] = [];
-  let size = 0;
-  for (let at = 0; at < bytes.length; ) {
-    if (at + 3 > bytes.length) throw damaged(name, 'it ends within the header of a block');
-    const header = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16);
-    const [start, end] = [at + 3, at + 3 + (header >> 1)];
-    if (end > bytes.length) throw damaged(name, `a block of ${header >> 1} bytes reaches beyond its end`);
+  const begins = new Map<number, number>();
+  let [at, size] = [0, 0];
+  for (; at < bytes.length; ) {
+    const begin = enough && begins.get(enough.block);
+    if (begin !== undefined && size - begin >= enough!.bytes) break;
+    begins.set(at, size);
+    const header = at + blockHeaderBytes > bytes.length ? undefined : bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16);
+    const [start, end] = [at + blockHeaderBytes, at + blockHeaderBytes + ((header ?? 0) >> 1)];
+    if (header === undefined || end > bytes.length) {
+      // Cut off. Whether what is wanted is there shows when it is decoded.
+      if (enough !== undefined && at > enough.block) break;
+      throw damaged(name, header === undefined ? 'it ends within the header of a block' : `a block of ${header >> 1} bytes reaches beyond its end`);
+    }
     const block = bytes.subarray(start, end);
     if ((header & 1) === 1) {
       blocks.push(block);
@@ -61,8 +80,9 @@ export function decompress(name: StreamName, { kind, blockSize }: Compression, b
     size += blocks.at(-1)!.length;
     if (size > streamBytesMax) throw damaged(name, `it has more than ${streamBytesMax} bytes`);
   }
+  begins.set(at, begins.get(at) ?? size);
   const whole = blocks.length === 1 ? blocks[0]! : Buffer.concat(blocks);
-  return plainBytes(whole);
+  return { bytes: plainBytes(whole), begins };
 }
 
 /** No Buffer, whose slices would not be copies. */

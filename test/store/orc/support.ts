@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RecordBatch, Schema } from '../../../src/arrow/arrow.ts';
-import { openOrc, planOrc, scanOrc } from '../../../src/store/orc/file.ts';
+import { planOrc, scanOrc } from '../../../src/store/orc/file.ts';
+import { openOrc } from '../../../src/store/orc/footer.ts';
 import type { ScanOptions } from '../../../src/store/table.ts';
 import { MemoryFile } from '../parquet/support.ts';
 
