@@ -86,7 +86,7 @@ export function decompressBlocks(
 }
 
 /** No Buffer, whose slices would not be copies. */
-function plainBytes(bytes: Uint8Array): Uint8Array {
+export function plainBytes(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 

@@ -119,10 +119,12 @@ class StripeReader {
     const indexed = [...new Set([...filters.map(({ column }) => column), ...this.columns])];
     const indexPlaces = indexed.map((column) => this.placeOf(column, streamKind.rowIndex));
     if (indexPlaces.some((place) => place === undefined)) return undefined;
-    const bloomPlaces = filters.map((filter) => ('keys' in filter ? this.bloomPlace(filter.column) : undefined));
-    const places = [...indexPlaces, ...bloomPlaces].filter((place) => place !== undefined);
     const dataBytes = sizeOf(this.columns.flatMap((column) => dataKinds.flatMap((kind) => this.placeOf(column, kind) ?? [])));
-    if (2 * sizeOf(places) > dataBytes) return undefined;
+    const isWorth = (places: readonly (ByteRange | undefined)[]): boolean => 2 * sizeOf(places.filter((place) => place !== undefined)) <= dataBytes;
+    if (!isWorth(indexPlaces)) return undefined;
+    const filterPlaces = filters.map((filter) => ('keys' in filter ? this.bloomPlace(filter.column) : undefined));
+    const bloomPlaces = isWorth([...indexPlaces, ...filterPlaces]) ? filterPlaces : [];
+    const places = [...indexPlaces, ...bloomPlaces].filter((place) => place !== undefined);
     const stored = new Map<ByteRange, Uint8Array>((await readPlaces(this.bytes, places)).map((bytes, i) => [places[i]!, bytes]));
     const indexes = new Map(indexed.map((column, i) => [column, this.tryDecode(rowIndexCodec, column, stored.get(indexPlaces[i]!)!)]));
     const asked = filters.map((filter, i) => {

@@ -9,7 +9,7 @@
  */
 import type { ByteRange } from '../parquet/footer.ts';
 import { damaged, type StreamName, type StreamPart } from './decode-runs.ts';
-import { blockHeaderBytes, type Compression, decompressBlocks } from './decompress.ts';
+import { blockHeaderBytes, type Compression, decompressBlocks, plainBytes } from './decompress.ts';
 import { compressionKind } from './metadata.ts';
 import type { IndexedStream, Position } from './row-index.ts';
 
@@ -41,7 +41,7 @@ export function streamPart(name: StreamName, { stream, all }: StreamPositions, s
   const [first, next] = [all[start]!, all[end]];
   if (compression.kind === compressionKind.none) {
     const at = next === undefined ? stored.length : next.byte - first.byte;
-    return partOf(name, stored, first, stream, next, at);
+    return partOf(name, plainBytes(stored), first, stream, next, at);
   }
   const { bytes, begins } = decompressBlocks(name, compression, stored, next === undefined ? undefined : { block: next.block - first.block, bytes: next.byte + runBytesMax });
   const begin = next === undefined ? undefined : begins.get(next.block - first.block);
