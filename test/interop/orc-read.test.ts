@@ -126,7 +126,8 @@ test('of what pyarrow writes, row groups are left out and the others are as in t
         for (const options of asked) {
           const some = await readOrc(bytes, options);
           const found = cellsOf(some.batches, 'row').map(Number);
-          assert.ok(found.includes(row) && some.rows < rows / 10, `${codec}: ${some.rows} rows for row ${row}`);
+          // Of sixty bloom filters, some say yes by chance.
+          assert.ok(found.includes(row) && some.rows < rows / 4, `${codec}: ${some.rows} rows for row ${row}`);
           for (const { name: column, cells } of columns) assert.deepEqual(cellsOf(some.batches, column), found.map((each) => cells[each]), `${codec}: ${column}`);
         }
       }

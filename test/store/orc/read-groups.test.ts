@@ -168,7 +168,8 @@ test('in files of Apache ORC’s own tests, keys are found as in the full scan',
       }
     }
     assert.ok(scans > 0, name);
-    if (name.includes('Pushdown')) assert.ok(decoded <= scans * 1_000, `${name}: ${decoded} rows in ${scans} scans`);
+    // Texts of neighbouring groups overlap.
+    if (name.includes('Pushdown')) assert.ok(decoded <= scans * 1_500, `${name}: ${decoded} rows in ${scans} scans`);
   }
 });
 
