@@ -9,10 +9,14 @@ import { fileURLToPath } from 'node:url';
 import test from 'node:test';
 import fc from 'fast-check';
 import { DataType } from '../../../src/arrow/arrow.ts';
-import { FeatureStoreError } from '../../../src/base/errors.ts';
+import { DamagedFileError, FeatureStoreError } from '../../../src/base/errors.ts';
 import { hashOf, mightHold } from '../../../src/store/orc/bloom-filter.ts';
+import { decodeColumn, type StripeColumn } from '../../../src/store/orc/decode-column.ts';
 import { encodeOrc } from '../../../src/store/orc/encode.ts';
 import { openOrc } from '../../../src/store/orc/footer.ts';
+import { streamKind, typeKind } from '../../../src/store/orc/metadata.ts';
+import { mightHave } from '../../../src/store/orc/statistics.ts';
+import { WallClock } from '../../../src/store/orc/wall-clock.ts';
 import type { ScanOptions } from '../../../src/store/table.ts';
 import { batchFrom, type Cell, cellsOf, MemoryFile, writable } from '../parquet/support.ts';
 import { fixtures, readOrc } from './support.ts';
@@ -209,4 +213,21 @@ test('the examples of bloom filters: what is there might be, what is not is most
   assert.equal(mightHold({ bits: [], hashFunctions: 3 }, 7n), true, 'a filter of no bits');
   assert.equal(mightHold(filter, hashOf(7n)), false);
   assert.equal(mightHold({ ...filter, utf8Bits: filter.utf8Bits.fill(255) }, hashOf(7n)), true);
+});
+
+test('a row group without values has nothing that is wanted', () => {
+  const column = { name: 'at', id: 1, orcType: { kind: typeKind.timestamp, subtypes: [], fieldNames: [], attributes: [] }, type: writable.us! };
+  const filter = { column, range: { startUs: 0n, endUs: 1n } };
+  assert.equal(mightHave(filter, { numberOfValues: 0 }), false);
+  assert.equal(mightHave(filter, { numberOfValues: 1 }), true, 'bounds are missing');
+  assert.equal(mightHave(filter, undefined), true);
+});
+
+test('doubles that do not end where the next row group begins are damage', () => {
+  const column = (at: number): StripeColumn => ({
+    file: 't.orc', name: 'amount', stripe: 0, rows: 2, orcType: { kind: typeKind.double, subtypes: [], fieldNames: [], attributes: [] }, type: writable.double!, encoding: 0, dictionarySize: 0,
+    dictionary: (make) => make(), streams: new Map([[streamKind.data, { bytes: new Uint8Array(32), skip: 0, end: { at, skip: 0 } }]]), wallClock: new WallClock('t.orc', undefined),
+  });
+  assert.equal(decodeColumn(column(16)).length, 2);
+  assert.throws(() => decodeColumn(column(24)), DamagedFileError);
 });
