@@ -8,6 +8,7 @@ import { importLaw } from './laws/import.ts';
 import type { Law } from './laws/law.ts';
 import { mainThreadLaw } from './laws/main-thread.ts';
 import { hybridLaw, lookupLaw } from './laws/modes.ts';
+import { orcLaws } from './laws/orc.ts';
 import { scaleLaw } from './laws/scale.ts';
 import { asOfLaw, windowLaw } from './laws/training.ts';
 import { asToy, questions } from './questions.ts';
@@ -23,7 +24,7 @@ export interface Job {
 export type Message = { readonly kind: 'found'; readonly result: Result } | { readonly kind: 'failed'; readonly name: string; readonly error: string };
 
 export const toyRows = 50_000;
-const laws: readonly Law[] = [scaleLaw, mainThreadLaw, importLaw, bytesLaw, hybridLaw, lookupLaw, asOfLaw, windowLaw];
+const laws: readonly Law[] = [scaleLaw, mainThreadLaw, importLaw, bytesLaw, hybridLaw, lookupLaw, asOfLaw, windowLaw, ...orcLaws];
 
 async function resultOf(name: string, { folder, toy }: Job): Promise<Result> {
   const law = laws.find((each) => each.name === name);

@@ -2,7 +2,7 @@
 //
 //   build/src/engine/kernel-bytes.js          the compiled kernels as base64, so that the library loads them without any I/O
 //   build/src/store/parquet/kernel-bytes.js   those that decode pages
-//   build/src/store/orc/encode/kernel-bytes.js   those that encode ORC
+//   build/src/store/orc/kernel-bytes.js       those that encode and decode ORC
 //   build/src, build/test, build/bench        the emitted JavaScript
 //   build/feature-store.schema.json           the configuration's JSON Schema, for editors
 import { execFileSync } from 'node:child_process';
@@ -15,7 +15,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const kernels = [
   { home: 'src/engine', targets: ['plain', 'shared'] },
   { home: 'src/store/parquet', targets: ['page'] },
-  { home: 'src/store/orc/encode', targets: ['orcWrite'] },
+  { home: 'src/store/orc', targets: ['orc'] },
 ];
 const kernelBytes = kernels.map(({ home }) => join(root, 'build', home, 'kernel-bytes.js'));
 const bin = (name) => join(root, 'node_modules/.bin', name);

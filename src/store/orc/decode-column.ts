@@ -1,5 +1,5 @@
 /**
- * A column of one stripe, from its streams to an Arrow column.
+ * A column of one stripe, or of neighbouring row groups of it, from its streams to an Arrow column.
  *
  *   present ─▶ which rows have a value        data, length, secondary, dictionary ─▶ the values ─▶ spread over the rows
  *
@@ -9,7 +9,8 @@
 import { type Data, DataType, Dictionary, Int32, makeData, type Timestamp, Type, Vector } from '../../arrow/arrow.ts';
 import { floatToHalf } from '../../arrow/half.ts';
 import { UnsupportedError } from '../../base/errors.ts';
-import { asNumbers, checkRoom, countSet, damaged, decodeBits, decodeBytes, decodeIntegers, narrowed, type StreamName } from './decode-runs.ts';
+import { checkRoom, countSet, damaged, decodeBits, decodeBytes, decodeIntegers, integersIn, narrowed, type StreamName, type StreamPart } from './decode-runs.ts';
+import { type KernelMemory, type Pointer, withKernelMemory } from './kernel-memory.ts';
 import { encodingKind, type OrcType, streamKind, typeKind } from './metadata.ts';
 import { secondsTo2015, type WallClock } from './wall-clock.ts';
 
@@ -23,8 +24,10 @@ export interface StripeColumn {
   readonly type: DataType;
   readonly encoding: number;
   readonly dictionarySize: number;
-  /** By kind, decompressed. */
-  readonly streams: ReadonlyMap<number, Uint8Array>;
+  /** The entries of the stripe's dictionary: made by `make` where they have not been yet. */
+  readonly dictionary: (make: () => Vector) => Vector;
+  /** By kind. */
+  readonly streams: ReadonlyMap<number, StreamPart>;
   readonly wallClock: WallClock;
 }
 
@@ -34,11 +37,9 @@ export function decodeColumn(column: StripeColumn): Data {
   return new ColumnDecoder(column).decode();
 }
 
-/** Trailing zeros that nanoseconds were written without: none, or one more than is told. */
-const powersOfZeros = [0, 1, 2, 3, 4, 5, 6, 7].map((zeros) => (zeros === 0 ? 1 : 10 ** (zeros + 1)));
-
-/** So far from 1970 that all numbers on the way are exact, and 64 bits hold the nanoseconds: about 270 years. */
-const secondsInHalves = 2 ** 33;
+const two32 = 4_294_967_296;
+/** Beyond it, in seconds from 2015, there is no time that any writer has. */
+const secondsMost = 1e12;
 
 class ColumnDecoder {
   private readonly nullBitmap: Uint8Array | undefined;
@@ -80,7 +81,7 @@ class ColumnDecoder {
       case typeKind.decimal:
         return this.decimals();
       default:
-        return this.column.encoding === encodingKind.dictionary || this.column.encoding === encodingKind.dictionaryV2 ? this.dictionary() : this.spans();
+        return this.column.encoding === encodingKind.dictionary || this.column.encoding === encodingKind.dictionaryV2 ? this.coded() : this.spans();
     }
   }
 
@@ -117,135 +118,157 @@ class ColumnDecoder {
 
   private floats(): Data {
     const isDouble = this.column.orcType.kind === typeKind.double;
-    const bytes = this.stream(streamKind.data);
-    const size = this.count * (isDouble ? 8 : 4);
-    if (bytes.length < size) throw damaged(this.named(streamKind.data), `it has ${bytes.length} of ${size} bytes`);
-    const own = bytes.slice(0, size);
+    const own = this.bytes(streamKind.data, this.count * (isDouble ? 8 : 4));
     return this.fixed(isDouble ? new Float64Array(own.buffer, own.byteOffset, this.count) : new Float32Array(own.buffer, own.byteOffset, this.count));
   }
 
   private timestamps(): Data {
-    const { type, orcType, wallClock, name, file } = this.column;
-    const seconds = this.integers(streamKind.data, this.count, true);
-    const parts = this.integers(streamKind.secondary, this.count, false);
-    const isInstant = orcType.kind === typeKind.timestampInstant;
-    const perSecond = type.typeId === Type.Date ? 1_000 : 1_000 ** (type as Timestamp).unit;
-    const nanosPerUnit = 1_000_000_000 / perSecond;
-    const out = new BigInt64Array(this.count);
-    const halves = new Int32Array(out.buffer);
-    for (let i = 0; i < this.count; i++) {
-      const since2015 = seconds[i * 2 + 1]! * 4_294_967_296 + (seconds[i * 2]! >>> 0);
-      // Some writers have them negative where the seconds are.
-      const part = parts[i * 2 + 1]! * 4_294_967_296 + (parts[i * 2]! >>> 0);
-      const zeros = parts[i * 2]! & 7;
-      const nanos = Math.floor(part / 8) * powersOfZeros[zeros]!;
-      if (!(Math.abs(since2015) < 1e12 && Math.abs(nanos) < 1e9)) throw damaged(this.named(streamKind.data), 'it has a value that is no point in time');
-      let second = isInstant ? since2015 + secondsTo2015 : wallClock.wallOf(since2015);
-      // Before 1970 the seconds were rounded towards it.
-      if (second < 0 && nanos > 999_999) second--;
-      const rest = nanos / nanosPerUnit;
-      if (!Number.isInteger(rest)) {
-        throw new UnsupportedError(file, `column ${name}`, `column ${name} has a time of ${nanos} nanoseconds within a second, and others so far from 1970 that 64 bits do not hold both`);
-      }
-      if (Math.abs(second) <= secondsInHalves) {
-        // A bigint for each value would take most of the time. second = 2^16 a + b, and what a stands for is 2^32 c + 2^16 d.
-        const a = Math.floor(second / 65_536);
-        const above = a * perSecond;
-        const c = Math.floor(above / 65_536);
-        const low = (above - c * 65_536) * 65_536 + (second - a * 65_536) * perSecond + rest;
-        const carry = Math.floor(low / 4_294_967_296);
-        halves[i * 2] = low - carry * 4_294_967_296;
-        halves[i * 2 + 1] = c + carry;
-        continue;
-      }
-      const value = BigInt(second) * BigInt(perSecond) + BigInt(rest);
-      if (BigInt.asIntN(64, value) !== value) throw new UnsupportedError(file, `column ${name}`, `column ${name} has a time that does not fit 64 bits in ${type}`);
-      out[i] = value;
+    const { type, orcType, wallClock } = this.column;
+    const perSecond = BigInt(type.typeId === Type.Date ? 1_000 : 1_000 ** (type as Timestamp).unit);
+    const { count } = this;
+    const values = withKernelMemory((memory) => {
+      const seconds = this.integersIn(memory, streamKind.data, true);
+      const nanos = this.integersIn(memory, streamKind.secondary, false);
+      const isUtc = wallClock.isUtc || orcType.kind === typeKind.timestampInstant;
+      if (!isUtc) this.asShown(memory, seconds);
+      const out = memory.reserve(8 * count);
+      const refused = memory.kernels.joinTimestamps(seconds, nanos, count, BigInt(isUtc ? secondsTo2015 : 0), perSecond, out);
+      if (refused >= 0) this.refuseTime(memory.int64s(seconds, count)[refused]!, memory.int64s(nanos, count)[refused]!, perSecond);
+      return new BigInt64Array(memory.copy(out, out + 8 * count).buffer);
+    });
+    return this.fixed(values);
+  }
+
+  /** Seconds since 2015 become what the writer's clock showed, in place. */
+  private asShown(memory: KernelMemory, seconds: Pointer): void {
+    const { wallClock } = this.column;
+    const halves = new Int32Array(memory.kernels.memory.buffer, seconds, 2 * this.count);
+    for (let i = 0; i < halves.length; i += 2) {
+      const since2015 = halves[i + 1]! * two32 + (halves[i]! >>> 0);
+      // What is no time is left as it is: it will be refused.
+      if (Math.abs(since2015) >= secondsMost) continue;
+      const second = wallClock.wallOf(since2015);
+      halves[i + 1] = Math.floor(second / two32);
+      halves[i] = second;
     }
-    return this.fixed(out);
+  }
+
+  /** Says what is wrong with a time that the kernel refused. */
+  private refuseTime(seconds: bigint, parts: bigint, perSecond: bigint): never {
+    const { file, name, type } = this.column;
+    const zeros = parts & 7n;
+    const nanos = (parts >> 3n) * (zeros === 0n ? 1n : 10n ** (zeros + 1n));
+    const isTime = Math.abs(Number(seconds)) < secondsMost && Math.abs(Number(nanos)) < 1e9;
+    if (!isTime) throw damaged(this.named(streamKind.data), 'it has a value that is no point in time');
+    if (nanos % (1_000_000_000n / perSecond) !== 0n) {
+      throw new UnsupportedError(file, `column ${name}`, `column ${name} has a time of ${nanos} nanoseconds within a second, and others so far from 1970 that 64 bits do not hold both`);
+    }
+    throw new UnsupportedError(file, `column ${name}`, `column ${name} has a time that does not fit 64 bits in ${type}`);
   }
 
   /** Unscaled values of any length, zigzag, and the scale of each. */
   private decimals(): Data {
     const name = this.named(streamKind.data);
-    const bytes = this.stream(streamKind.data);
+    const { bytes, end } = this.stream(streamKind.data);
     const scales = narrowed(this.integers(streamKind.secondary, this.count, true));
     if (scales === undefined) throw damaged(this.named(streamKind.secondary), 'a scale is no scale');
     checkRoom(name, bytes, this.count);
-    const { scale } = this.column.type as DataType & { readonly scale: number };
-    const words = new BigUint64Array(this.count * 2);
-    let at = 0;
-    for (let i = 0; i < this.count; i++) {
-      let value = 0n;
-      for (let shift = 0n; ; shift += 7n) {
-        const byte = bytes[at++];
-        if (byte === undefined || shift > 133n) throw damaged(name, 'a value has no end');
-        value |= BigInt(byte & 127) << shift;
-        if (byte < 128) break;
-      }
-      value = (value >> 1n) ^ -(value & 1n);
-      const more = scale - scales[i]!;
-      if (Math.abs(more) > 76) throw damaged(this.named(streamKind.secondary), `a scale is ${scales[i]}`);
-      if (more > 0) value *= 10n ** BigInt(more);
-      else if (more < 0) value /= 10n ** BigInt(-more);
-      if (BigInt.asIntN(128, value) !== value) throw damaged(name, 'a value has more than 38 digits');
-      words[i * 2] = BigInt.asUintN(64, value);
-      words[i * 2 + 1] = BigInt.asUintN(64, value >> 64n);
-    }
+    const words = withKernelMemory((memory) => {
+      const from = memory.put(bytes);
+      const out = memory.reserve(16 * this.count);
+      const to = memory.kernels.readDecimals(from, bytes.length, this.count, out);
+      if (to === 0) throw damaged(name, 'it ends within a value, or one has more than 38 digits');
+      if (end !== undefined && to - from !== end.at) throw damaged(name, 'its values do not end where the row index says');
+      return new BigUint64Array(memory.copy(out, out + 16 * this.count).buffer);
+    });
+    this.rescale(words, scales);
     return this.made(this.spread(new Uint32Array(words.buffer), 4));
   }
 
-  private spans(): Data {
-    const bytes = this.stream(streamKind.data);
-    const lengths = asNumbers(this.integers(streamKind.length, this.count, false));
-    const offsets = this.offsetsOf(this.named(streamKind.length), lengths, bytes.length, this.nullBitmap === undefined ? undefined : this.column.rows);
-    return this.text(this.column.type, offsets, bytes.slice(0, offsets.at(-1)), this.column.rows, this.nullBitmap);
+  /** Each value may have a scale of its own. */
+  private rescale(words: BigUint64Array, scales: Int32Array): void {
+    const { scale } = this.column.type as DataType & { readonly scale: number };
+    for (let i = 0; i < scales.length; i++) {
+      const more = scale - scales[i]!;
+      if (more === 0) continue;
+      if (Math.abs(more) > 76) throw damaged(this.named(streamKind.secondary), `a scale is ${scales[i]}`);
+      let value = (BigInt.asIntN(64, words[i * 2 + 1]!) << 64n) | words[i * 2]!;
+      if (more > 0) value *= 10n ** BigInt(more);
+      else value /= 10n ** BigInt(-more);
+      if (BigInt.asIntN(128, value) !== value) throw damaged(this.named(streamKind.data), 'a value has more than 38 digits');
+      words[i * 2] = BigInt.asUintN(64, value);
+      words[i * 2 + 1] = BigInt.asUintN(64, value >> 64n);
+    }
   }
 
-  private dictionary(): Data {
-    const { dictionarySize, rows, type } = this.column;
-    const bytes = this.column.streams.get(streamKind.dictionaryData) ?? new Uint8Array(0);
-    const lengths = asNumbers(this.integers(streamKind.length, dictionarySize, false));
-    const offsets = this.offsetsOf(this.named(streamKind.length), lengths, bytes.length, undefined);
-    const entries = this.text(type, offsets, bytes.slice(0, offsets.at(-1)), dictionarySize, undefined);
+  private spans(): Data {
+    const lengths = this.integers(streamKind.length, this.count, false);
+    const { bytes, end } = this.stream(streamKind.data);
+    const offsets = this.offsetsOf(this.named(streamKind.length), lengths, bytes.length, this.nullBitmap);
+    const size = offsets.at(-1)!;
+    if (end !== undefined && size !== end.at) throw damaged(this.named(streamKind.data), 'its values do not end where the row index says');
+    return this.text(offsets, bytes.slice(0, size), this.column.rows, this.nullBitmap);
+  }
+
+  private coded(): Data {
+    const { rows, type, dictionary } = this.column;
+    const entries = dictionary(() => this.entries());
     const codes = narrowed(this.integers(streamKind.data, this.count, false));
-    if (codes === undefined || codes.some((code) => code < 0 || code >= dictionarySize)) {
-      throw damaged(this.named(streamKind.data), `it names an entry of the dictionary that is not among its ${dictionarySize}`);
+    if (codes === undefined || !areWithin(codes, entries.length)) {
+      throw damaged(this.named(streamKind.data), `it names an entry of the dictionary that is not among its ${entries.length}`);
     }
     const data = this.spread(codes, 1);
     const nulls = this.nulls();
-    return makeData({ type: new Dictionary(type, new Int32()), length: rows, data, dictionary: new Vector([entries]), ...nulls } as never);
+    return makeData({ type: new Dictionary(type, new Int32()), length: rows, data, dictionary: entries, ...nulls } as never);
   }
 
-  private text(type: DataType, offsets: Float64Array, data: Uint8Array, length: number, bitmap: Uint8Array | undefined): Data {
+  private entries(): Vector {
+    const { dictionarySize, streams } = this.column;
+    const bytes = streams.get(streamKind.dictionaryData)?.bytes ?? new Uint8Array(0);
+    const lengths = this.integers(streamKind.length, dictionarySize, false);
+    const offsets = this.offsetsOf(this.named(streamKind.length), lengths, bytes.length, undefined);
+    return new Vector([this.text(offsets, bytes.slice(0, offsets.at(-1)), dictionarySize, undefined)]);
+  }
+
+  private text(offsets: Int32Array, data: Uint8Array, length: number, bitmap: Uint8Array | undefined): Data {
+    const { type } = this.column;
     const isLarge = type.typeId === Type.LargeUtf8 || type.typeId === Type.LargeBinary;
-    const valueOffsets = isLarge ? BigInt64Array.from(offsets, BigInt) : Int32Array.from(offsets);
+    const valueOffsets = isLarge ? BigInt64Array.from(offsets, BigInt) : offsets;
     const nulls = bitmap === undefined ? { nullCount: 0 } : { nullCount: length - this.count, nullBitmap: bitmap };
     return makeData({ type, length, valueOffsets, data, ...nulls } as never);
   }
 
-  /** Where each row's bytes begin; over all rows where some are null. */
-  private offsetsOf(name: StreamName, lengths: Float64Array, bytes: number, rows: number | undefined): Float64Array {
-    const offsets = new Float64Array((rows ?? lengths.length) + 1);
-    let end = 0;
-    if (rows === undefined) {
-      for (let i = 0; i < lengths.length; i++) offsets[i + 1] = end += lengths[i]!;
+  /** Where each row's bytes begin; over all rows where some are null. `lengths` are halves. */
+  private offsetsOf(name: StreamName, lengths: Int32Array, bytes: number, bitmap: Uint8Array | undefined): Int32Array {
+    const rows = bitmap === undefined ? lengths.length / 2 : this.column.rows;
+    const offsets = new Int32Array(rows + 1);
+    // The sum of what are no lengths may be anything, and is not looked at.
+    let [end, high] = [0, 0];
+    if (bitmap === undefined) {
+      for (let i = 0; i < rows; i++) {
+        high |= lengths[i * 2 + 1]!;
+        offsets[i + 1] = end += lengths[i * 2]! >>> 0;
+      }
     } else {
       let next = 0;
       for (let row = 0; row < rows; row++) {
-        if (((this.nullBitmap![row >> 3]! >> (row & 7)) & 1) === 1) end += lengths[next++]!;
+        if (((bitmap[row >> 3]! >> (row & 7)) & 1) === 1) {
+          high |= lengths[next + 1]!;
+          end += lengths[next]! >>> 0;
+          next += 2;
+        }
         offsets[row + 1] = end;
       }
     }
-    if (end > bytes || end > 0x7fffffff) throw damaged(name, `it adds up to ${end} bytes, and there are ${bytes}`);
+    if (high !== 0 || end > bytes || end > 0x7fffffff) throw damaged(name, `it adds up to ${high !== 0 ? 'more than 4294967295' : end} bytes, and there are ${bytes}`);
     return offsets;
   }
 
-  private fixed(values: ArrayBufferView): Data {
+  private fixed(values: Numbers): Data {
     const { type } = this.column;
-    const data = this.spread(values as Int32Array, 1);
+    const data = this.spread(values, 1);
     // Narrow, unsigned and half types are stored in wider ones.
-    if (DataType.isInt(type) && type.bitWidth < 32) return this.made((type.ArrayType as unknown as { from(values: ArrayLike<number>): ArrayBufferView }).from(data));
+    if (DataType.isInt(type) && type.bitWidth < 32) return this.made((type.ArrayType as unknown as { from(values: ArrayLike<number>): ArrayBufferView }).from(data as Int32Array));
     if (DataType.isFloat(type) && type.precision === 0) return this.made(Uint16Array.from(data as unknown as Float32Array, floatToHalf));
     return this.made(data);
   }
@@ -260,13 +283,14 @@ class ColumnDecoder {
     return { nullCount: this.column.rows - this.count, nullBitmap: this.nullBitmap };
   }
 
-  /** Values at the rows that have one, zeros at the others. */
-  private spread<Values extends Int32Array | Uint32Array>(values: Values, per: number): Values {
+  /** Values, of `per` elements each, at the rows that have one; zeros at the others. */
+  private spread<Values extends Numbers>(values: Values, per: number): Values {
     if (this.nullBitmap === undefined) return values;
     const out = new (values.constructor as new (length: number) => Values)(this.column.rows * per);
-    this.eachPlace((row, i) => {
-      for (let part = 0; part < per; part++) out[row * per + part] = values[i * per + part]!;
-    });
+    const bytesPer = values.BYTES_PER_ELEMENT * per;
+    // Moved as words, whatever they are: the loops meet one kind of array each.
+    if (bytesPer === 1) spreadBytes(new Uint8Array(values.buffer, values.byteOffset, this.count), this.nullBitmap, new Uint8Array(out.buffer));
+    else spreadWords(new Uint32Array(values.buffer, values.byteOffset, (this.count * bytesPer) / 4), bytesPer / 4, this.nullBitmap, new Uint32Array(out.buffer));
     return out;
   }
 
@@ -277,17 +301,61 @@ class ColumnDecoder {
   }
 
   private integers(kind: number, count: number, isSigned: boolean): Int32Array {
-    return decodeIntegers(this.named(kind), count === 0 ? new Uint8Array(0) : this.stream(kind), count, this.version, isSigned);
+    return decodeIntegers(this.named(kind), count === 0 ? nothing : this.stream(kind), count, this.version, isSigned);
   }
 
-  private stream(kind: number): Uint8Array {
-    const bytes = this.column.streams.get(kind);
-    if (bytes === undefined && this.count > 0) throw damaged(this.named(kind), 'it is missing');
-    return bytes ?? new Uint8Array(0);
+  private integersIn(memory: KernelMemory, kind: number, isSigned: boolean): Pointer {
+    return integersIn(memory, this.named(kind), this.count === 0 ? nothing : this.stream(kind), this.count, this.version, isSigned);
+  }
+
+  /** A copy of so many bytes, which are all. */
+  private bytes(kind: number, size: number): Uint8Array {
+    const { bytes, end } = this.stream(kind);
+    if (bytes.length < size) throw damaged(this.named(kind), `it has ${bytes.length} of ${size} bytes`);
+    if (end !== undefined && size !== end.at) throw damaged(this.named(kind), 'its values do not end where the row index says');
+    return bytes.slice(0, size);
+  }
+
+  private stream(kind: number): StreamPart {
+    const part = this.column.streams.get(kind);
+    if (part === undefined && this.count > 0) throw damaged(this.named(kind), 'it is missing');
+    return part ?? nothing;
   }
 
   private named(kind: number): StreamName {
     const { file, name, stripe } = this.column;
     return { file, stream: `column ${name}, stripe ${stripe}, stream ${streamNames[kind] ?? kind}` };
   }
+}
+
+type Numbers = Int8Array | Int32Array | Uint32Array | BigInt64Array | BigUint64Array | Float32Array | Float64Array;
+
+const nothing: StreamPart = { bytes: new Uint8Array(0), skip: 0 };
+
+function spreadWords(words: Uint32Array, per: number, bitmap: Uint8Array, out: Uint32Array): void {
+  const rows = out.length / per;
+  let next = 0;
+  if (per === 1) {
+    for (let row = 0; row < rows; row++) if (((bitmap[row >> 3]! >> (row & 7)) & 1) === 1) out[row] = words[next++]!;
+    return;
+  }
+  for (let row = 0; row < rows; row++) {
+    if (((bitmap[row >> 3]! >> (row & 7)) & 1) === 0) continue;
+    for (let part = 0; part < per; part++) out[row * per + part] = words[next++]!;
+  }
+}
+
+function spreadBytes(bytes: Uint8Array, bitmap: Uint8Array, out: Uint8Array): void {
+  let next = 0;
+  for (let row = 0; row < out.length; row++) if (((bitmap[row >> 3]! >> (row & 7)) & 1) === 1) out[row] = bytes[next++]!;
+}
+
+function areWithin(codes: Int32Array, size: number): boolean {
+  let [least, most] = [0, -1];
+  for (let i = 0; i < codes.length; i++) {
+    const code = codes[i]!;
+    if (code < least) least = code;
+    if (code > most) most = code;
+  }
+  return least === 0 && most < size;
 }

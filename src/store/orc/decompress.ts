@@ -7,6 +7,7 @@
  */
 import { brotliDecompressSync, inflateRawSync } from 'node:zlib';
 import { UnsupportedError } from '../../base/errors.ts';
+import { borrowPageMemory } from '../parquet/page-memory.ts';
 import { damaged, type StreamName } from './decode-runs.ts';
 import { compressionKind } from './metadata.ts';
 import { unpackZstd } from './zstd.ts';
@@ -22,7 +23,7 @@ const streamBytesMax = 2 ** 31 - 1;
 type Unpack = (block: Uint8Array, most: number) => Uint8Array;
 
 const unpackers: Readonly<Record<number, Unpack | undefined>> = {
-  [compressionKind.zlib]: (block, most) => inflateRawSync(block, { maxOutputLength: most }),
+  [compressionKind.zlib]: (block, most) => inflateRawSync(block, { maxOutputLength: most, chunkSize: Math.max(64, most) }),
   [compressionKind.snappy]: unpackSnappy,
   [compressionKind.lz4]: unpackLz4,
   [compressionKind.brotli]: (block, most) => brotliDecompressSync(block, { maxOutputLength: most }),
@@ -36,16 +37,35 @@ export function checkCompression(file: string, kind: number): void {
   throw new UnsupportedError(file, `compression ${name}`, `it is compressed with ${name}, which cannot be read here; write it again with zlib or snappy`);
 }
 
-export function decompress(name: StreamName, { kind, blockSize }: Compression, bytes: Uint8Array): Uint8Array {
-  if (kind === compressionKind.none) return plainBytes(bytes);
+/** What stands before each block. */
+export const blockHeaderBytes = 3;
+
+export function decompress(name: StreamName, compression: Compression, bytes: Uint8Array): Uint8Array {
+  return compression.kind === compressionKind.none ? plainBytes(bytes) : decompressBlocks(name, compression, bytes).bytes;
+}
+
+/**
+ * Blocks one after the other, and where each begins: by its place among the stored bytes, in what they are. Where the stored
+ * bytes were cut off behind what is needed, `enough` says what that is: so many bytes from the start of that block on.
+ */
+export function decompressBlocks(
+  name: StreamName, { kind, blockSize }: Compression, bytes: Uint8Array, enough?: { readonly block: number; readonly bytes: number },
+): { readonly bytes: Uint8Array; readonly begins: ReadonlyMap<number, number> } {
   const unpack = unpackers[kind]!;
   const blocks: Uint8Array[] = [];
-  let size = 0;
-  for (let at = 0; at < bytes.length; ) {
-    if (at + 3 > bytes.length) throw damaged(name, 'it ends within the header of a block');
-    const header = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16);
-    const [start, end] = [at + 3, at + 3 + (header >> 1)];
-    if (end > bytes.length) throw damaged(name, `a block of ${header >> 1} bytes reaches beyond its end`);
+  const begins = new Map<number, number>();
+  let [at, size] = [0, 0];
+  for (; at < bytes.length; ) {
+    const begin = enough && begins.get(enough.block);
+    if (begin !== undefined && size - begin >= enough!.bytes) break;
+    begins.set(at, size);
+    const header = at + blockHeaderBytes > bytes.length ? undefined : bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16);
+    const [start, end] = [at + blockHeaderBytes, at + blockHeaderBytes + ((header ?? 0) >> 1)];
+    if (header === undefined || end > bytes.length) {
+      // Cut off. Whether what is wanted is there shows when it is decoded.
+      if (enough !== undefined && at > enough.block) break;
+      throw damaged(name, header === undefined ? 'it ends within the header of a block' : `a block of ${header >> 1} bytes reaches beyond its end`);
+    }
     const block = bytes.subarray(start, end);
     if ((header & 1) === 1) {
       blocks.push(block);
@@ -60,51 +80,34 @@ export function decompress(name: StreamName, { kind, blockSize }: Compression, b
     size += blocks.at(-1)!.length;
     if (size > streamBytesMax) throw damaged(name, `it has more than ${streamBytesMax} bytes`);
   }
+  begins.set(at, begins.get(at) ?? size);
   const whole = blocks.length === 1 ? blocks[0]! : Buffer.concat(blocks);
-  return plainBytes(whole);
+  return { bytes: plainBytes(whole), begins };
 }
 
 /** No Buffer, whose slices would not be copies. */
-function plainBytes(bytes: Uint8Array): Uint8Array {
+export function plainBytes(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
-/** After the format description of Snappy: a length, then literals and copies of what came before. */
+/** By the kernel of the Parquet pages. Its own length stands first. */
 function unpackSnappy(block: Uint8Array, most: number): Uint8Array {
-  let [at, size] = [0, 0];
-  for (let shift = 0; ; shift += 7) {
+  let size = 0;
+  for (let at = 0, shift = 0; ; shift += 7) {
     const byte = byteAt(block, at++);
     size += (byte & 127) * 2 ** shift;
     if (byte < 128) break;
     if (shift > 28) throw new RangeError('its length is no length');
   }
   if (size > most) throw new RangeError(`it claims ${size} bytes, and blocks have ${most} at most`);
-  const out = new Uint8Array(size);
-  let next = 0;
-  while (at < block.length) {
-    const tag = block[at++]!;
-    const kind = tag & 3;
-    if (kind === 0) {
-      let length = tag >> 2;
-      if (length >= 60) {
-        const bytes = length - 59;
-        length = 0;
-        for (let i = 0; i < bytes; i++) length += byteAt(block, at++) * 256 ** i;
-      }
-      length++;
-      if (at + length > block.length || next + length > size) throw new RangeError('a literal reaches beyond its end');
-      out.set(block.subarray(at, at + length), next);
-      at += length;
-      next += length;
-      continue;
-    }
-    const length = kind === 1 ? ((tag >> 2) & 7) + 4 : (tag >> 2) + 1;
-    let distance = byteAt(block, at++);
-    if (kind === 1) distance += (tag >> 5) << 8;
-    else for (let i = 1; i < (kind === 2 ? 2 : 4); i++) distance += byteAt(block, at++) * 256 ** i;
-    next = copyBack(out, next, distance, length);
-  }
-  if (next !== size) throw new RangeError(`it has ${next} bytes and claims ${size}`);
+  const memory = borrowPageMemory();
+  const [from, to] = [{ at: 0, bytes: 0 }, { at: 0, bytes: 0 }];
+  const [source, target] = [memory.fit(from, block.length), memory.fit(to, size)];
+  memory.put(block, source);
+  const isSound = memory.kernels.unsnap(source, block.length, target, size) === 1;
+  const out = memory.copy(target, size);
+  memory.giveBack();
+  if (!isSound) throw new RangeError('it is no Snappy');
   return out;
 }
 

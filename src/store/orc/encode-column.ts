@@ -8,7 +8,7 @@ import { type Data, DataType } from '../../arrow/arrow.ts';
 import { halfToNumber } from '../../arrow/half.ts';
 import { floorDivide, formatInstant } from '../../base/time.ts';
 import { OverflowError, UnsupportedError } from '../../base/errors.ts';
-import { type EncodeMemory, withEncodeMemory } from './encode-memory.ts';
+import { type KernelMemory, withKernelMemory } from './kernel-memory.ts';
 import type { Summary } from './encode-statistics.ts';
 import {
   booleanStream, byteStream, countOf, denseWords, type EncodedStream, integerStream, mapGroups, type Presence, presenceOf, presentStreams, rowGroupRows, widenedWords,
@@ -35,13 +35,13 @@ interface EncodedValues {
 /** `data` is plain; `firstRow` is its row in the file, for messages. */
 export function encodeColumn(column: StoredColumn, data: Data, firstRow: number): EncodedColumn {
   const presence = presenceOf(data, DataType.isNull(column.type));
-  const { encoding, streams, parts } = withEncodeMemory((memory) => encodeValues(memory, column, data, presence, firstRow));
+  const { encoding, streams, parts } = withKernelMemory((memory) => encodeValues(memory, column, data, presence, firstRow));
   const groupRows = (group: number): number => Math.min(presence.rows, (group + 1) * rowGroupRows) - group * rowGroupRows;
   const summaries = mapGroups(presence, (first, end, group) => ({ count: end - first, hasNull: end - first < groupRows(group), ...parts[group] }));
   return { encoding, streams: [...presentStreams(presence), ...streams], summaries };
 }
 
-function encodeValues(memory: EncodeMemory, column: StoredColumn, data: Data, presence: Presence, firstRow: number): EncodedValues {
+function encodeValues(memory: KernelMemory, column: StoredColumn, data: Data, presence: Presence, firstRow: number): EncodedValues {
   const { storage } = column;
   const values = data.values as Float64Array;
   switch (storage.as) {
@@ -85,14 +85,14 @@ function encodeValues(memory: EncodeMemory, column: StoredColumn, data: Data, pr
   }
 }
 
-function encodeIntegers(memory: EncodeMemory, words: Uint32Array, presence: Presence): EncodedValues {
+function encodeIntegers(memory: KernelMemory, words: Uint32Array, presence: Presence): EncodedValues {
   const at = memory.put(words);
   const stream = integerStream(memory, streamKind.data, at, presence, true);
   return { encoding: { kind: encodingKind.directV2 }, streams: [stream], parts: integerParts(memory, at, presence) };
 }
 
 /** Bounds and sums of the 64-bit integers at `at`. */
-function integerParts(memory: EncodeMemory, at: number, presence: Presence): Parts[] {
+function integerParts(memory: KernelMemory, at: number, presence: Presence): Parts[] {
   const result = memory.reserve(32);
   return mapGroups(presence, (first, end) => {
     if (first === end) return { sum: 0n };
@@ -149,7 +149,7 @@ function halvesToFloats(halves: Uint16Array, presence: Presence): Float32Array {
   return Float32Array.from({ length: countOf(presence) }, (_, i) => halfToNumber(wide[2 * i]!));
 }
 
-function encodeTimestamps(memory: EncodeMemory, column: StoredColumn, data: Data, presence: Presence, perSecond: bigint, firstRow: number): EncodedValues {
+function encodeTimestamps(memory: KernelMemory, column: StoredColumn, data: Data, presence: Presence, perSecond: bigint, firstRow: number): EncodedValues {
   const count = countOf(presence);
   const at = memory.put(denseWords(data.values, 2, presence));
   const [seconds, nanos] = [memory.reserve(8 * count), memory.reserve(8 * count)];
@@ -180,7 +180,7 @@ function refuseTimestamp({ name }: StoredColumn, data: Data, value: bigint, perS
 /** The most digits a varint of 128 bits has. */
 const varintBytesMax = 19;
 
-function encodeDecimals(memory: EncodeMemory, words: Uint32Array, presence: Presence, scale: number): EncodedValues {
+function encodeDecimals(memory: KernelMemory, words: Uint32Array, presence: Presence, scale: number): EncodedValues {
   const count = countOf(presence);
   const at = memory.put(words);
   const start = memory.reserve(varintBytesMax * count);

@@ -7,7 +7,7 @@
  */
 import * as zlib from 'node:zlib';
 import { invariant, UnsupportedError } from '../../base/errors.ts';
-import { withEncodeMemory } from './encode-memory.ts';
+import { withKernelMemory } from './kernel-memory.ts';
 import { compressionKind } from './metadata.ts';
 
 export type OrcCompression = 'zlib' | 'snappy' | 'zstd' | 'none';
@@ -52,7 +52,7 @@ function compressBlock(bytes: Uint8Array, compression: Exclude<OrcCompression, '
     case 'zlib':
       return zlib.deflateRawSync(bytes, { level: zlibLevel, chunkSize: bytes.length + 1_024 });
     case 'snappy':
-      return withEncodeMemory((memory) => {
+      return withKernelMemory((memory) => {
         const from = memory.put(bytes);
         const to = memory.reserve(bytes.length + Math.ceil(bytes.length / 6) + 32);
         return memory.copy(to, memory.kernels.snap(from, bytes.length, to));

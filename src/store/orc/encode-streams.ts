@@ -7,7 +7,7 @@
 import type { Data } from '../../arrow/arrow.ts';
 import { countBits } from '../../arrow/build.ts';
 import { streamKind } from './metadata.ts';
-import type { EncodeMemory } from './encode-memory.ts';
+import type { KernelMemory } from './kernel-memory.ts';
 
 /** What other writers take, and readers assume where nothing is said. */
 export const rowGroupRows = 10_000;
@@ -77,7 +77,7 @@ export function widenedWords(values: ArrayLike<number>, { validity, rows, starts
 }
 
 /** Run-length encoded integers; `at` is where they stand in `memory`, 64 bits each. */
-export function integerStream(memory: EncodeMemory, kind: number, at: number, presence: Presence, isSigned: boolean): EncodedStream {
+export function integerStream(memory: KernelMemory, kind: number, at: number, presence: Presence, isSigned: boolean): EncodedStream {
   const start = memory.reserve(10 * countOf(presence) + 8);
   let to = start;
   const starts = mapGroups(presence, (first, end) => {

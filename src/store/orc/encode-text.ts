@@ -7,7 +7,7 @@
  * The dictionary is sorted by bytes. It is chosen where it has at most one entry for two values.
  */
 import type { Data } from '../../arrow/arrow.ts';
-import type { EncodeMemory } from './encode-memory.ts';
+import type { KernelMemory } from './kernel-memory.ts';
 import type { Summary } from './encode-statistics.ts';
 import { countOf, type EncodedStream, integerStream, mapGroups, type Presence } from './encode-streams.ts';
 import { streamKind } from './metadata.ts';
@@ -28,13 +28,13 @@ export interface EncodedText {
   readonly parts: readonly Parts[];
 }
 
-export function encodeText(memory: EncodeMemory, data: Data, presence: Presence): EncodedText {
+export function encodeText(memory: KernelMemory, data: Data, presence: Presence): EncodedText {
   const spans = spansOf(data, presence);
   const dictionary = tryDictionary(spans);
   return dictionary === undefined ? encodeDirect(memory, spans, presence, true) : encodeDictionary(memory, dictionary, presence);
 }
 
-export function encodeBinary(memory: EncodeMemory, data: Data, presence: Presence): EncodedText {
+export function encodeBinary(memory: KernelMemory, data: Data, presence: Presence): EncodedText {
   return encodeDirect(memory, spansOf(data, presence), presence, false);
 }
 
@@ -59,7 +59,7 @@ function spansOf({ valueOffsets, values }: Data, presence: Presence): Spans {
   return { bytes: bytes.subarray(0, to), starts };
 }
 
-function encodeDirect(memory: EncodeMemory, spans: Spans, presence: Presence, hasBounds: boolean): EncodedText {
+function encodeDirect(memory: KernelMemory, spans: Spans, presence: Presence, hasBounds: boolean): EncodedText {
   const { bytes, starts } = spans;
   return {
     streams: [
@@ -71,7 +71,7 @@ function encodeDirect(memory: EncodeMemory, spans: Spans, presence: Presence, ha
   };
 }
 
-function lengthStream(memory: EncodeMemory, { starts }: Spans, presence: Presence): EncodedStream {
+function lengthStream(memory: KernelMemory, { starts }: Spans, presence: Presence): EncodedStream {
   const lengths = new Uint32Array(2 * (starts.length - 1));
   for (let i = 0; i < starts.length - 1; i++) lengths[2 * i] = starts[i + 1]! - starts[i]!;
   return integerStream(memory, streamKind.length, memory.put(lengths), presence, false);
@@ -138,7 +138,7 @@ function tryDictionary(spans: Spans): Dictionary | undefined {
   return { entries: order.map((id) => entries[id]!), codes };
 }
 
-function encodeDictionary(memory: EncodeMemory, { entries, codes }: Dictionary, presence: Presence): EncodedText {
+function encodeDictionary(memory: KernelMemory, { entries, codes }: Dictionary, presence: Presence): EncodedText {
   const lengths = new Uint32Array(2 * entries.length);
   entries.forEach((entry, id) => {
     lengths[2 * id] = entry.length;

@@ -1,7 +1,8 @@
 /** ORC as a format of data files; its parts are stripes. */
 import type { FileFormat } from '../file-format.ts';
 import { encodeOrc } from './encode.ts';
-import { cutOrcPlan, openOrc, type OrcFile, type OrcPlan, orcTimeSpan, planOrc, scanOrc } from './file.ts';
+import { cutOrcPlan, type OrcPlan, orcTimeSpan, planOrc, scanOrc } from './file.ts';
+import { openOrc, type OrcFile } from './footer.ts';
 
 export const orcFormat: FileFormat<OrcFile, OrcPlan> = {
   name: 'orc',
@@ -21,6 +22,6 @@ export const orcFormat: FileFormat<OrcFile, OrcPlan> = {
     return plan.stripes.map((index) => stretches[index]!);
   },
   cut: cutOrcPlan,
-  scan: (bytes, file, plan, { signal }) => scanOrc(bytes, file, plan, signal && { signal }),
+  scan: (bytes, file, plan, { signal, pruned }) => scanOrc(bytes, file, plan, { pruned, ...(signal && { signal }) }),
   encode: (schema, batches, { partRows }) => encodeOrc(schema, batches, partRows === undefined ? {} : { stripeRows: partRows }),
 };

@@ -30,6 +30,11 @@ export class WallClock {
     this.begin = secondsTo2015 - this.offsetAt(secondsTo2015 - this.offsetAt(secondsTo2015));
   }
 
+  /** Whether it shows the time in UTC. */
+  get isUtc(): boolean {
+    return this.format === undefined;
+  }
+
   /** What the clock showed, as seconds since 1970 of a clock in UTC. */
   wallOf(since2015: number): number {
     const instant = since2015 + this.begin;

@@ -58,7 +58,7 @@ test('property: bytes that are any runs are the same integers to the slow decode
     fc.property(bytes, fc.boolean(), fc.nat({ max: 400 }), (stream, isSigned, count) => {
       let found: bigint[] | undefined;
       try {
-        found = [...new BigInt64Array(decodeIntegers(name, stream, count, 2, isSigned).buffer)];
+        found = [...new BigInt64Array(decodeIntegers(name, { bytes: stream, skip: 0 }, count, 2, isSigned).buffer)];
       } catch (thrown) {
         assert.ok(thrown instanceof FeatureStoreError, String(thrown));
       }
@@ -72,8 +72,8 @@ test('property: bytes that are any runs are the same integers to the slow decode
 });
 
 test('bits come lowest first, and end where they end', () => {
-  assert.deepEqual([...decodeBits(name, Uint8Array.of(0xfe, 0b1000_0001, 0b1110_0000), 11)], [0b1000_0001, 0b0000_0111]);
-  assert.deepEqual([...decodeBits(name, Uint8Array.of(2, 0xff), 33)], [255, 255, 255, 255, 1]);
+  assert.deepEqual([...decodeBits(name, { bytes: Uint8Array.of(0xfe, 0b1000_0001, 0b1110_0000), skip: 0 }, 11)], [0b1000_0001, 0b0000_0111]);
+  assert.deepEqual([...decodeBits(name, { bytes: Uint8Array.of(2, 0xff), skip: 0 }, 33)], [255, 255, 255, 255, 1]);
 });
 
 test('a range of time leaves out stripes by their statistics', async () => {

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { withEncodeMemory } from '../../../src/store/orc/encode-memory.ts';
+import { withKernelMemory } from '../../../src/store/orc/kernel-memory.ts';
 import { borrowPageMemory } from '../../../src/store/parquet/page-memory.ts';
 import { decodeIntegers, formOf } from '../../oracle/orc-streams.ts';
 
 function encode(values: readonly bigint[], isSigned: boolean): Uint8Array {
-  return withEncodeMemory((memory) => {
+  return withKernelMemory((memory) => {
     const at = memory.put(BigInt64Array.from(values));
     const to = memory.reserve(10 * values.length + 8);
     return memory.copy(to, memory.kernels.encodeIntegers(at, values.length, isSigned, to));
@@ -92,7 +92,7 @@ function stretchOf({ bits, base, length, seed, shape }: { bits: number; base: bi
 
 test('Snappy is read back by another decoder, and is small where there is something to find', () => {
   const unsnapped = (bytes: Uint8Array): { size: number; result: Uint8Array } => {
-    const compressed = withEncodeMemory((memory) => {
+    const compressed = withKernelMemory((memory) => {
       const from = memory.put(bytes);
       const to = memory.reserve(bytes.length + Math.ceil(bytes.length / 6) + 32);
       return memory.copy(to, memory.kernels.snap(from, bytes.length, to));

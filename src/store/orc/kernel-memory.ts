@@ -1,16 +1,17 @@
 /**
- * The WebAssembly instance with the kernels of the ORC writer, and the room in its memory.
+ * The WebAssembly instance with the kernels of ORC, and the room in its memory.
  *
- * A column of a stripe is copied in, encoded row group by row group, and its streams are copied out; nothing stays. An
- * instance whose memory has grown large is replaced, for WebAssembly memory never shrinks.
+ * A column of a stripe is copied in, encoded row group by row group, and its streams are copied out; a stream is copied in and
+ * its values are copied out; nothing stays. An instance whose memory has grown large is replaced, for WebAssembly memory never
+ * shrinks.
  */
 import { MemoryLimitError } from '../../base/errors.ts';
-import { orcWriteKernel } from './encode/kernel-bytes.js';
+import { orcKernel } from './kernel-bytes.js';
 
-type Pointer = number;
+export type Pointer = number;
 
-/** What the kernels export; see src/store/orc/encode/kernel. */
-export interface EncodeKernels {
+/** What the kernels export; see src/store/orc/kernel. */
+export interface OrcKernels {
   readonly memory: WebAssembly.Memory;
   heapStart(): Pointer;
   encodeIntegers(values: Pointer, count: number, isSigned: boolean, to: Pointer): Pointer;
@@ -18,6 +19,10 @@ export interface EncodeKernels {
   splitTimestamps(values: Pointer, count: number, perSecond: bigint, seconds: Pointer, nanos: Pointer): number;
   writeDecimals(values: Pointer, count: number, to: Pointer): Pointer;
   snap(from: Pointer, size: number, to: Pointer): Pointer;
+  decodeIntegers(from: Pointer, size: number, count: number, version: 1 | 2, isSigned: boolean, mark: Pointer, out: Pointer): number;
+  decodeBytes(from: Pointer, size: number, count: number, mark: Pointer, out: Pointer): number;
+  joinTimestamps(seconds: Pointer, nanos: Pointer, count: number, base: bigint, perSecond: bigint, out: Pointer): number;
+  readDecimals(from: Pointer, size: number, count: number, out: Pointer): number;
 }
 
 const pageBytes = 65_536;
@@ -27,11 +32,11 @@ const keptBytesMax = 64 * 1024 * 1024;
 const slackBytes = 64;
 
 let module: WebAssembly.Module | undefined;
-let kept: EncodeMemory | undefined;
+let kept: KernelMemory | undefined;
 
 /** Lends an empty memory for the time of one call. */
-export function withEncodeMemory<Result>(work: (memory: EncodeMemory) => Result): Result {
-  const memory = kept ?? new EncodeMemory();
+export function withKernelMemory<Result>(work: (memory: KernelMemory) => Result): Result {
+  const memory = kept ?? new KernelMemory();
   kept = undefined;
   memory.begin();
   const result = work(memory);
@@ -39,13 +44,13 @@ export function withEncodeMemory<Result>(work: (memory: EncodeMemory) => Result)
   return result;
 }
 
-export class EncodeMemory {
-  readonly kernels: EncodeKernels;
+export class KernelMemory {
+  readonly kernels: OrcKernels;
   private end = 0;
 
   constructor() {
-    module ??= new WebAssembly.Module(Buffer.from(orcWriteKernel, 'base64'));
-    this.kernels = new WebAssembly.Instance(module, {}).exports as unknown as EncodeKernels;
+    module ??= new WebAssembly.Module(Buffer.from(orcKernel, 'base64'));
+    this.kernels = new WebAssembly.Instance(module, {}).exports as unknown as OrcKernels;
   }
 
   /** Forgets all blocks. */
@@ -64,7 +69,7 @@ export class EncodeMemory {
   }
 
   private grow(end: number, missing: number): void {
-    const tooMuch = (): MemoryLimitError => new MemoryLimitError('encoding an ORC file', addressMax, `a stripe needs ${end} bytes; write fewer rows per stripe`);
+    const tooMuch = (): MemoryLimitError => new MemoryLimitError('a column of an ORC stripe', addressMax, `it needs ${end} bytes; write fewer rows per stripe`);
     if (end > addressMax) throw tooMuch();
     try {
       this.kernels.memory.grow(Math.ceil(missing / pageBytes));
