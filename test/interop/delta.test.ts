@@ -1,10 +1,7 @@
 /**
  * Delta tables and delta-rs, through the Python package deltalake: ours are read by it, its are appended to by us.
- *
- * The Python to use is named by TAURO_PYTHON, else `python3`. Where it has no deltalake and pyarrow, these tests are left out and say so.
  */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import fc from 'fast-check';
@@ -16,48 +13,23 @@ import { openTable, writeTable } from '../../src/store/open-table.ts';
 import { openWritable } from '../../src/store/tables.ts';
 import { events, range, temporaryFolder } from '../support/store.ts';
 import { batchFrom, type Cell, writable } from '../store/parquet/support.ts';
+import { type Columns, floatText, foundText, python, runPython, skipWithout } from './python.ts';
 
-const python = process.env.TAURO_PYTHON ?? 'python3';
-const isThere = spawnSync(python, ['-c', 'import deltalake, pyarrow'], { timeout: 60_000 }).status === 0;
-const skip = isThere ? false : `${python} has no deltalake: set TAURO_PYTHON to a Python that has deltalake and pyarrow`;
+const skip = skipWithout('deltalake', 'pyarrow');
 
 /** Runs a script that has the tables' paths as `paths`; what it sets `result` to comes back. */
 function run<Result>(script: string, ...paths: readonly string[]): Result {
-  const whole = `import json, sys\nimport pyarrow as pa\nimport deltalake\nfrom deltalake import DeltaTable, write_deltalake\npaths = sys.argv[1:]\nresult = None\n${script}\nprint(json.dumps(result))`;
-  const { status, stdout, stderr } = spawnSync(python, ['-c', whole, ...paths], { encoding: 'utf8', timeout: 120_000, maxBuffer: 1 << 28 });
-  assert.equal(status, 0, stderr);
-  return JSON.parse(stdout.trim().split('\n').at(-1)!) as Result;
+  return runPython(`import deltalake\nfrom deltalake import DeltaTable, write_deltalake\n${script}`, ...paths);
 }
 
-/** Rows by `n`; instants as microseconds, days as numbers, decimals unscaled, bytes in hex, floats by repr. */
-const reading = `
-from decimal import Context
-def cell(value, kind):
-    if value is None: return None
-    if pa.types.is_decimal(kind): return str(int(value.scaleb(kind.scale, Context(prec=60))))
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind): return 'b:' + value.hex()
-    if pa.types.is_floating(kind): return repr(value)
-    return value if isinstance(value, (str, bool)) else str(value)
-def rows(path, version=None):
-    table = DeltaTable(path, version=version).to_pyarrow_table().sort_by('n')
-    columns = {}
-    for name in table.column_names:
-        column = table.column(name)
-        kind = column.type
-        if pa.types.is_timestamp(kind): column = column.cast(pa.int64())
-        if pa.types.is_date32(kind): column = column.cast(pa.int32())
-        columns[name] = {'type': str(kind), 'cells': [cell(value, kind) for value in column.to_pylist()]}
-    return columns
-`;
-
-type Columns = Readonly<Record<string, { readonly type: string; readonly cells: readonly (string | boolean | null)[] }>>;
+/** Rows by `n`. */
+const reading = `def rows(path, version=None): return columns(DeltaTable(path, version=version).to_pyarrow_table().sort_by('n'))`;
 
 const int = (bits: number): fc.Arbitrary<bigint> => fc.bigInt({ min: -(2n ** BigInt(bits - 1)), max: 2n ** BigInt(bits - 1) - 1n });
 const whole = (bits: number): fc.Arbitrary<number> => fc.integer({ min: 0, max: 2 ** bits - 1 });
 const times = (factor: bigint) => (cell: bigint): string => String(cell * factor);
 const hex = fc.uint8Array({ maxLength: 20 }).map((bytes) => `b:${Buffer.from(bytes).toString('hex')}`);
 const text = fc.string({ unit: 'grapheme', maxLength: 40 });
-const float = (cell: number): string => (Object.is(cell, -0) ? '-0' : String(cell));
 
 /** Of each type: its values, the type that delta-rs shall see, and its values as that. */
 const types: Readonly<Record<string, readonly [fc.Arbitrary<Cell>, string, ((cell: never) => string | boolean)?]>> = {
@@ -66,7 +38,7 @@ const types: Readonly<Record<string, readonly [fc.Arbitrary<Cell>, string, ((cel
   int32: [fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), 'int32'], int64: [int(64), 'int64'],
   uint8: [whole(8), 'int16'], uint16: [whole(16), 'int32'], uint32: [whole(32), 'int64'], uint64: [int(64).map((value) => value + 2n ** 63n), 'decimal128(20, 0)'],
   half: [fc.constantFrom(0x3c00, 0xc000), 'float', (cell: number) => (cell === 0x3c00 ? '1' : '-2')],
-  float: [fc.float({ noNaN: true }), 'float', float], double: [fc.double({ noNaN: true }), 'double', float],
+  float: [fc.float({ noNaN: true }), 'float', floatText], double: [fc.double({ noNaN: true }), 'double', floatText],
   utf8: [text, 'string'], largeUtf8: [text, 'string'], binary: [hex, 'binary'], largeBinary: [hex, 'binary'],
   day: [fc.integer({ min: -700_000, max: 2_900_000 }), 'date32[day]'], date64: [int(52), 'timestamp[us]', times(1_000n)],
   s: [int(43), 'timestamp[us]', times(1_000_000n)], ms: [int(52), 'timestamp[us]', times(1_000n)], us: [int(62), 'timestamp[us]'],
@@ -94,17 +66,11 @@ test('delta-rs reads every type, with nulls', { skip }, async (t) => {
   for (const [i, columns] of read.entries()) {
     for (const [name, [, type, shown = String]] of Object.entries(types)) {
       const found = columns[name]!;
-      assert.equal(found.type.replace('large_', '').replace('_view', ''), type, name);
-      const isFloat = type === 'float' || type === 'double';
-      const cells = found.cells.map((cell) => (isFloat && cell !== null ? javaScriptFloat(cell as string) : cell));
-      assert.deepEqual(cells, made[i]![name as 'n'].cells.map((cell) => (cell === null ? null : shown(cell as never))), `${name}, table ${i}`);
+      assert.equal(found.type, type, name);
+      assert.deepEqual(foundText(found), made[i]![name as 'n'].cells.map((cell) => (cell === null ? null : shown(cell as never))), `${name}, table ${i}`);
     }
   }
 });
-
-function javaScriptFloat(written: string): string {
-  return float(written === 'inf' ? Number.POSITIVE_INFINITY : written === '-inf' ? Number.NEGATIVE_INFINITY : Number(written));
-}
 
 const numbered = (first: number, count: number): Table =>
   new Table([batchFrom({ n: { type: writable.int32!, cells: range(first, count) }, shop: { type: writable.utf8!, cells: range(first, count).map((n) => ['a b', 'ü/%', null][n % 3]!) } })]);
