@@ -2,7 +2,7 @@
  * Rows in key=value folders: which partition each row belongs to, and how a partition's values are written as text, in logs
  * and in names of folders.
  *
- *   day=2024-05-01/shop=M%C3%BCnchen/part-….parquet        {"day":"2024-05-01","shop":"München"}
+ *   day=2024-05-01/shop=München%2FOst/part-….parquet        {"day":"2024-05-01","shop":"München/Ost"}
  *
  * Law: text and value determine each other, for the types of `isPartitionable`. Null is null in the log, and
  * `__HIVE_DEFAULT_PARTITION__` as a folder.
@@ -46,10 +46,16 @@ function isPartitionable(type: DataType): boolean {
 export function partitionFolder(table: string, columns: readonly string[], values: PartitionValues): string {
   return columns.map((column) => {
     const value = values[column]!;
-    const folder = `${encodeURIComponent(column).replace(/^\./, '%2E')}=${value === null ? nullFolder : encodeURIComponent(value)}`;
-    if (folder.length <= folderBytesMax) return folder;
-    throw new ArgumentError('partitionBy', `a value of column ${column} of ${table} makes a folder's name of ${folder.length} bytes, and ${folderBytesMax} are the most; do not partition by long texts`);
+    const folder = `${folderText(column).replace(/^\./, '%2E')}=${value === null ? nullFolder : folderText(value)}`;
+    const bytes = Buffer.byteLength(folder);
+    if (bytes <= folderBytesMax) return folder;
+    throw new ArgumentError('partitionBy', `a value of column ${column} of ${table} makes a folder's name of ${bytes} bytes, and ${folderBytesMax} are the most; do not partition by long texts`);
   }).join('/');
+}
+
+/** Escaped as a URL, but for letters beyond ASCII: Spark takes each escape for a character, others for a byte of UTF-8. */
+function folderText(text: string): string {
+  return encodeURIComponent(text).replace(/(?:%[89A-F][0-9A-F])+/g, decodeURIComponent);
 }
 
 /** What all rows of a file of that partition have. `values` is what a log told. */
