@@ -42,11 +42,11 @@ function isPartitionable(type: DataType): boolean {
   return DataType.isInt(type) || DataType.isUtf8(type) || DataType.isLargeUtf8(type) || DataType.isBool(type) || (DataType.isDate(type) && type.unit === 0);
 }
 
-/** The folders of a partition, joined by '/'; '' when the table is not partitioned. */
-export function partitionFolder(table: string, columns: readonly string[], values: PartitionValues): string {
+/** The folders of a partition, joined by '/'; '' when the table is not partitioned. `escaped` writes a name or value into a folder's name. */
+export function partitionFolder(table: string, columns: readonly string[], values: PartitionValues, escaped: (text: string) => string = withLetters): string {
   return columns.map((column) => {
     const value = values[column]!;
-    const folder = `${folderText(column).replace(/^\./, '%2E')}=${value === null ? nullFolder : folderText(value)}`;
+    const folder = `${escaped(column).replace(/^\./, '%2E')}=${value === null ? nullFolder : escaped(value)}`;
     const bytes = Buffer.byteLength(folder);
     if (bytes <= folderBytesMax) return folder;
     throw new ArgumentError('partitionBy', `a value of column ${column} of ${table} makes a folder's name of ${bytes} bytes, and ${folderBytesMax} are the most; do not partition by long texts`);
@@ -54,7 +54,7 @@ export function partitionFolder(table: string, columns: readonly string[], value
 }
 
 /** Escaped as a URL, but for letters beyond ASCII: Spark takes each escape for a character, others for a byte of UTF-8. */
-function folderText(text: string): string {
+function withLetters(text: string): string {
   return encodeURIComponent(text).replace(/(?:%[89A-F][0-9A-F])+/g, decodeURIComponent);
 }
 

@@ -74,8 +74,8 @@ for line in sys.stdin:
         names = {**globals(), 'paths': request['paths'], 'result': None}
         exec(request['script'], names)
         print('<<<', json.dumps({'result': names['result']}), flush=True)
-    except BaseException:
-        print('<<<', json.dumps({'failure': traceback.format_exc()[-6000:]}), flush=True)
+    except BaseException as thrown:
+        print('<<<', json.dumps({'failure': str(thrown)[:1500] + traceback.format_exc()[-3000:]}), flush=True)
 `;
 
 export class Spark {

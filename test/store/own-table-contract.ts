@@ -292,7 +292,7 @@ export function ownTableContract(name: string, { makeBytes, open, lacks = [] }: 
       assert.deepEqual(sorted(await readTable(snapshot)), sorted(rows));
       assert.deepEqual(toRows(await readTable(snapshot, { columns: ['shop'] })).length, rows.numRows);
       const folders = new Set((await dataFilesIn(bytes)).map((path) => path.slice(0, path.lastIndexOf('/'))));
-      assert.ok(folders.has('t/shop=München%2FOst/open=true/day=2024-02-29') && folders.has('t/shop=__HIVE_DEFAULT_PARTITION__/open=false/day=1969-12-31'), [...folders].join(' '));
+      assert.ok(['München', 'M%C3%BCnchen'].some((city) => folders.has(`t/shop=${city}%2FOst/open=true/day=2024-02-29`)) && folders.has('t/shop=__HIVE_DEFAULT_PARTITION__/open=false/day=1969-12-31'), [...folders].join(' '));
 
       // Appends keep the folders; pruning looks at them.
       await write(open(bytes, 't'), 'append', rows);

@@ -30,7 +30,8 @@ export function stageDeltaFiles(
   const write = async (pending: readonly RecordBatch[], index: number, values: PartitionValues): Promise<StagedFile> => {
     checkValues(name, values);
     const file = `part-${String(index).padStart(5, '0')}-${randomUUID()}-c000.snappy${format.ending}`;
-    const path = joinPath(partitionFolder(name, partitionBy, values), file);
+    // Nobody reads values from these names. Spark's vacuum takes files for forgotten whose names have letters beyond ASCII that the log escapes.
+    const path = joinPath(partitionFolder(name, partitionBy, values, encodeURIComponent), file);
     const stored = pending.map((batch) => storedBatch(batch.select(inFiles.names as never[]), inFiles));
     const { content, staged } = await encodeDataFile(format, path, inFiles, stored, limits.partRows);
     await writeNew(bytes, joinPath(folder, path), content);
