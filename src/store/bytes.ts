@@ -61,6 +61,15 @@ export interface Bytes {
   move(from: string, to: string): Promise<boolean>;
   /** False when it was not there. */
   delete(path: string): Promise<boolean>;
+  /** Where a request can delete many: the paths at which nothing stands any more. Throws when one cannot be deleted. */
+  deleteAll?(paths: readonly string[]): Promise<readonly string[]>;
+}
+
+/** Deletes files that were listed. Says how many went, and how large they were. */
+export async function deleteFiles(bytes: Bytes, files: readonly FileStat[]): Promise<{ files: number; bytes: number }> {
+  const gone = new Set(await bytes.deleteAll?.(files.map(({ path }) => path)));
+  if (bytes.deleteAll === undefined) for (const { path } of files) if (await bytes.delete(path)) gone.add(path);
+  return { files: gone.size, bytes: files.reduce((sum, { path, size }) => sum + (gone.has(path) ? size : 0), 0) };
 }
 
 /** The whole content of a file, or undefined when it is not there. */

@@ -7,7 +7,7 @@
  * Law: moving files changes no answer, since readers look in all three places; only vacuum deletes, and never what a version
  * within the retention uses. What a crash left undone the next call does.
  */
-import { type Bytes, type FileStat, joinPath } from './bytes.ts';
+import { type Bytes, deleteFiles, type FileStat, joinPath } from './bytes.ts';
 import type { LogEntry } from './log.ts';
 import type { TableLog, TableState } from './own-log.ts';
 import { baseName, stagedPath, supersededPath } from './placed-file.ts';
@@ -65,13 +65,7 @@ export async function vacuum(places: Places, { sinceMs, forgottenMs, keepVersion
   const newest = await log.newest();
   const retained = newest === undefined ? new Set<string>() : await filesSince(log, newest, sinceMs);
   if (keepVersion !== undefined) for (const path of (await log.at(keepVersion)).live.keys()) retained.add(baseName(path));
-  let [files, size] = [0, 0];
-  for (const file of [...superseded, ...forgotten, ...temporary]) {
-    if (retained.has(baseName(file.path)) || !(await bytes.delete(file.path))) continue;
-    files++;
-    size += file.size;
-  }
-  return { files, bytes: size };
+  return deleteFiles(bytes, [...superseded, ...forgotten, ...temporary].filter(({ path }) => !retained.has(baseName(path))));
 }
 
 const dataFileName = /^part-\d{5,}-[0-9a-f-]{36}\.(parquet|orc)$/;

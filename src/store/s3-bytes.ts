@@ -6,18 +6,20 @@
  *               by that id whether the object there is its own
  *   open        HEAD; each read asks for the ETag that was found, so a file that was replaced is never read in parts
  *   move        copy, then delete: the file stands in both places for a moment, and never in none
+ *   deleteAll   up to a thousand keys a request; those that the store leaves, one by one
  *
  * Law: `putIfAbsent` never answers false for an object that this call has put. A store that takes the condition and does
  * not keep it would lose commits; it is found out by two puts of one key before the first commit, and refused.
  *
  * Other than on a disk, an open file whose object was moved or deleted reads no further: DamagedFileError.
  */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { formatObjectUrl, parseObjectUrl } from '../base/object-url.ts';
 import { DamagedFileError, StorageError, UnsupportedError } from '../base/errors.ts';
 import { type Bytes, checkPath, checkRange, compareNames, type FileStat, joinPath, mapConcurrently, type OpenFile } from './bytes.ts';
 import { type S3Answer, S3Client, type S3Options } from './s3/client.ts';
 import type { Environment } from './s3/credentials.ts';
+import { deletedKeys, deletionOf } from './s3/deletion.ts';
 import { type Listing, readListing } from './s3/listing.ts';
 
 /** A long range is read in parts of this size, some at once: one connection does not fill the line. */
@@ -25,6 +27,11 @@ const partBytes = 8 * 1024 * 1024;
 const partsAtOnce = 8;
 
 const listingBytesMax = 32 * 1024 * 1024;
+/** So many keys one request deletes at most, by S3. */
+const deletionsMax = 1_000;
+const batchesAtOnce = 4;
+const deletionsAtOnce = 16;
+const deletionAnswerBytesMax = 16 * 1024 * 1024;
 const conflictsMax = 20;
 const putIdHeader = 'x-amz-meta-put-id';
 
@@ -134,12 +141,31 @@ class S3Bytes implements Bytes {
     return true;
   };
 
+  readonly deleteAll = async (paths: readonly string[]): Promise<readonly string[]> => {
+    const keys = [...new Set(paths.map((path) => this.keyOf(path)))];
+    const batches = Array.from({ length: Math.ceil(keys.length / deletionsMax) }, (_, i) => keys.slice(i * deletionsMax, (i + 1) * deletionsMax));
+    const left = (await mapConcurrently(batches, batchesAtOnce, (batch) => this.removeMany(batch))).flat();
+    await mapConcurrently(left, deletionsAtOnce, (key) => this.remove(key));
+    return paths;
+  };
+
   private keyOf(path: string): string {
     return joinPath(this.prefix, checkPath(path));
   }
 
   private async remove(key: string): Promise<void> {
     await this.client.send({ method: 'DELETE', key, doing: 'delete', expected: [404] });
+  }
+
+  /** Keys that are still there: the store refused these, or knows no such request at all. One by one they succeed, or fail with a reason. */
+  private async removeMany(keys: readonly string[]): Promise<readonly string[]> {
+    const body = deletionOf(keys);
+    const answer = await this.client.send({
+      method: 'POST', key: '', query: { delete: '' }, body, answerBytesMax: deletionAnswerBytesMax, doing: 'delete files', expected: [400, 403, 404, 405, 411, 412, 501],
+      headers: { 'content-type': 'application/xml', 'content-md5': createHash('md5').update(body).digest('base64') },
+    });
+    const deleted = answer.status < 300 ? deletedKeys(answer.body) : new Set();
+    return keys.filter((key) => !deleted.has(key));
   }
 
   private async head(key: string): Promise<Head | undefined> {

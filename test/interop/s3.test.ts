@@ -7,7 +7,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { createServer } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readWhole } from '../../src/store/bytes.ts';
+import { deleteFiles, readWhole } from '../../src/store/bytes.ts';
 import { openTable, writeTable } from '../../src/store/open-table.ts';
 import { openOwnTable } from '../../src/store/own-table.ts';
 import { s3Bytes } from '../../src/store/s3-bytes.ts';
@@ -52,6 +52,15 @@ describe("moto's S3", { skip: isThere ? false : `${command} is not installed: pi
     const [listed] = await bytes.list('m');
     assert.deepEqual(listed, await bytes.stat(listed!.path));
     assert.equal(await bytes.names('k'), undefined);
+  });
+
+  it('deletes many at once, whatever their names are', async () => {
+    const bytes = s3Bytes('s3://bucket/many-names', s3);
+    const names = ['a b', 'a+b', 'ä €', '100%', '%41', "it's (1)!*", 'a=b&c=d', '"<x>"', '日本'];
+    for (const name of names) await bytes.writeNew(`k/${name}`, Buffer.from(name));
+    await bytes.writeNew('kept', new Uint8Array(1));
+    assert.equal((await deleteFiles(bytes, await bytes.list('k'))).files, names.length);
+    assert.deepEqual(await bytes.names(''), ['kept']);
   });
 
   it('tables: written, read, by version; a bucket that is not there is said so', async () => {

@@ -5,7 +5,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { ArgumentError, DamagedFileError, type FeatureStoreError, NotFoundError, StorageError, UnsupportedError } from '../../src/base/errors.ts';
-import { type Bytes, readWhole } from '../../src/store/bytes.ts';
+import { type Bytes, deleteFiles, readWhole } from '../../src/store/bytes.ts';
 import { openTable, writeTable } from '../../src/store/open-table.ts';
 import { openOwnTable } from '../../src/store/own-table.ts';
 import { s3Bytes } from '../../src/store/s3-bytes.ts';
@@ -150,6 +150,71 @@ describe('s3: conditional puts', () => {
     const server = await startS3(t);
     for (const path of ['a/0', 'a/1', 'b/0']) await s3Bytes('s3://bucket', server.options).putIfAbsent(path, content);
     assert.equal(server.calls.filter(({ method, key }) => method === 'PUT' && key.includes('.probe.')).length, 2);
+  });
+});
+
+describe('s3: deleting many', () => {
+  const deletions = (server: S3Server): string[] => server.calls.filter(({ method }) => method === 'DELETE' || method === 'POST').map(({ method }) => method);
+
+  it('takes a request for a thousand, whatever their names are', async (t) => {
+    const { server, bytes } = await provenBytes(t);
+    const names = ['a b', 'a+b', 'ä €', '100%', "it's (1)!*", 'a=b&c=d', '"<x>"', '日本', '😀', ' tab\t and line\n', ...range(0, 2_490).map(String)];
+    for (const name of names) server.put(`p/k/${name}`, content.subarray(0, 3));
+    const found = await bytes.list('k');
+    server.calls.length = 0;
+    assert.deepEqual(await deleteFiles(bytes, found), { files: 2_500, bytes: 7_500 });
+    assert.deepEqual(deletions(server), ['POST', 'POST', 'POST']);
+    assert.deepEqual(await bytes.names(''), ['sound']);
+    assert.deepEqual(await deleteFiles(bytes, []), { files: 0, bytes: 0 });
+  });
+
+  it('deletes one by one what the store leaves, what XML cannot name, and all where it knows no such request', async (t) => {
+    const { server, bytes } = await provenBytes(t);
+    const put = (): void => ['p/a', 'p/b', 'p/c\u0001', 'p/d'].forEach((key) => {
+      server.put(key, content);
+    });
+    put();
+    server.undeletable = (key) => key === 'p/b';
+    server.calls.length = 0;
+    assert.equal((await deleteFiles(bytes, (await bytes.list('')).filter(({ path }) => path !== 'sound'))).files, 4);
+    assert.deepEqual(deletions(server), ['POST', 'DELETE', 'DELETE']);
+    const refusals: readonly S3Fault[] = [{ kind: 'status', status: 501, code: 'NotImplemented' }, { kind: 'status', status: 405, code: 'MethodNotAllowed' }, { kind: 'status', status: 400, code: 'MissingContentMD5' }, { kind: 'status', status: 200, code: 'x' }];
+    for (const fault of refusals) {
+      put();
+      failing(server, ({ method }) => method === 'POST', fault, 100);
+      server.calls.length = 0;
+      assert.equal((await deleteFiles(bytes, (await bytes.list('')).filter(({ path }) => path !== 'sound'))).files, 4);
+      assert.deepEqual(deletions(server), ['POST', 'DELETE', 'DELETE', 'DELETE', 'DELETE']);
+      assert.deepEqual(await bytes.names(''), ['sound']);
+    }
+  });
+
+  it('is tried again when it failed on the way, and told when it may not be', async (t) => {
+    const { server, bytes } = await provenBytes(t);
+    for (const fault of [{ kind: 'reset', effect: 'after' }, { kind: 'status', status: 503, code: 'SlowDown' }, { kind: 'cut' }] as const) {
+      server.put('p/a', content);
+      const met = failing(server, ({ method }) => method === 'POST', fault);
+      assert.deepEqual(await bytes.deleteAll!(['a']), ['a']);
+      assert.equal(met(), 2);
+      assert.equal(await bytes.stat('a'), undefined);
+    }
+    failing(server, ({ method }) => method !== 'GET', { kind: 'status', status: 403, code: 'AccessDenied' }, 100);
+    await assert.rejects(bytes.deleteAll!(['sound']), /sound: cannot delete: access was denied/);
+  });
+
+  it('is how vacuum deletes, of tables of either kind', async (t) => {
+    const server = await startS3(t);
+    for (const format of ['parquet', 'delta'] as const) {
+      const bytes = s3Bytes('s3://bucket', server.options);
+      const open = () => openWritable(bytes, format, format, { fileRowsMax: 1 });
+      await write(open(), 'append', events(0, 40));
+      await write(open(), 'overwrite', events(50, 2));
+      server.calls.length = 0;
+      assert.equal((await open().vacuum({ retentionMs: 0, nowMs: Date.now() + dayMs })).files, 40);
+      assert.equal(deletions(server).filter((method) => method === 'POST').length, 1, format);
+      assert.ok(!deletions(server).includes('DELETE'), format);
+      assert.deepEqual(await currentIds(open()), [50, 51]);
+    }
   });
 });
 

@@ -45,6 +45,8 @@ export class S3Server {
   /** Asked at every request, which waits for the answer; what it returns is done to it. */
   fault: (call: S3Call, number: number) => S3Fault | undefined | Promise<undefined> = () => undefined;
   ignoresConditions = false;
+  /** Keys that a request to delete many leaves, and says so. */
+  undeletable: (key: string) => boolean = () => false;
   pageKeysMax = 1000;
   /** Dates objects. Fixed: only ETags tell them apart. */
   now = (): Date => new Date('2026-01-02T03:04:05.678Z');
@@ -107,6 +109,7 @@ export class S3Server {
   private perform(call: S3Call, body: Buffer): Answer {
     const { method, key, headers } = call;
     if (key === '' && method === 'GET') return this.list(call.query);
+    if (key === '' && method === 'POST' && call.query.has('delete')) return this.deleteMany(call, body);
     const found = this.objects.get(key);
     if (method === 'PUT') {
       const source = headers['x-amz-copy-source'];
@@ -143,6 +146,18 @@ export class S3Server {
     if (source === undefined) return refusal(404, 'NoSuchKey');
     this.put(to, source.content, source.metadata);
     return { status: 200, body: '<?xml version="1.0" encoding="UTF-8"?>\n<CopyObjectResult><ETag>&quot;x&quot;</ETag></CopyObjectResult>' };
+  }
+
+  private deleteMany({ headers }: S3Call, body: Buffer): Answer {
+    if (headers['content-md5'] !== createHash('md5').update(body).digest('base64')) return refusal(400, headers['content-md5'] === undefined ? 'MissingContentMD5' : 'BadDigest');
+    const keys = [...body.toString().matchAll(/<Key>(.*?)<\/Key>/g)].map(([, key]) => key!.replace(/&#(\d+);/g, (_, code) => String.fromCharCode(Number(code))));
+    if (keys.length === 0 || keys.length > 1000) return refusal(400, 'MalformedXML');
+    const rows = keys.map((key) => {
+      if (this.undeletable(key)) return `<Error><Key>${escapeXml(key)}</Key><Code>InternalError</Code></Error>`;
+      this.objects.delete(key);
+      return `<Deleted><Key>${escapeXml(key)}</Key></Deleted>`;
+    });
+    return { status: 200, body: `<?xml version="1.0" encoding="UTF-8"?>\n<DeleteResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${rows.join('')}</DeleteResult>` };
   }
 
   private list(query: URLSearchParams): Answer {

@@ -11,7 +11,7 @@
  * that we do not know of.
  */
 import { ArgumentError } from '../../base/errors.ts';
-import { type Bytes, type FileStat, joinPath } from '../bytes.ts';
+import { type Bytes, deleteFiles, type FileStat, joinPath } from '../bytes.ts';
 import { deletionVectorPath } from './deletion-vector.ts';
 import type { AddFile, RemoveFile } from './write-actions.ts';
 import { tryPathOfUri } from './write-entry.ts';
@@ -48,13 +48,7 @@ export async function vacuumDelta(
     const status = named.get(pathOf(file));
     return status === 'removed' || (status === undefined && isForgotten(file, Math.max(stagedAgeMs, retention)));
   });
-  let [files, size] = [0, 0];
-  for (const file of [...gone, ...temporary.filter((each) => isForgotten(each, stagedAgeMs))]) {
-    if (!(await bytes.delete(file.path))) continue;
-    files++;
-    size += file.size;
-  }
-  return { files, bytes: size };
+  return deleteFiles(bytes, [...gone, ...temporary.filter((each) => isForgotten(each, stagedAgeMs))]);
 }
 
 function isHidden(name: string): boolean {

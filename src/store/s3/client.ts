@@ -28,7 +28,7 @@ export interface S3Options {
 }
 
 export interface S3Request {
-  readonly method: 'GET' | 'HEAD' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'DELETE' | 'POST';
   /** '' is the bucket. */
   readonly key: string;
   readonly query?: Readonly<Record<string, string>>;
