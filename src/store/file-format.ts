@@ -46,9 +46,13 @@ export interface FileScanOptions {
   readonly lent: boolean;
 }
 
+export type ParquetCompression = 'snappy' | 'lz4_raw' | 'zstd' | 'gzip' | 'brotli' | 'uncompressed';
+
 export interface FileEncodeOptions {
   /** How many rows a part has at most. */
-  readonly partRows?: number;
+  readonly partRows?: number | undefined;
+  /** Of Parquet; Snappy unless told otherwise. */
+  readonly compression?: ParquetCompression | undefined;
 }
 
 export interface FileFormat<Metadata extends FileMetadata = FileMetadata, Plan extends FilePlan = FilePlan> {

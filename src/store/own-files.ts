@@ -5,7 +5,7 @@ import { invariant, UnsupportedError } from '../base/errors.ts';
 import { type Bytes, joinPath, type OpenFile } from './bytes.ts';
 import { checksumOf } from './checksum.ts';
 import { type DataFile, type DataFiles, metadataOf } from './data-files.ts';
-import type { FileFormat, FileFormatName, FileMetadata } from './file-format.ts';
+import type { FileEncodeOptions, FileFormat, FileFormatName, FileMetadata } from './file-format.ts';
 import { formatNamed, formatOfPath, readMetadata } from './file-formats.ts';
 import type { LoggedFile, TableFacts } from './log.ts';
 import { partitionConstants, partitionFolder } from './partition-values.ts';
@@ -36,7 +36,7 @@ export class OwnFiles {
     const write = async (pending: readonly RecordBatch[], index: number, values: StagedFile['partitionValues'] & object): Promise<StagedFile> => {
       const name = `part-${String(index).padStart(5, '0')}-${randomUUID()}${formatNamed(format).ending}`;
       const path = joinPath(partitionFolder(this.table, partitionBy, values), name);
-      const { content, staged } = await encodeDataFile(formatNamed(format), path, stored, pending, limits.partRows);
+      const { content, staged } = await encodeDataFile(formatNamed(format), path, stored, pending, { partRows: limits.partRows });
       await this.writeStaged(path, content);
       return partitionBy.length === 0 ? staged : { ...staged, partitionValues: values };
     };
@@ -106,11 +106,11 @@ export class OwnFiles {
 
 /** The bytes of a data file, read back as far as its metadata, and what a log is to know of it. */
 export async function encodeDataFile(
-  format: FileFormat, path: string, schema: Schema, batches: readonly RecordBatch[], partRows = partRowsDefault,
+  format: FileFormat, path: string, schema: Schema, batches: readonly RecordBatch[], { partRows = partRowsDefault, compression }: FileEncodeOptions = {},
 ): Promise<{ readonly content: Uint8Array; readonly staged: StagedFile }> {
   const stats = new StatsBuilder(schema);
   for (const batch of batches) stats.add(batch);
-  const content = format.encode(schema, batches, { partRows });
+  const content = format.encode(schema, batches, { partRows, compression });
   const rows = batches.reduce((sum, batch) => sum + batch.numRows, 0);
   const metadata = await readMetadata(format, async () => contentFile(path, content));
   invariant(metadata.rows === rows, `${rows} rows were encoded as ${metadata.rows}`);

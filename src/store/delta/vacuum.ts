@@ -1,5 +1,5 @@
 /**
- * Which files of a Delta table's folder may go, and their deletion.
+ * Which files of a Delta table's folder may go, and their deletion, with that of the log's expired ones (log-cleanup.ts).
  *
  *   named by the newest version, or by one that is kept      stay
  *   removed within the retention                             stay, for readers of versions that are no older
@@ -14,6 +14,7 @@ import { ArgumentError } from '../../base/errors.ts';
 import { type Bytes, deleteFiles, type FileStat, joinPath } from '../bytes.ts';
 import { deletionVectorPath } from './deletion-vector.ts';
 import type { AddFile, RemoveFile } from './write-actions.ts';
+import { expiredLogFiles } from './log-cleanup.ts';
 import { tryPathOfUri } from './write-entry.ts';
 import { type DeltaLog, type DeltaVersion, logFolder } from './write-log.ts';
 import { deletedFileRetentionMs } from './write-properties.ts';
@@ -22,7 +23,7 @@ export interface VacuumOptions {
   /** Absent: as the table's properties say. */
   readonly retentionMs?: number | undefined;
   readonly nowMs: number;
-  /** A version whose files stay. */
+  /** A version whose files stay, and that the log goes on telling. */
   readonly kept?: DeltaVersion | undefined;
   readonly stagedAgeMs?: number | undefined;
 }
@@ -48,7 +49,9 @@ export async function vacuumDelta(
     const status = named.get(pathOf(file));
     return status === 'removed' || (status === undefined && isForgotten(file, Math.max(stagedAgeMs, retention)));
   });
-  return deleteFiles(bytes, [...gone, ...temporary.filter((each) => isForgotten(each, stagedAgeMs))]);
+  const { configuration } = newest.metaData;
+  const expired = await expiredLogFiles({ bytes, folder, log }, { nowMs, configuration, keepVersion: kept?.version });
+  return deleteFiles(bytes, [...expired, ...gone, ...temporary.filter((each) => isForgotten(each, stagedAgeMs))]);
 }
 
 function isHidden(name: string): boolean {

@@ -4,6 +4,7 @@ import type { RecordBatch, Schema } from '../../arrow/arrow.ts';
 import { DataType } from '../../arrow/arrow.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import { type Bytes, joinPath } from '../bytes.ts';
+import type { ParquetCompression } from '../file-format.ts';
 import { formatNamed } from '../file-formats.ts';
 import { encodeDataFile } from '../own-files.ts';
 import { partitionFolder, type PartitionValues } from '../partition-values.ts';
@@ -19,21 +20,22 @@ export interface DeltaStaging {
   readonly schema: Schema;
   readonly partitionBy: readonly string[];
   readonly limits: FileLimits;
+  readonly compression: ParquetCompression;
 }
 
 /** Throws OverflowError for a value that its column in Delta does not hold. */
 export function stageDeltaFiles(
-  { bytes, folder, name, schema, partitionBy, limits }: DeltaStaging, batches: AsyncIterable<RecordBatch> | Iterable<RecordBatch>, options: StageOptions,
+  { bytes, folder, name, schema, partitionBy, limits, compression }: DeltaStaging, batches: AsyncIterable<RecordBatch> | Iterable<RecordBatch>, options: StageOptions,
 ): Promise<StagedFile[]> {
   const format = formatNamed('parquet');
   const inFiles = withoutVoids(storedSchema(withoutPartitions(schema, partitionBy)));
   const write = async (pending: readonly RecordBatch[], index: number, values: PartitionValues): Promise<StagedFile> => {
     checkValues(name, values);
-    const file = `part-${String(index).padStart(5, '0')}-${randomUUID()}-c000.snappy${format.ending}`;
+    const file = `part-${String(index).padStart(5, '0')}-${randomUUID()}-c000${compression === 'uncompressed' ? '' : `.${compression}`}${format.ending}`;
     // Nobody reads values from these names. Spark's vacuum takes files for forgotten whose names have letters beyond ASCII that the log escapes.
     const path = joinPath(partitionFolder(name, partitionBy, values, encodeURIComponent), file);
     const stored = pending.map((batch) => storedBatch(batch.select(inFiles.names as never[]), inFiles));
-    const { content, staged } = await encodeDataFile(format, path, inFiles, stored, limits.partRows);
+    const { content, staged } = await encodeDataFile(format, path, inFiles, stored, { partRows: limits.partRows, compression });
     await writeNew(bytes, joinPath(folder, path), content);
     return partitionBy.length === 0 ? staged : { ...staged, partitionValues: values };
   };

@@ -243,7 +243,7 @@ export class DeltaLog {
  * When a commit was made, in milliseconds: as it says itself, if the table keeps such times or the commit is one of ours; else
  * as its file does, by Delta's protocol.
  */
-function committedAt({ version, commitInfo, fileState }: DeltaCommit): number {
+export function committedAt({ version, commitInfo, fileState }: DeltaCommit): number {
   const { inCommitTimestamp, tauro } = (commitInfo ?? {}) as { readonly inCommitTimestamp?: unknown; readonly tauro?: unknown };
   if (typeof inCommitTimestamp === 'number') return inCommitTimestamp;
   return tauro === undefined ? Number(fileState.modifiedNs / 1_000_000n) : contentOf(version, commitInfo).committedAtMs;

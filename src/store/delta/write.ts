@@ -32,6 +32,7 @@ import { DeltaLog, type DeltaVersion, factsOf, logFolder } from './write-log.ts'
 import { attemptOf, checkTable, type Circumstances, type CompactedRun, type DeltaCommitRequest, planCommit, planRewrite, schemaOf } from './write-plan.ts';
 import { checkDeltaSchema } from './write-schema.ts';
 import { writeCheckpointIfDue } from './checkpoint-write.ts';
+import { compressionOf } from './write-properties.ts';
 import { DeltaFiles } from './write-snapshot.ts';
 import { vacuumDelta } from './vacuum.ts';
 
@@ -105,7 +106,7 @@ class WrittenDeltaTable implements DeltaTable {
     checkDeltaSchema(this.name, schema);
     const partitionBy = this.options.partitionBy ?? newest?.metaData.partitionColumns ?? [];
     checkPartitionBy(this.name, schema, partitionBy);
-    return this.stageAs(schema, partitionBy, this.options, batches, options);
+    return this.stageAs(schema, partitionBy, newest, this.options, batches, options);
   }
 
   async commit(request: DeltaCommitRequest): Promise<CommitResult> {
@@ -143,7 +144,7 @@ class WrittenDeltaTable implements DeltaTable {
       for (const run of planned) {
         const before = run.map(({ add }) => add);
         const rows = decodeBatches(scanDataFiles(this.files.asData({ ...columns, schema }, before, newest), options), schema);
-        const after = await this.stageAs(schema, newest.metaData.partitionColumns, limits, rows, options);
+        const after = await this.stageAs(schema, newest.metaData.partitionColumns, newest, limits, rows, options);
         if (after.length < before.length) runs.push({ before, after });
         else await this.discard(after);
       }
@@ -176,9 +177,10 @@ class WrittenDeltaTable implements DeltaTable {
   // ---- commits
 
   private stageAs(
-    schema: Schema, partitionBy: readonly string[], limits: FileLimits, batches: AsyncIterable<RecordBatch> | Iterable<RecordBatch>, options: StageOptions,
+    schema: Schema, partitionBy: readonly string[], newest: DeltaVersion | undefined, limits: FileLimits, batches: AsyncIterable<RecordBatch> | Iterable<RecordBatch>, options: StageOptions,
   ): Promise<StagedFile[]> {
-    return stageDeltaFiles({ bytes: this.bytes, folder: this.folder, name: this.name, schema, partitionBy, limits }, batches, options);
+    const compression = compressionOf(newest?.metaData.configuration ?? {});
+    return stageDeltaFiles({ bytes: this.bytes, folder: this.folder, name: this.name, schema, partitionBy, limits, compression }, batches, options);
   }
 
   private circumstances(commitId: string): Circumstances {

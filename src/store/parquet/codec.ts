@@ -11,6 +11,7 @@ import type * as ParquetWasm from 'parquet-wasm';
 import type { Data } from '../../arrow/arrow.ts';
 import { copyStructChildren, type DictionaryCache } from '../../arrow/c-data.ts';
 import { reasonOf } from '../../base/errors.ts';
+import type { ParquetCompression } from '../file-format.ts';
 
 /** The decoder or encoder refused, or broke. The caller knows which file it was about. */
 export class CodecError extends Error {}
@@ -23,7 +24,7 @@ export interface DecodeHints {
 }
 
 export interface EncodeHints {
-  readonly compression: 'snappy' | 'lz4_raw' | 'zstd' | 'uncompressed';
+  readonly compression: ParquetCompression;
   readonly rowGroupRows: number;
   readonly createdBy: string;
   /** Names of the columns whose values are worth a dictionary. */
@@ -60,7 +61,7 @@ export function encode(stream: Uint8Array, hints: EncodeHints): Uint8Array {
   return withInstance((wasm) => {
     const { Compression, EnabledStatistics } = wasm;
     const compression = {
-      snappy: Compression.SNAPPY, lz4_raw: Compression.LZ4_RAW, zstd: Compression.ZSTD, uncompressed: Compression.UNCOMPRESSED,
+      snappy: Compression.SNAPPY, lz4_raw: Compression.LZ4_RAW, zstd: Compression.ZSTD, gzip: Compression.GZIP, brotli: Compression.BROTLI, uncompressed: Compression.UNCOMPRESSED,
     }[hints.compression];
     // Each setter consumes the builder, and writing consumes the properties and the table.
     let builder = new wasm.WriterPropertiesBuilder()

@@ -14,6 +14,7 @@ import {
 } from '../../arrow/arrow.ts';
 import { plainType } from '../../arrow/canonical.ts';
 import { ArgumentError, invariant, InvariantError, MemoryLimitError, OverflowError } from '../../base/errors.ts';
+import type { ParquetCompression } from '../file-format.ts';
 import { checkWritable } from '../writable-schema.ts';
 import { embeddedSchema } from './arrow-schema.ts';
 import { CodecError, encode } from './codec.ts';
@@ -22,8 +23,8 @@ import { readThrift, ThriftStruct, thriftType, writeThrift } from './thrift.ts';
 
 export interface EncodeOptions {
   /** Absent: as many as make about 64 MB, between 128 Ki and 1 Mi. */
-  readonly rowGroupRows?: number;
-  readonly compression?: 'snappy' | 'lz4_raw' | 'zstd' | 'uncompressed';
+  readonly rowGroupRows?: number | undefined;
+  readonly compression?: ParquetCompression | undefined;
 }
 
 const rowGroupRowsMin = 131_072;

@@ -22,5 +22,5 @@ export const parquetFormat: FileFormat<ParquetFile, ParquetPlan> = {
   },
   cut: cutPlan,
   scan: (bytes, file, plan, { signal, pruned, lent }) => scanParquet(bytes, file, plan, { pruned, lent, ...(signal && { signal }) }),
-  encode: (schema, batches, { partRows }) => encodeParquet(schema, batches, partRows === undefined ? {} : { rowGroupRows: partRows }),
+  encode: (schema, batches, { partRows: rowGroupRows, compression }) => encodeParquet(schema, batches, { rowGroupRows, compression }),
 };
