@@ -7,15 +7,17 @@
  * make. The order of the files is kept.
  */
 import {
-  Bool, type DataType, Field, Int32, Int64, List, makeData, Map_, RecordBatch, Schema, Struct, Table, tableToIPC, Utf8, vectorFromArray,
+  Bool, type Data, type DataType, Field, Int32, Int64, List, makeData, Map_, RecordBatch, Schema, Struct, Table, tableToIPC, Utf8, vectorFromArray,
 } from '../../arrow/arrow.ts';
 import { type Bytes, joinPath } from '../bytes.ts';
 import { encode } from '../parquet/codec.ts';
 import { ourName } from '../parquet/footer.ts';
 import { replacePointer } from './checkpoint-pointer.ts';
+import { parsedStats } from './checkpoint-stats.ts';
 import type { DeletionVector } from './deletion-vector.ts';
 import { type DeltaLog, logFolder } from './write-log.ts';
-import { checkpointInterval, checkpointStats, deletedFileRetentionMs } from './write-properties.ts';
+import { checkpointInterval, type CheckpointStats, checkpointStats, deletedFileRetentionMs } from './write-properties.ts';
+import { arrowSchemaOf } from './write-schema.ts';
 import type { AddFile, Metadata, Protocol, RemoveFile, Strings, Transaction } from './write-actions.ts';
 
 export interface CheckpointContent {
@@ -56,22 +58,37 @@ const columns = {
 
 type Row = { readonly [Column in keyof typeof columns]?: object };
 
-/** `withStats` is what the table's `delta.checkpoint.writeStatsAsJson` says. */
-export function encodeCheckpoint({ protocol, metaData, transactions, add, remove }: CheckpointContent, withStats: boolean): EncodedCheckpoint {
+/** Statistics as the table's properties say. */
+export function encodeCheckpoint({ protocol, metaData, transactions, add, remove }: CheckpointContent, stats: CheckpointStats): EncodedCheckpoint {
   const rows: Row[] = [
     { protocol: { ...protocol, readerFeatures: protocol.readerFeatures ?? null, writerFeatures: protocol.writerFeatures ?? null } },
     { metaData: metadataRow(metaData) },
     ...transactions.map((txn) => ({ txn: { appId: txn.appId, version: BigInt(txn.version), lastUpdated: optional(txn.lastUpdated) } })),
-    ...add.map((file) => ({ add: addRow(file, withStats) })),
+    ...add.map((file) => ({ add: addRow(file, stats.asJson) })),
     ...remove.map((file) => ({ remove: removeRow(file) })),
   ];
-  const schema = new Schema(Object.entries(columns).map(([name, type]) => new Field(name, type, true)));
-  const children = Object.entries(columns).map(([name, type]) => vectorFromArray(rows.map((row) => row[name as keyof Row] ?? null), type as never).data[0]!);
+  const children = Object.entries(columns).map(([name, type]) => vectorFromArray(rows.map((row) => row[name as keyof Row] ?? null), type as never).data[0]! as Data);
+  const names = Object.keys(columns);
+  if (stats.asStruct) {
+    const texts = new Map(add.map((file, i) => [2 + transactions.length + i, file.stats]));
+    const index = names.indexOf('add');
+    children[index] = withChild(children[index]! as Data<Struct>, 'stats_parsed', parsedStats(columnsInFiles(metaData), rows.map((_, row) => texts.get(row))));
+  }
+  const schema = new Schema(children.map(({ type }, i) => new Field(names[i]!, type, true)));
   const batch = new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length: rows.length, nullCount: 0, children }));
   const file = encode(tableToIPC(new Table(schema, [batch]), 'stream'), {
     compression: 'snappy', rowGroupRows: 1 << 20, createdBy: ourName, dictionaryColumns: [],
   });
   return { file, actions: rows.length };
+}
+
+function columnsInFiles(metaData: Metadata): Schema {
+  const { fields } = arrowSchemaOf(metaData.id, metaData);
+  return new Schema(fields.filter(({ name }) => !metaData.partitionColumns.includes(name)));
+}
+
+function withChild({ type, length, nullCount, nullBitmap, children }: Data<Struct>, name: string, child: Data): Data<Struct> {
+  return makeData({ type: new Struct([...type.children, new Field(name, child.type, true)]), length, nullCount, nullBitmap, children: [...children, child] });
 }
 
 /** Writes a checkpoint of a version that was just made, where the table's interval asks for one. */
@@ -82,11 +99,9 @@ export async function writeCheckpointIfDue(
   if (newest === undefined || version === 0 || version % checkpointInterval(newest.metaData.configuration) !== 0) return;
   const { protocol, metaData, transactions, files, tombstones } = newest.version === version ? newest : await log.at(version);
   const { configuration } = metaData;
-  const stats = checkpointStats(configuration);
-  if (stats === undefined) return;
   const sinceMs = nowMs - deletedFileRetentionMs(configuration);
   const remove = [...tombstones.values()].filter(({ deletionTimestamp = 0 }) => deletionTimestamp >= sinceMs);
-  const { file, actions } = encodeCheckpoint({ protocol, metaData, transactions: [...transactions.values()], add: [...files.values()], remove }, stats.asJson);
+  const { file, actions } = encodeCheckpoint({ protocol, metaData, transactions: [...transactions.values()], add: [...files.values()], remove }, checkpointStats(configuration));
   const path = joinPath(folder, logFolder, `${String(version).padStart(20, '0')}.checkpoint.parquet`);
   await bytes.putIfAbsent(path, file);
   await replacePointer(bytes, joinPath(folder, logFolder), { version, file, actions, files: files.size });

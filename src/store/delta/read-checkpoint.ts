@@ -104,11 +104,11 @@ function statsText(stats: StructRow, type: DataType | undefined): string {
   const row = Object.fromEntries(Array.from(stats as Iterable<[string, unknown]>));
   const part = (name: string, valueText: (value: unknown, type: DataType | undefined) => string | undefined): string => `"${name}":${objectText(row[name], fieldsOf(type, name), valueText)}`;
   const rows = typeof row.numRecords === 'bigint' || typeof row.numRecords === 'number' ? [`"numRecords":${row.numRecords}`] : [];
-  const parts = [...rows, part('minValues', boundText), part('maxValues', boundText), part('nullCount', (value) => String(value))];
+  const parts = [...rows, part('minValues', boundText('min')), part('maxValues', boundText('max')), part('nullCount', (value) => String(value))];
   return `{${parts}}`;
 }
 
-function boundText(value: unknown, type: DataType | undefined): string | undefined {
+const boundText = (side: 'min' | 'max') => (value: unknown, type: DataType | undefined): string | undefined => {
   switch (type?.typeId) {
     case Type.Int:
       return String(value);
@@ -119,9 +119,9 @@ function boundText(value: unknown, type: DataType | undefined): string | undefin
     case Type.Date:
       return JSON.stringify(formatInstant(BigInt(Math.floor(value as number)) * 1_000n).slice(0, 10));
     case Type.Timestamp:
-      // In milliseconds, cut: as other writers cut them in JSON, for which readers have to allow.
-      return JSON.stringify(formatInstant(BigInt(Math.floor(value as number)) * 1_000n));
+      // In milliseconds, moved outwards: far from 1970 Arrow's number is a little off, too.
+      return JSON.stringify(formatInstant(BigInt(side === 'min' ? Math.ceil(value as number) - 1 : Math.floor(value as number) + 1) * 1_000n));
     default:
       return undefined;
   }
-}
+};

@@ -32,10 +32,14 @@ export function checkpointInterval(properties: Properties): number {
   return Number.isSafeInteger(interval) && interval > 0 ? interval : 10;
 }
 
-/** What checkpoints say of statistics; undefined where that asks for what we do not write. */
-export function checkpointStats(properties: Properties): { readonly asJson: boolean } | undefined {
-  if (isSet(properties, 'delta.checkpoint.writeStatsAsStruct', false)) return undefined;
-  return { asJson: isSet(properties, 'delta.checkpoint.writeStatsAsJson', true) };
+export interface CheckpointStats {
+  readonly asJson: boolean;
+  readonly asStruct: boolean;
+}
+
+/** What checkpoints say of statistics. */
+export function checkpointStats(properties: Properties): CheckpointStats {
+  return { asJson: isSet(properties, 'delta.checkpoint.writeStatsAsJson', true), asStruct: isSet(properties, 'delta.checkpoint.writeStatsAsStruct', false) };
 }
 
 const codecs: Readonly<Record<string, ParquetCompression>> = {

@@ -48,7 +48,7 @@ export const checkpointKinds = ['classic', 'in parts', 'V2 JSON', 'none'] as con
 /** A checkpoint of these files, in one of the ways there are. */
 export async function writeCheckpoint(bytes: Bytes, kind: (typeof checkpointKinds)[number], version: number, add: readonly AddFile[], remove: readonly RemoveFile[]): Promise<void> {
   const encoded = (files: readonly AddFile[], removed: readonly RemoveFile[]): Uint8Array =>
-    encodeCheckpoint({ protocol, metaData, transactions: [], add: files, remove: removed }, true).file;
+    encodeCheckpoint({ protocol, metaData, transactions: [], add: files, remove: removed }, { asJson: true, asStruct: false }).file;
   const middle = add.length >> 1;
   if (kind === 'classic') await bytes.writeNew(logPath(`${pad(version)}.checkpoint.parquet`), encoded(add, remove));
   if (kind === 'in parts') {

@@ -2,13 +2,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { Table } from '../../../src/arrow/arrow.ts';
+import { canonicalTable, tablesEqual } from '../../../src/arrow/canonical.ts';
 import { DamagedFileError } from '../../../src/base/errors.ts';
+import { parseInstant } from '../../../src/base/time.ts';
 import { type Bytes, readWhole } from '../../../src/store/bytes.ts';
+import { decodeCheckpoint } from '../../../src/store/delta/read-checkpoint.ts';
 import { openDeltaTable } from '../../../src/store/delta/write.ts';
 import { memoryBytes } from '../../../src/store/memory-bytes.ts';
+import { type FileStats, parseStats } from '../../../src/store/stats.ts';
 import { readThrift } from '../../../src/store/parquet/thrift.ts';
-import { currentIds, events, faultyBytes, range, readIds, write } from '../../support/store.ts';
-import { chunkMeta } from '../parquet/support.ts';
+import { currentIds, events, faultyBytes, range, readIds, readTable, write } from '../../support/store.ts';
+import { batchFrom, type Cell, chunkMeta, writable } from '../parquet/support.ts';
 import { addFile, checkpointKinds, commit, logPath, metaData, pad, writeCheckpoint, writeLines } from './foreign.ts';
 
 const dayMs = 86_400_000;
@@ -63,20 +68,20 @@ async function logNames(bytes: Bytes): Promise<string[]> {
 
 describe('delta.logRetentionDuration', () => {
   it('vacuum takes the entries before the newest checkpoint that is as old, and every version behind it is read as before', async () => {
-    const { bytes, nowMs } = await daily({ 'delta.logRetentionDuration': 'interval 7 days' }, 24);
+    const { bytes, nowMs } = await daily({ 'delta.logRetentionDuration': 'interval 9 days' }, 24);
     const before = new Map<number, number[]>();
     for (const version of range(0, 24)) before.set(version, await readIds(await openDeltaTable(bytes, 't').snapshot({ version })));
     await bytes.writeNew(logPath(`${pad(3)}.crc`), new Uint8Array(1));
     await bytes.writeNew(logPath(`${pad(20)}.crc`), new Uint8Array(1));
     await bytes.writeNew(logPath(`_staged_commits/${pad(4)}.1b4e.json`), new Uint8Array(1));
     await openDeltaTable(bytes, 't').vacuum({ nowMs });
-    // Version 23 is a day old, so 16 is just old enough: 15 is the checkpoint before.
+    // Version 15 is nine days old at noon, but days are counted from midnight: 10 is the checkpoint before.
     const names = await logNames(bytes);
-    assert.deepEqual(names.filter((name) => /^\d{20}\.json$/.test(name)), range(15, 9).map((version) => `${pad(version)}.json`));
-    assert.deepEqual(names.filter((name) => !name.endsWith('.json')), [`${pad(15)}.checkpoint.parquet`, `${pad(20)}.checkpoint.parquet`, `${pad(20)}.crc`]);
+    assert.deepEqual(names.filter((name) => /^\d{20}\.json$/.test(name)), range(10, 14).map((version) => `${pad(version)}.json`));
+    assert.deepEqual(names.filter((name) => !name.endsWith('.json')), [`${pad(10)}.checkpoint.parquet`, `${pad(15)}.checkpoint.parquet`, `${pad(20)}.checkpoint.parquet`, `${pad(20)}.crc`]);
     assert.deepEqual(await bytes.names('t/_delta_log/_staged_commits'), undefined);
-    for (const version of range(15, 9)) assert.deepEqual(await readIds(await openDeltaTable(bytes, 't').snapshot({ version })), before.get(version), `version ${version}`);
-    await assert.rejects(openDeltaTable(bytes, 't').snapshot({ version: 14 }), DamagedFileError);
+    for (const version of range(10, 14)) assert.deepEqual(await readIds(await openDeltaTable(bytes, 't').snapshot({ version })), before.get(version), `version ${version}`);
+    await assert.rejects(openDeltaTable(bytes, 't').snapshot({ version: 9 }), DamagedFileError);
     const table = openDeltaTable(bytes, 't', { now: () => nowMs });
     await write(table, 'append', events(24, 1));
     assert.deepEqual(await currentIds(openDeltaTable(bytes, 't')), range(1, 24));
@@ -146,5 +151,69 @@ describe('delta.logRetentionDuration', () => {
       }),
       { numRuns: 40 },
     );
+  });
+});
+
+describe('delta.checkpoint.writeStatsAsStruct', () => {
+  const asStruct = { 'delta.checkpoint.writeStatsAsStruct': 'true', 'delta.checkpoint.writeStatsAsJson': 'false', 'delta.checkpointInterval': '2' };
+  const int64 = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
+  /** Of every type that statistics have bounds for, and one that they have none for. */
+  const cells: Readonly<Record<string, fc.Arbitrary<Cell>>> = {
+    n: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), big: int64, small: fc.integer({ min: -128, max: 127 }), x: fc.double({ noNaN: true }), f: fc.float({ noNaN: true }),
+    text: fc.string({ unit: 'grapheme', maxLength: 50 }), day: fc.integer({ min: -700_000, max: 2_900_000 }), at: fc.bigInt({ min: -(10n ** 16n), max: 2n * 10n ** 17n }), zoned: fc.bigInt({ min: -(10n ** 7n), max: 10n ** 7n }), blob: fc.constant('b:00ff'),
+  };
+  const typeOf: Readonly<Record<string, string>> = { n: 'int32', big: 'int64', small: 'int8', x: 'double', f: 'float', text: 'utf8', day: 'day', at: 'us', zoned: 'usZone', blob: 'binary' };
+
+  it('statistics come back from its columns as they were, but for instants, which may be wider by a little', async () => {
+    const row = fc.record(Object.fromEntries(Object.entries(cells).map(([name, cell]) => [name, fc.option(cell, { freq: 4 })])));
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.array(row, { minLength: 1, maxLength: 4 }), { minLength: 2, maxLength: 2 }), fc.boolean(), async (files, alsoJson) => {
+        const bytes = memoryBytes();
+        const tables = files.map((rows) => new Table([batchFrom(Object.fromEntries(Object.entries(typeOf).map(([name, type]) => [name, { type: writable[type]!, cells: rows.map((each) => each[name] ?? null) }])))]));
+        await write(openDeltaTable(bytes, 't'), 'append', tables[0]!.slice(0, 0));
+        const path = logPath(`${pad(0)}.json`);
+        const first = Buffer.from((await readWhole(bytes, path))!).toString().split('\n').filter((line) => line !== '').map((line) => JSON.parse(line));
+        await bytes.delete(path);
+        const configuration = { ...asStruct, 'delta.checkpoint.writeStatsAsJson': String(alsoJson) };
+        await writeLines(bytes, path, first.flatMap(({ commitInfo, metaData: begun, ...others }) => (commitInfo ? [] : [begun ? { metaData: { ...begun, configuration } } : others])));
+        for (const table of tables) await write(openDeltaTable(bytes, 't'), 'append', table);
+        const written = [];
+        for (const version of [1, 2]) written.push(...Buffer.from((await readWhole(bytes, logPath(`${pad(version)}.json`)))!).toString().split('\n').flatMap((line) => (line.startsWith('{"add"') ? [JSON.parse(line).add.stats as string] : [])));
+        const { actions } = await decodeCheckpoint('c', (await readWhole(bytes, logPath(`${pad(2)}.checkpoint.parquet`)))!);
+        assert.equal(actions.add.length, 2);
+        for (const [i, { stats }] of actions.add.entries()) {
+          const ours: FileStats = parseStats(written[i]!);
+          const found: FileStats = parseStats(stats!);
+          if (alsoJson) assert.equal(stats, written[i]);
+          assert.deepEqual([found.rows, Object.entries(found.nullCount)], [ours.rows, Object.entries(ours.nullCount)]);
+          for (const [side, sign] of [['minValues', -1n], ['maxValues', 1n]] as const) {
+            assert.deepEqual(Object.keys(found[side]), Object.keys(ours[side]), side);
+            for (const [name, bound] of Object.entries(ours[side])) {
+              if (alsoJson || !['at', 'zoned'].includes(name)) {
+                // JSON has one zero, and no digits behind the point of a whole number.
+                assert.ok(found[side][name] === bound || Number(found[side][name]) === Number(bound), `${side} of ${name}: ${found[side][name]} for ${bound}`);
+                continue;
+              }
+              const wider = (parseInstant(found[side][name] as string, name) - parseInstant(bound as string, name)) * sign;
+              assert.ok(wider >= 0n && wider <= 2_000n, `${side} of ${name}: ${found[side][name]} for ${bound}`);
+            }
+          }
+        }
+        for (const version of range(0, 3)) await bytes.delete(logPath(`${pad(version)}.json`));
+        const snapshot = await openDeltaTable(bytes, 't').snapshot();
+        assert.ok(tablesEqual(await readTable(snapshot), canonicalTable(snapshot.schema, tables.flatMap(({ batches }) => batches))));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('partitions have no statistics, and a table of columns without bounds has a checkpoint too', async () => {
+    const bytes = memoryBytes();
+    const open = () => openDeltaTable(bytes, 't', { partitionBy: ['day'] });
+    const rows = new Table([batchFrom({ blob: { type: writable.binary!, cells: ['b:00', null] }, day: { type: writable.day!, cells: [1, null] } })]);
+    await writeLines(bytes, logPath(`${pad(0)}.json`), [{ protocol }, { metaData: { ...metaData, configuration: asStruct, partitionColumns: ['day'], schemaString: JSON.stringify({ type: 'struct', fields: [['blob', 'binary'], ['day', 'date']].map(([name, type]) => ({ name, type, nullable: true, metadata: {} })) }) } }]);
+    for (let i = 0; i < 2; i++) await write(open(), 'append', rows);
+    const { actions } = await decodeCheckpoint('c', (await readWhole(bytes, logPath(`${pad(2)}.checkpoint.parquet`)))!);
+    assert.deepEqual(actions.add.map(({ stats }) => [parseStats(stats!).rows, Object.keys(parseStats(stats!).minValues), Object.keys(parseStats(stats!).nullCount)]), range(0, 4).map(() => [1, [], ['blob']]));
   });
 });

@@ -111,7 +111,7 @@ test('checkpoints in parts, in JSON with a sidecar, and compacted commits', asyn
     const state = (await new DeltaLog(bytes, 't', 't').newest())!;
     const all = [...state.files.values()];
     for (const [i, part] of [all.slice(0, 4), all.slice(4)].entries()) {
-      const { file } = encodeCheckpoint({ ...content, metaData: state.metaData, add: part }, true);
+      const { file } = encodeCheckpoint({ ...content, metaData: state.metaData, add: part }, { asJson: true, asStruct: false });
       await bytes.writeNew(`t/_delta_log/${pad(8)}.checkpoint.${String(i + 1).padStart(10, '0')}.${'2'.padStart(10, '0')}.parquet`, file);
     }
   };
@@ -119,7 +119,7 @@ test('checkpoints in parts, in JSON with a sidecar, and compacted commits', asyn
 
   const withSidecar = async (bytes: Bytes): Promise<void> => {
     const state = (await new DeltaLog(bytes, 't', 't').newest())!;
-    const { file } = encodeCheckpoint({ ...content, metaData: state.metaData, add: [...state.files.values()] }, true);
+    const { file } = encodeCheckpoint({ ...content, metaData: state.metaData, add: [...state.files.values()] }, { asJson: true, asStruct: false });
     await bytes.writeNew('t/_delta_log/_sidecars/one.parquet', file);
     const lines = [{ checkpointMetadata: { version: 8 } }, { protocol }, { metaData: state.metaData }, { sidecar: { path: 'one.parquet', sizeInBytes: file.length, modificationTime: 0 } }];
     await bytes.writeNew(`t/_delta_log/${pad(8)}.checkpoint.0a8d73ee-aa83-49d0-9583-c99db75b89b2.json`, Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join('')));
