@@ -2,6 +2,7 @@
  * Delta tables and delta-rs, through the Python package deltalake: ours are read by it, its are appended to by us.
  */
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import fc from 'fast-check';
@@ -138,6 +139,25 @@ test('a schema that grew here grows there, and the other way round', { skip }, a
   assert.deepEqual(toRows(await opened.read()).sort((a, b) => Number(a.n) - Number(b.n)), wanted);
   assert.equal(String(opened.schema.fields[2]!.type), 'Uint16');
   assert.deepEqual(run(`result = DeltaTable(paths[0]).to_pyarrow_table().sort_by('n').to_pylist()`, path), wanted);
+});
+
+test('delta-rs reads a table behind a checkpoint of ours with statistics in columns, when its log was cleaned up', { skip }, async (t) => {
+  const path = join(temporaryFolder(t), 't');
+  run(`write_deltalake(paths[0], pa.table({'n': pa.array([0], pa.int32()), 'at': pa.array([-1], pa.timestamp('us')), 'name': ['x']}), configuration={'delta.checkpointInterval': '2', 'delta.checkpoint.writeStatsAsStruct': 'true',
+    'delta.checkpoint.writeStatsAsJson': 'false', 'delta.logRetentionDuration': 'interval 0 days'})`, path);
+  const rows = (first: number): Table => new Table([batchFrom({ n: { type: writable.int32!, cells: range(first, 10) }, at: { type: writable.us!, cells: range(first, 10).map((n) => BigInt(n) * 1_000_003n) }, name: { type: writable.utf8!, cells: range(first, 10).map((n) => `name ${n}`) } })]);
+  for (let i = 0; i < 5; i++) await writeTable(path, rows(100 * (i + 1)), { mode: 'append' });
+  await openWritable(localBytes(path), '', 'delta').vacuum({ nowMs: Date.now() + 2 * 86_400_000 });
+  const log = readdirSync(join(path, '_delta_log')).filter((name) => /^\d/.test(name)).map((name) => name.slice(18));
+  assert.deepEqual(log.sort(), ['04.checkpoint.parquet', '04.json', '05.json']);
+  const wanted = [0, ...range(0, 5).flatMap((i) => range(100 * (i + 1), 10))];
+  const read = run<{ n: number[]; pruned: number[] }>(
+    `import pyarrow.dataset as ds
+newest = DeltaTable(paths[0])
+result = {'n': newest.to_pyarrow_table().sort_by('n')['n'].to_pylist(), 'pruned': newest.to_pyarrow_dataset().to_table(filter=ds.field('n') >= 405).sort_by('n')['n'].to_pylist()}`, path);
+  assert.deepEqual(read, { n: wanted, pruned: wanted.filter((n) => n >= 405) });
+  const { files } = await (await openTable(path)).plan({ timeRange: { column: 'at', range: { startUs: 400n * 1_000_003n } } });
+  assert.equal(files, 2);
 });
 
 test('delta-rs and we append at the same time, and nothing is lost', { skip }, async (t: TestContext) => {
