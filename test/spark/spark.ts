@@ -26,7 +26,7 @@ builder = SparkSession.builder.master('local[2]').config('spark.ui.enabled', 'fa
 settings = {
     'spark.sql.extensions': 'io.delta.sql.DeltaSparkSessionExtension', 'spark.sql.catalog.spark_catalog': 'org.apache.spark.sql.delta.catalog.DeltaCatalog',
     'spark.sql.shuffle.partitions': '2', 'spark.databricks.delta.snapshotPartitions': '2', 'spark.sql.session.timeZone': 'UTC', 'spark.ui.showConsoleProgress': 'false',
-    'spark.driver.extraJavaOptions': '-Duser.timezone=UTC', 'spark.databricks.delta.retentionDurationCheck.enabled': 'false',
+    'spark.driver.extraJavaOptions': '-Duser.timezone=UTC', 'spark.databricks.delta.retentionDurationCheck.enabled': 'false', 'spark.databricks.delta.allowArbitraryProperties.enabled': 'true',
     # Times before 1900 as they are, not as old calendars had them.
     'spark.sql.parquet.int96RebaseModeInWrite': 'CORRECTED', 'spark.sql.parquet.datetimeRebaseModeInWrite': 'CORRECTED',
 }
