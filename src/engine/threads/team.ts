@@ -27,8 +27,12 @@ import { type PoolWorker, workersOf } from './pool.ts';
 import { Ring, ringBytes } from './ring.ts';
 import type { BatchLayout } from './worker.ts';
 
-/** Rows that are handed over at a time: copied, or of a resident table. */
-const stretchRowsDefault = { copied: 1 << 16, inPlace: 1 << 18 } as const;
+/** Rows that are handed over at a time where they are copied. */
+const stretchRowsCopied = 1 << 16;
+/** Rows of a resident table that are given out at a time: the fewer the less is left, so that all end together. */
+const stretchRowsInPlace = { least: 1 << 15, most: 1 << 18 } as const;
+/** Stretches after which, at the least, each thread comes back for another. */
+const stretchesEach = 4;
 /** Stretches that wait for each thread while it works on another. */
 const stretchesAhead = 2;
 /** Stretches after which the event loop gets its turn. */
@@ -121,17 +125,21 @@ export class TeamRun {
   }
 
   private async beginMember(member: Member): Promise<void> {
-    await member.worker.started;
-    this.wake();
-    if (this.closing !== undefined || !member.worker.alive) return;
+    const { worker } = member;
+    if (!worker.ready) {
+      await worker.started;
+      this.wake();
+      if (this.closing !== undefined || !worker.alive) return;
+    }
     const { team, job, plans, options } = this;
     const schema = schemaBytes(this.schema);
     const request = { job, team: team.id, memory: team.memory, ring: this.ringAddress, module: sharedModule(), plans, schema, options };
-    await this.ask(member, () => member.worker.call('begin', request));
-    if (this.closing !== undefined) return;
+    // Requests are served in order: whatever is asked from here on finds the run begun.
     member.begun = true;
+    const begun = this.ask(member, () => worker.call('begin', request));
     for (const layout of this.known) this.tellLayout(member, layout);
     this.wake();
+    await begun;
   }
 
   /** Asks a member for something; a failure is kept for whoever awaits the run next. */
@@ -185,12 +193,11 @@ export class TeamRun {
     const types = fields.map(({ type }) => plainType(type));
     const columns = fields.map(({ name }, i) => ({ name, data: columnData(batch, name, types[i]!) }));
     const isCopied = columns.some(({ data }) => data.values && this.team.instance.addressOf(data.values as ArrayBufferView) === undefined);
-    const stretchRows = this.options.rare?.stretchRows ?? stretchRowsDefault[isCopied ? 'copied' : 'inPlace'];
     let layout: number | undefined;
     let sinceTurn = 0;
-    for (let start = 0; start < batch.numRows; start += stretchRows) {
+    for (let start = 0; start < batch.numRows; ) {
       this.check();
-      const rows = Math.min(stretchRows, batch.numRows - start);
+      const rows = Math.min(this.stretchRows(isCopied, batch.numRows - start), batch.numRows - start);
       if (!(isCopied && this.fewCount()) && this.othersWant()) {
         layout ??= this.team.instance.guard(() => this.layoutOf(columns, types, states));
         this.handOver(layout, columns, start, rows);
@@ -198,10 +205,19 @@ export class TeamRun {
         for (const [i, aggregation] of this.ownAggregations().entries()) work(aggregation, start, start + rows, i);
         sinceTurn = stretchesPerTurn;
       }
+      start += rows;
       if (++sinceTurn < stretchesPerTurn) continue;
       sinceTurn = 0;
       await nextTurn();
     }
+  }
+
+  /** How many of the rows that are left are given out next. */
+  private stretchRows(isCopied: boolean, left: number): number {
+    if (this.options.rare?.stretchRows !== undefined) return this.options.rare.stretchRows;
+    if (isCopied) return stretchRowsCopied;
+    const { least, most } = stretchRowsInPlace;
+    return Math.min(most, Math.max(least, Math.ceil(left / (this.threads * stretchesEach * least)) * least));
   }
 
   /** Whether most rows are left out by the range of time: to copy those for others costs more than to pass over them. */

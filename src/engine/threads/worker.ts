@@ -77,6 +77,11 @@ interface Run {
   readonly parts: readonly PartReader[];
   readonly ring: Ring;
   readonly batches: BatchUnpacker;
+  readonly heard: Heard;
+}
+
+/** What was said of a run, maybe before it was this thread's turn to begin it. */
+interface Heard {
   readonly layouts: Map<number, { readonly columns: readonly ColumnLayout[]; readonly schema: Schema; readonly states: BatchLayout['states'] }>;
   readonly cancelled: AbortController;
 }
@@ -84,6 +89,7 @@ interface Run {
 const port = parentPort!;
 const instances = new Map<number, Instance>();
 const runs = new Map<Job, Run>();
+const heardOf = new Map<Job, Heard>();
 let tail = Promise.resolve();
 
 port.on('message', hear);
@@ -92,14 +98,20 @@ port.postMessage({ ready: true });
 function hear(message: Request | Notice): void {
   switch (message.kind) {
     case 'cancel':
-      runs.get(message.job)?.cancelled.abort();
+      heard(message.job).cancelled.abort();
       break;
     case 'layout':
-      runs.get(message.job)?.layouts.set(message.id, { ...message, schema: tableFromIPC(message.schema).schema });
+      heard(message.job).layouts.set(message.id, { ...message, schema: tableFromIPC(message.schema).schema });
       break;
     default:
       tail = tail.then(() => serve(message));
   }
+}
+
+function heard(job: Job): Heard {
+  let known = heardOf.get(job);
+  if (known === undefined) heardOf.set(job, (known = { layouts: new Map(), cancelled: new AbortController() }));
+  return known;
 }
 
 async function serve(request: Request): Promise<void> {
@@ -122,6 +134,7 @@ async function answer(request: Request): Promise<unknown> {
       return undefined;
     case 'end':
       runs.delete(request.job);
+      heardOf.delete(request.job);
       return undefined;
   }
   const run = runs.get(request.job)!;
@@ -142,7 +155,7 @@ async function answer(request: Request): Promise<unknown> {
     case 'split':
       return run.aggregations[request.plan]!.split(request.memory, request.cut);
     case 'part':
-      throwIfCancelled(run.cancelled.signal, 'group by');
+      throwIfCancelled(run.heard.cancelled.signal, 'group by');
       return packTable(run.parts[request.plan]!.read(request.groups, request.what));
     case 'restart':
       run.aggregations[request.plan] = Aggregation.create(run.plans[request.plan]!, run.schema, run.options, run.instance);
@@ -165,8 +178,7 @@ function begin({ job, team, memory, ring, module, plans, schema, options }: Requ
     parts: plans.map((plan) => new PartReader(instance, plan, tableSchema, options)),
     ring: new Ring(instance.view8(ring, ringBytes).buffer, ring),
     batches: new BatchUnpacker(instance),
-    layouts: new Map(),
-    cancelled: new AbortController(),
+    heard: heard(job),
   });
 }
 
@@ -199,13 +211,13 @@ function stream(run: Run): void {
 
 function addRecord(run: Run, record: number): void {
   const id = run.instance.viewDoubles(record, 1)[0]!;
-  let layout = run.layouts.get(id);
+  let layout = run.heard.layouts.get(id);
   while (layout === undefined) {
     // It was posted before the batch was put.
     const received = receiveMessageOnPort(port);
     invariant(received !== undefined, `layout ${id} is not known`);
     hear(received.message);
-    layout = run.layouts.get(id);
+    layout = run.heard.layouts.get(id);
   }
   const batch = run.batches.unpack(record, layout.columns, layout.schema);
   run.aggregations.forEach((aggregation, i) => {
@@ -216,7 +228,7 @@ function addRecord(run: Run, record: number): void {
 
 async function addUnit(run: Run, unit: RowUnit, ticket: number): Promise<void> {
   const { rowsOf } = (await import(unit.module)) as { readonly rowsOf: RowsOf };
-  const { signal } = run.cancelled;
+  const { signal } = run.heard.cancelled;
   for await (const batch of rowsOf(unit.argument, signal)) {
     throwIfCancelled(signal, 'group by');
     for (const aggregation of run.aggregations) aggregation.add(batch);
