@@ -197,7 +197,6 @@ export class Aggregation implements Counters {
     this.instance.guard(() => {
       this.grouper.merge(other.grouper, (ids, count) => {
         this.grow();
-        this.grouper.meet(ids, count);
         this.accumulators.mergeMemory(other.accumulators, ids, count);
       });
     });

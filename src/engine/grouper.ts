@@ -34,7 +34,7 @@ export interface ColumnGrouper {
   readonly count: number;
   /** Where it is in memory, for the grouper of another thread that takes its keys over. */
   readonly address: number;
-  /** Takes over the keys of another grouper of its kind in the same memory: writes the own id of each of its ids. */
+  /** Takes over the keys of another grouper of its kind in the same memory, and meets them: writes the own id of each of its ids. */
   merge(other: number, ids: number): void;
   /** The same for `count` of its ids, all of them keys'. Absent where keys are not cut into parts. */
   mergeSome?(other: number, groups: number, count: number, ids: number): void;
@@ -144,8 +144,7 @@ class IntGrouper implements ColumnGrouper {
   }
 
   column(ids: Uint32Array): Data {
-    const keys = this.instance.view64(this.instance.kernels.intKeys(this.address) >>> 0, this.count);
-    return intColumn(this.key.type, keys, ids);
+    return intColumn(this.instance, this.key.type, this.instance.kernels.intKeys(this.address) >>> 0, ids);
   }
 }
 
@@ -369,16 +368,20 @@ export class Grouper {
       const other = this.keyIds[i]!.ensure(count * 4);
       this.columns[i]!.group(data[i]!, window, other);
       const words = this.words.ensure(count * 8);
-      kernels.pairIds(ids, other, count, words);
-      ids = this.chainIds.ensure(count * 4);
-      kernels.groupInts(this.pairs[i - 1]!, words, count, ids);
+      const paired = this.chainIds.ensure(count * 4);
+      kernels.groupPairs(this.pairs[i - 1]!, ids, this.chainCount(i - 1), other, this.columns[i]!.count, count, words, paired);
+      ids = paired;
     }
     return ids;
   }
 
   get count(): number {
-    const last = this.pairs.at(-1);
-    return last === undefined ? this.columns[0]!.count : this.instance.kernels.groupCount(last);
+    return this.chainCount(this.pairs.length);
+  }
+
+  /** How many ids the first columns have together, up to and with this one. */
+  private chainCount(column: number): number {
+    return column === 0 ? this.columns[0]!.count : this.instance.kernels.groupCount(this.pairs[column - 1]!);
   }
 
   /**
@@ -416,7 +419,7 @@ export class Grouper {
     });
     const merged = other.pairs.reduce((before, { address, count }, i) => {
       const ids = block(count);
-      instance.kernels.mergePairs(this.pairs[i]!, address, before.ids, own[i + 1]!.ids, ids);
+      instance.kernels.mergePairs(this.pairs[i]!, address, before.ids, this.chainCount(i), own[i + 1]!.ids, this.columns[i + 1]!.count, ids);
       return { ids, count };
     }, own[0]!);
     use(merged.ids, merged.count);
@@ -516,21 +519,24 @@ function sortWords(instance: Instance, words: number, count: number, signed: boo
   if (signed) kernels.flipSigns(words, count);
 }
 
-/** A column of an integer, date, timestamp or boolean type from 64-bit words. */
-export function intColumn(type: DataType, words: BigInt64Array, ids: Uint32Array): Data {
+/** A column of an integer, date, timestamp or boolean type: of 64-bit words, those with these ids. */
+function intColumn(instance: Instance, type: DataType, words: number, ids: Uint32Array): Data {
   const rows = ids.length;
-  if (type.typeId === Type.Bool) {
-    const bits = new Uint8Array((rows + 7) >> 3);
-    for (let i = 0; i < rows; i++) if (words[ids[i]!] !== 0n) bits[i >> 3]! |= 1 << (i & 7);
-    return makeData({ type, length: rows, nullCount: 0, data: bits } as never);
-  }
-  const values = new (type.ArrayType as new (length: number) => Int32Array)(rows);
-  if (values.BYTES_PER_ELEMENT === 8) {
-    const wide = new BigInt64Array(values.buffer);
-    for (let i = 0; i < rows; i++) wide[i] = words[ids[i]!]!;
-  } else {
-    const low = new Int32Array(words.buffer, words.byteOffset, words.length * 2);
-    for (let i = 0; i < rows; i++) values[i] = low[ids[i]! * 2]!;
-  }
-  return makeData({ type, length: rows, nullCount: 0, data: values } as never);
+  const isBits = type.typeId === Type.Bool;
+  const ArrayType = (isBits ? Uint8Array : type.ArrayType) as new (buffer: ArrayBufferLike) => Uint8Array;
+  const width = (ArrayType as unknown as Uint8ArrayConstructor).BYTES_PER_ELEMENT;
+  const blockBytes = rows * (4 + width);
+  const block = instance.alloc(blockBytes);
+  const wanted = block + rows * width;
+  instance.put(ids, wanted);
+  instance.kernels.keysOf(words, wanted, rows, width, block);
+  const values = new ArrayType(instance.view8(block, rows * width).slice().buffer);
+  instance.free(block, blockBytes);
+  return makeData({ type, length: rows, nullCount: 0, data: isBits ? packBits(values) : values } as never);
+}
+
+function packBits(bytes: Uint8Array): Uint8Array {
+  const bits = new Uint8Array((bytes.length + 7) >> 3);
+  for (let i = 0; i < bytes.length; i++) bits[i >> 3]! |= bytes[i]! << (i & 7);
+  return bits;
 }

@@ -39,7 +39,7 @@ export interface Kernels extends StateKernels, AsOfKernels {
   gatherBits(bits: Pointer, bitOffset: number, rows: Pointer, count: number, out: Pointer): void;
   compact64(values: Pointer, bitmap: Pointer, bitOffset: number, rows: Pointer, count: number, ids: Pointer, outValues: Pointer, outIds: Pointer): number;
   shiftOffsets(offsets: Pointer, count: number, first: bigint, wide: number): void;
-  pairIds(first: Pointer, second: Pointer, count: number, out: Pointer): void;
+  groupPairs(grouper: Pointer, firsts: Pointer, firstCount: number, seconds: Pointer, secondCount: number, count: number, words: Pointer, ids: Pointer): void;
   tileOf(times: Pointer, bitmap: Pointer, bitOffset: number, rows: Pointer, count: number, numerator: bigint, denominator: bigint): void;
   newIntGrouper(maySlots: number): Pointer;
   expectKeys(grouper: Pointer, count: number): void;
@@ -65,7 +65,7 @@ export interface Kernels extends StateKernels, AsOfKernels {
   partInts(grouper: Pointer, flip: bigint, bounds: Pointer, parts: number, starts: Pointer, ids: Pointer): void;
   partStrings(grouper: Pointer, prefix: bigint, skipped: number, bounds: Pointer, parts: number, starts: Pointer, ids: Pointer): void;
   gatherRows(states: Pointer, stride: number, groups: Pointer, count: number, out: Pointer): void;
-  mergePairs(grouper: Pointer, other: Pointer, firsts: Pointer, seconds: Pointer, ids: Pointer): void;
+  mergePairs(grouper: Pointer, other: Pointer, firsts: Pointer, firstCount: number, seconds: Pointer, secondCount: number, ids: Pointer): void;
   growStates(states: Pointer, have: number, wanted: number, stride: number, template: Pointer): Pointer;
   accumulate(isDouble: number, what: number, values: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, groups: number, wides: Pointer, flip: bigint, signs: bigint): void;
   accumulatePair(what: number, whatSecond: number, doubles: Pointer, integers: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, groups: number, wides: Pointer, offset: number, flip: bigint): void;
@@ -86,6 +86,9 @@ export interface Kernels extends StateKernels, AsOfKernels {
   countsOf(states: Pointer, stride: number, nulls: Pointer, groups: Pointer, count: number, asDouble: number, out: Pointer): number;
   sumsOf(states: Pointer, stride: number, groups: Pointer, count: number, out: Pointer): void;
   meansOf(states: Pointer, stride: number, groups: Pointer, counts: Pointer, count: number, out: Pointer, undecided: Pointer): number;
+  keysOf(keys: Pointer, groups: Pointer, count: number, bytes: number, out: Pointer): void;
+  lengthOfSpans(spans: Pointer, count: number): number;
+  concatSpans(spans: Pointer, count: number, offsets: Pointer, out: Pointer): void;
   newWideTable(): Pointer;
   wideOf(table: Pointer, group: number): Pointer;
   wideAddLimb(wide: Pointer, limb: number, value: number): void;

@@ -5,6 +5,7 @@
  *
  *   slots    id = key − base                                  a slot was met when its rows were counted (`countsAt`)
  *   direct   table[key − base] = id + 1                       4 bytes a slot, 0 = empty
+ *   pairs    table[first << shift | second] = id + 1          keys are pairs of ids, which are dense from 0 on
  *   hash     table of ids (slots.ts); the key is in keys[id]
  *   keys     keys[id]                                         the way back
  *
@@ -12,6 +13,7 @@
  * ranges that the rows announced are likely to fill. Ids stay what they are when a table grows, moves its base or turns into
  * another; what slots had no key then are dead ids.
  */
+import { pairIds } from './gather';
 import { alloc, allocZeroed, enlarge, free } from './memory';
 import { enter, findSlots, freeTable, newTable, slotOf } from './slots';
 
@@ -31,7 +33,7 @@ const iCount: usize = 0; // ids given out
 const iCapacity: usize = 4; // room in keys
 const iKeys: usize = 8;
 const iTable: usize = 12;
-const iMode: usize = 16; // 0 empty, 1 direct, 2 hash, 3 slots
+const iMode: usize = 16; // 0 empty, 1 direct, 2 hash, 3 slots, 4 pairs
 const iSlots: usize = 24; // u64: slots of the table
 const iBase: usize = 32; // i64: the key of slot 0
 const iExpected: usize = 40; // u64: keys that were announced
@@ -42,7 +44,12 @@ const iRows: usize = 60; // where the rows of each id are counted, u64, and how 
 const iRowsStride: usize = 64;
 const iRowsCount: usize = 68;
 const iScratch: usize = 72; // the hashes of rows, and which rows were not found at once
+const iShift: usize = 76; // of pairs: how many bits the second id has
 const intGrouperBytes: usize = 80;
+
+/** A table of pairs may always have so many slots, and beyond that so many for each pair that is there. */
+const pairSlotsFree: u64 = 1 << 17;
+const pairSlotsEach: u64 = 4;
 
 /** Rows that are looked up at a time. */
 const rowsAtOnce: i32 = 2048;
@@ -91,6 +98,7 @@ export function expectKeys(grouper: usize, count: i32): void {
 /** Gives each key its id. */
 export function groupInts(grouper: usize, keys: usize, count: i32, ids: usize): void {
   if (count == 0) return;
+  if (load<u32>(grouper + iMode) == 4) becomeHashed(grouper);
   if (load<u32>(grouper + iMode) == 3 && groupSlots(grouper, keys, count, ids)) return;
   if (load<u32>(grouper + iMode) != 2) makeRoom(grouper, keys, count);
   if (load<u32>(grouper + iMode) == 3) groupSlots(grouper, keys, count, ids);
@@ -239,9 +247,11 @@ export function nameKeys(grouper: usize): i32 {
     meetCounted(grouper);
   }
   const count = load<u32>(grouper + iCount);
-  let alive = 0;
-  for (let id: u32 = 0; id < count; id++) alive += i32(isAlive(grouper, id));
-  return alive;
+  const metCount = min<u32>(load<u32>(grouper + iMetCount), count);
+  const met: usize = load<u32>(grouper + iMet);
+  let alive = count - metCount;
+  for (let id: u32 = 0; id < metCount; id++) alive += <u32>load<u8>(met + id);
+  return <i32>alive;
 }
 
 /** Whether ids ascend as keys do. */
@@ -252,11 +262,14 @@ export function isOrdered(grouper: usize): i32 {
 /** The ids that are alive, ascending. */
 export function aliveIds(grouper: usize, out: usize): void {
   const count = load<u32>(grouper + iCount);
+  const metCount = min<u32>(load<u32>(grouper + iMetCount), count);
+  const met: usize = load<u32>(grouper + iMet);
   let next: usize = 0;
-  for (let id: u32 = 0; id < count; id++) {
+  for (let id: u32 = 0; id < metCount; id++) {
     store<u32>(out + (next << 2), id);
-    next += <usize>isAlive(grouper, id);
+    next += load<u8>(met + id);
   }
+  for (let id = metCount; id < count; id++) store<u32>(out + (next++ << 2), id);
 }
 
 /** False, with nothing done that matters, when a key lies outside the slots. */
@@ -319,8 +332,58 @@ function groupDirect(grouper: usize, keys: usize, count: i32, ids: usize): void 
   }
 }
 
+/** Gives each pair of ids its id. There are `firstCount` and `secondCount` of them by now; `words` is room for what is looked up. */
+export function groupPairs(grouper: usize, firsts: usize, firstCount: i32, seconds: usize, secondCount: i32, count: i32, words: usize, ids: usize): void {
+  if (!makePairs(grouper, firstCount, secondCount)) {
+    pairIds(firsts, seconds, count, words);
+    groupInts(grouper, words, count, ids);
+    return;
+  }
+  const shift = load<u32>(grouper + iShift);
+  const table: usize = load<u32>(grouper + iTable);
+  for (let i: usize = 0; i < <usize>count; i++) {
+    const first = load<u32>(firsts + (i << 2));
+    const second = load<u32>(seconds + (i << 2));
+    const slot = table + (<usize>((first << shift) | second) << 2);
+    let id1 = load<u32>(slot);
+    if (id1 == 0) {
+      id1 = newId(grouper, (<i64>first << 32) | <i64>second) + 1;
+      store<u32>(slot, id1);
+    }
+    store<u32>(ids + (i << 2), id1 - 1);
+  }
+}
+
+/** Sees to it that the table has a slot for each pair that there may be; false where that were too many. */
+function makePairs(grouper: usize, firstCount: i32, secondCount: i32): bool {
+  const mode = load<u32>(grouper + iMode);
+  if (!direct || (mode != 0 && mode != 4)) return false;
+  const slots = load<u64>(grouper + iSlots);
+  let shift = load<u32>(grouper + iShift);
+  if (mode == 4 && secondCount <= 1 << shift && <u64>firstCount << shift <= slots) return true;
+  while (secondCount > 1 << shift) shift++;
+  const affordable = max<u64>(pairSlotsFree, <u64>load<u32>(grouper + iCount) * pairSlotsEach);
+  const needed = <u64>firstCount << shift;
+  if (needed > affordable) return false;
+  const room = min<u64>(max<u64>(needed << 1, 1 << 12), affordable);
+  if (mode == 4) free(load<u32>(grouper + iTable), <usize>slots << 2);
+  const table = allocZeroed(<usize>room << 2);
+  const keys: usize = load<u32>(grouper + iKeys);
+  const count = load<u32>(grouper + iCount);
+  for (let id: u32 = 0; id < count; id++) {
+    const word = load<u64>(keys + (<usize>id << 3));
+    const slot = <u32>((word >> 32) << shift) | <u32>word;
+    store<u32>(table + (<usize>slot << 2), id + 1);
+  }
+  store<u32>(grouper + iTable, <u32>table);
+  store<u64>(grouper + iSlots, room);
+  store<u32>(grouper + iShift, shift);
+  store<u32>(grouper + iMode, 4);
+  return true;
+}
+
 function becomeHashed(grouper: usize): void {
-  if (load<u32>(grouper + iMode) == 1) free(load<u32>(grouper + iTable), <usize>load<u64>(grouper + iSlots) << 2);
+  if (load<u32>(grouper + iMode) == 1 || load<u32>(grouper + iMode) == 4) free(load<u32>(grouper + iTable), <usize>load<u64>(grouper + iSlots) << 2);
   store<u32>(grouper + iMode, 2);
   let slots: u64 = 1024;
   while (slots < <u64>load<u32>(grouper + iCount) << 2) slots <<= 1;
@@ -397,14 +460,16 @@ function groupSome(grouper: usize, keys: usize, count: i32, ids: usize): void {
   }
 }
 
-// Merging a grouper of another thread, in the same memory: the own id of each of its ids.
+// Merging a grouper of another thread, in the same memory: the own id of each of its ids, which are met.
 
 export function mergeInts(grouper: usize, other: usize, ids: usize): void {
+  if (mergeSlots(grouper, other, ids)) return;
   const count = groupCount(other);
   const alive = nameKeys(other);
   const keys = intKeys(other);
   if (alive == count) {
     groupInts(grouper, keys, count, ids);
+    meet(grouper, ids, count);
     return;
   }
   // Dead ids have empty states: it does no harm to merge those with any group.
@@ -416,6 +481,7 @@ export function mergeInts(grouper: usize, other: usize, ids: usize): void {
     if (isAlive(other, id)) store<i64>(aliveKeys + (next++ << 3), load<i64>(keys + (<usize>id << 3)));
   }
   groupInts(grouper, aliveKeys, alive, aliveIds);
+  meet(grouper, aliveIds, alive);
   next = 0;
   for (let id = 0; id < count; id++) {
     store<u32>(ids + (<usize>id << 2), isAlive(other, id) ? load<u32>(aliveIds + (next++ << 2)) : load<u32>(aliveIds));
@@ -423,18 +489,41 @@ export function mergeInts(grouper: usize, other: usize, ids: usize): void {
   free(aliveKeys, bytes);
 }
 
-/** Pairs of ids, whose halves are to be mapped first: `firsts` and `seconds` hold the own ids of the other's. */
-export function mergePairs(grouper: usize, other: usize, firsts: usize, seconds: usize, ids: usize): void {
+/** Slots beside slots: ids differ by where they begin. False where one has none, or the other's keys do not fit. */
+function mergeSlots(grouper: usize, other: usize, ids: usize): bool {
+  if (load<u32>(grouper + iMode) != 3 || load<u32>(other + iMode) != 3) return false;
+  meetCounted(other);
+  const count = groupCount(other);
+  const met: usize = load<u32>(other + iMet);
+  let first: i32 = 0, end = count;
+  while (first < end && load<u8>(met + first) == 0) first++;
+  while (end > first && load<u8>(met + end - 1) == 0) end--;
+  const base = load<i64>(other + iBase);
+  if (first == end || !makeSlots(grouper, base + first, base + end - 1)) return false;
+  // Dead ids have empty states: it does no harm to merge those with any group.
+  const shift = <i32>(base - load<i64>(grouper + iBase));
+  const ownMet: usize = load<u32>(grouper + iMet);
+  for (let id = 0; id < count; id++) {
+    const own = min(max(id, first), end - 1) + shift;
+    store<u32>(ids + (<usize>id << 2), own);
+    store<u8>(ownMet + own, load<u8>(ownMet + own) | load<u8>(met + id));
+  }
+  return true;
+}
+
+/** Pairs of ids, whose halves are to be mapped first: `firsts` and `seconds` hold the own ids of the other's, of which there are so many by now. */
+export function mergePairs(grouper: usize, other: usize, firsts: usize, firstCount: i32, seconds: usize, secondCount: i32, ids: usize): void {
   const count = groupCount(other);
   const keys = intKeys(other);
-  const bytes = max<usize>(<usize>count << 3, 16);
-  const mapped = alloc(bytes);
-  for (let i = 0; i < count; i++) {
-    const pair = load<u64>(keys + (<usize>i << 3));
-    const first = <u64>load<u32>(firsts + (<usize>(pair >> 32) << 2));
-    const second = <u64>load<u32>(seconds + (<usize>(pair & 0xffffffff) << 2));
-    store<u64>(mapped + (<usize>i << 3), (first << 32) | second);
+  const bytes = max<usize>(<usize>count << 4, 16);
+  const words = alloc(bytes);
+  const ownFirsts = words + (<usize>count << 3);
+  const ownSeconds = ownFirsts + (<usize>count << 2);
+  for (let i: usize = 0; i < <usize>count; i++) {
+    const pair = load<u64>(keys + (i << 3));
+    store<u32>(ownFirsts + (i << 2), load<u32>(firsts + (<usize>(pair >> 32) << 2)));
+    store<u32>(ownSeconds + (i << 2), load<u32>(seconds + (<usize>(pair & 0xffffffff) << 2)));
   }
-  groupInts(grouper, mapped, count, ids);
-  free(mapped, bytes);
+  groupPairs(grouper, ownFirsts, firstCount, ownSeconds, secondCount, count, words, ids);
+  free(words, bytes);
 }

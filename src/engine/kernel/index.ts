@@ -23,16 +23,16 @@ export { alloc, allocZeroed, attach, enlarge, enterRegion, free, leaveRegion, re
 export { selectRange64, anyInRange64, selectRange32, selectValid } from './select';
 export {
   gather64, gatherI8, gatherU8, gatherI16, gatherU16, gatherI32, gatherU32, gatherF32, gatherBits,
-  compact64, pairIds, tileOf, shiftOffsets,
+  compact64, tileOf, shiftOffsets,
 } from './gather';
 export {
   newIntGrouper, expectKeys, groupInts, groupSlots32, groupCount, intKeys, nameKeys, isOrdered, aliveIds, countsAt, meet, forceHash,
-  mergeInts, mergePairs,
+  groupPairs, mergeInts, mergePairs,
 } from './group';
 export { newStringGrouper, groupStrings, groupCodes, stringSpans, mergeStrings } from './strings';
 export { growStates, accumulate, accumulatePair, countNulls, countBits, invertCounts, fillNulls, mergeNulls, mergeHighLow, mergeInt128, mergeCounts, countRows } from './state';
 export { wideOf, wideAdd, wideAddLimb, wideFlag, newWideTable } from './wide';
-export { gatherSpans, gatherCodeSpans, gatherDecimals, orderKeys, compactTimed } from './values';
+export { gatherSpans, gatherCodeSpans, gatherDecimals, lengthOfSpans, concatSpans, orderKeys, compactTimed } from './values';
 export { extremeSpans } from './bytes';
 export { pickByTime } from './pick';
 export { newDistinct, addDistinct, mergeDistinct, addDistinctBytes, listDistinct, sortValues, spansSize, writeSpans } from './distinct';
@@ -43,4 +43,4 @@ export { pointsBefore, sortPoints, pointsMost, markParts, mightLocate, orderByEn
 export { argsort64, argsortStrings, ranksOf, flipSigns } from './sort';
 export { partInts, partStrings, sampleInts, sampleStrings, mergeSomeInts, gatherRows } from './part';
 export { mergeRows, mergeStates, mergeNullCounts, gatherStates } from './merge';
-export { wordsOf, extremesOf, countsOf, sumsOf, meansOf } from './output';
+export { wordsOf, extremesOf, countsOf, sumsOf, meansOf, keysOf } from './output';

@@ -48,6 +48,26 @@ export function gatherCodeSpans(
   }
 }
 
+/** How many bytes spans have together. */
+export function lengthOfSpans(spans: usize, count: i32): f64 {
+  let length: u64 = 0;
+  for (let i = 0; i < count; i++) length += load<u32>(spans + (<usize>i << 3), 4);
+  return <f64>length;
+}
+
+/** Writes what spans name side by side to `out`, and to `offsets` where each ends. There is room for 16 bytes behind `out`. */
+export function concatSpans(spans: usize, count: i32, offsets: usize, out: usize): void {
+  let end = out;
+  for (let i = 0; i < count; i++) {
+    const span = load<u64>(spans + (<usize>i << 3));
+    const length = lengthOf(span);
+    if (length <= 16) v128.store(end, v128.load(addressOf(span)));
+    else memory.copy(end, addressOf(span), length);
+    end += length;
+    store<u32>(offsets + (<usize>i << 2), <u32>(end - out));
+  }
+}
+
 /** Decimals of 128 bits as bytes that order as they do, 16 each at `bytes`, and their spans where `out` is not 0. */
 export function gatherDecimals(values: usize, rows: usize, count: i32, bytes: usize, out: usize): void {
   for (let i = 0; i < count; i++) {

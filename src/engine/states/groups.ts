@@ -41,6 +41,7 @@ export class Groups {
   private readonly gathered: Buffer64[] = [];
   /** The groups that were last asked for, in memory, and room for what kernels write of them. */
   private readonly wanted: Buffer64;
+  private wantedGroups: Uint32Array | undefined;
   private readonly written: Buffer64;
 
   constructor(
@@ -102,7 +103,8 @@ export class Groups {
   /** What a kernel writes of groups, 64 bits for each, as a buffer of its own. */
   elements(groups: Uint32Array, write: (groups: number, count: number, out: number) => void): ArrayBuffer {
     const wanted = this.wanted.ensure(groups.length * 4);
-    this.instance.put(groups, wanted);
+    if (this.wantedGroups !== groups) this.instance.put(groups, wanted);
+    this.wantedGroups = groups;
     const out = this.written.ensure(groups.length * 8);
     write(wanted, groups.length, out);
     return this.instance.view8(out, groups.length * 8).slice().buffer as ArrayBuffer;

@@ -56,28 +56,64 @@ export function stageDecimals(
   return { offsets, bytes };
 }
 
+/** Spans that are read out at a time. */
+const spansAtOnce = 1 << 16;
+
 /** The column that spans (address and length in turn) are, of a string, binary or decimal type. */
 export function spanColumn(instance: Instance, name: string, type: DataType, spans: Uint32Array, validity: Validity): Data {
-  const length = spans.length / 2;
   if (type.typeId === Type.Decimal) return decimalColumn(instance, type, spans, validity);
-  const { bytes } = instance;
-  const { nullBitmap } = validity;
-  const lengthOf = (i: number): number => (nullBitmap !== undefined && ((nullBitmap[i >> 3]! >> (i & 7)) & 1) === 0 ? 0 : spans[i * 2 + 1]!);
-  const starts = new Float64Array(length + 1);
-  for (let i = 0; i < length; i++) starts[i + 1] = starts[i]! + lengthOf(i);
-  const total = starts[length]!;
+  const length = spans.length / 2;
+  const there = validity.nullBitmap === undefined ? spans : withoutNulls(spans, validity.nullBitmap);
   const large = type.typeId === Type.LargeUtf8 || type.typeId === Type.LargeBinary;
-  if (!large && total > 0x7fffffff) {
-    throw new OverflowError(name, '(all)', `the values are ${total} bytes long together, more than a ${type} column holds; use LargeUtf8`);
+  const valueOffsets = new (large ? BigInt64Array : Int32Array)(length + 1);
+  const parts: Uint8Array[] = [];
+  let total = 0;
+  for (let start = 0; start < length; start += spansAtOnce) {
+    const { ends, bytes } = concat(instance, there.subarray(start * 2, (start + spansAtOnce) * 2));
+    if (large) for (const [i, end] of ends.entries()) valueOffsets[start + 1 + i] = BigInt(total + end);
+    else if (total === 0) (valueOffsets as Int32Array).set(ends, start + 1);
+    else for (const [i, end] of ends.entries()) valueOffsets[start + 1 + i] = total + end;
+    total += bytes.length;
+    if (!large && total > 0x7fffffff) {
+      throw new OverflowError(name, '(all)', `the values are longer together than the ${0x7fffffff} bytes that a ${type} column holds; use LargeUtf8`);
+    }
+    parts.push(bytes);
   }
-  const data = new Uint8Array(total);
-  for (let i = 0; i < length; i++) {
-    const [from, to, size] = [spans[i * 2]!, starts[i]!, lengthOf(i)];
-    if (size > 32) data.set(bytes.subarray(from, from + size), to);
-    else for (let k = 0; k < size; k++) data[to + k] = bytes[from + k]!;
+  return makeData({ type, length, valueOffsets, data: joined(parts, total), ...validity } as never);
+}
+
+function joined(parts: readonly Uint8Array[], bytes: number): Uint8Array {
+  if (parts.length === 1) return parts[0]!;
+  const all = new Uint8Array(bytes);
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
   }
-  const valueOffsets = large ? BigInt64Array.from(starts, BigInt) : Int32Array.from(starts);
-  return makeData({ type, length, valueOffsets, data, ...validity } as never);
+  return all;
+}
+
+/** What spans name, side by side, and where each ends. */
+function concat(instance: Instance, spans: Uint32Array): { readonly ends: Uint32Array; readonly bytes: Uint8Array } {
+  const { kernels } = instance;
+  const count = spans.length / 2;
+  const blockBytes = count * 12;
+  const block = instance.alloc(blockBytes);
+  instance.put(spans, block);
+  const length = kernels.lengthOfSpans(block, count);
+  const out = instance.alloc(length);
+  const ends = block + count * 8;
+  kernels.concatSpans(block, count, ends, out);
+  const found = { ends: instance.view32(ends, count).slice(), bytes: instance.view8(out, length).slice() };
+  instance.free(out, length);
+  instance.free(block, blockBytes);
+  return found;
+}
+
+function withoutNulls(spans: Uint32Array, nullBitmap: Uint8Array): Uint32Array {
+  const there = spans.slice();
+  for (let i = 0; i < spans.length / 2; i++) if (((nullBitmap[i >> 3]! >> (i & 7)) & 1) === 0) there[i * 2 + 1] = 0;
+  return there;
 }
 
 function decimalColumn({ bytes }: Instance, type: DataType, spans: Uint32Array, validity: Validity): Data {
