@@ -3,11 +3,12 @@ import type { RecordBatch, Table } from '../arrow/arrow.ts';
 import { canonicalTable } from '../arrow/canonical.ts';
 import type { Expression } from '../arrow/expression.ts';
 import { takeRows } from '../arrow/rows.ts';
-import { ArgumentError } from '../base/errors.ts';
+import { ArgumentError, OverflowError } from '../base/errors.ts';
 import { type Instant, parseInstant, resolveTimeRange, type TimeRange, type TimeRangeInput } from '../base/time.ts';
 import { type AggSpec, type GroupByPlan, outputsOf } from './plan.ts';
 import { type AggregationRun, createAggregation, type RunOptions } from './run.ts';
-import { bindTime, fieldOf, rangeInUnits } from './types.ts';
+import { codedTable } from './threads/coded.ts';
+import { bindPlan, bindTime, fieldOf, rangeInUnits, resultSchema } from './types.ts';
 
 export interface GroupByOptions {
   /** The event time column; needed by `timeRange`. */
@@ -36,15 +37,29 @@ export function groupBy(
 ): { agg(spec: AggSpec, options?: GroupByOptions): Promise<Table> } {
   return {
     async agg(spec, options = {}) {
-      const run: AggregationRun = createAggregation(planOf(keys, spec, options), input.schema, { ...runOptions(options, input.numRows), table: input });
+      const plan = planOf(keys, spec, options);
+      const coded = codedTable(input, plan);
+      if (coded === undefined) return aggregate(input, plan, options);
+      const schema = resultSchema(bindPlan(plan, input.schema));
       try {
-        for (const batch of input.batches) await run.add(batch);
-        return await run.finish();
-      } finally {
-        await run.close();
+        return coded.decode(await aggregate(coded.table, plan, options), schema);
+      } catch (error) {
+        // It names a key, which is to be the text.
+        if (error instanceof OverflowError) return aggregate(input, plan, options);
+        throw error;
       }
     },
   };
+}
+
+async function aggregate(input: Table, plan: GroupByPlan, options: GroupByOptions): Promise<Table> {
+  const run: AggregationRun = createAggregation(plan, input.schema, { ...runOptions(options, input.numRows), table: input });
+  try {
+    for (const batch of input.batches) await run.add(batch);
+    return await run.finish();
+  } finally {
+    await run.close();
+  }
 }
 
 function planOf(keys: string | readonly string[], spec: AggSpec, options: GroupByOptions): GroupByPlan {

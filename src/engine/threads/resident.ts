@@ -2,12 +2,13 @@
  * Tables that live where the engine's threads work. An Arrow table lies in memory of the caller's thread, and a run copies of it what it
  * reads, each time; of a resident table nothing is copied.
  *
- *   | kept: arrays of column 0, column 1, …, one after the other | what a run needs … |
+ *   | kept: arrays of column 0, column 1, …, one after the other; codes of keys | what a run needs … |
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Data, DataType, makeData, RecordBatch, Struct, Table, Vector } from '../../arrow/arrow.ts';
 import { MemoryLimitError, throwIfCancelled } from '../../base/errors.ts';
 import { slackBytes } from '../instance.ts';
+import { encodeColumn, isCodable } from './coded.ts';
 import { CommonMemory, forget } from './common-memory.ts';
 import { arraysOf } from './packing.ts';
 
@@ -37,7 +38,8 @@ export function homeOf({ batches }: Table): CommonMemory | undefined {
 
 /**
  * The same table in memory that the engine's threads share: `groupBy` reads it in place, on all threads, with nothing copied. For
- * tables that are asked more than once. Nested columns stay where they are. The memory is returned when the table is garbage; what
+ * tables that are asked more than once. Keys of text, or of 64-bit integers far apart, of which each value stands in four
+ * rows or more get codes, which are grouped by instead (coded.ts). Nested columns stay where they are. The memory is returned when the table is garbage; what
  * a question over it needs is taken there too, at most 4 GiB together.
  *
  * Throws MemoryLimitError where the table takes more than 3.5 GiB or the system has no such room, CancelledError when `signal` says so.
@@ -50,12 +52,13 @@ export async function residentTable(table: Table, options: { readonly signal?: A
   const place = await copyArrays(plan, home, options.signal);
   const { schema } = table;
   const struct = new Struct(schema.fields);
+  const resident = batches.map(({ numRows, columns }) => ({ numRows, children: columns.map((column) => column(place)) }));
+  for (const [i, { type }] of schema.fields.entries()) {
+    if (isCodable(type)) await encodeColumn(resident.map(({ children }) => children[i]!), { home, most: residentMax, signal: options.signal });
+  }
   return new Table(
     schema,
-    batches.map(({ numRows, columns }) => {
-      const children = columns.map((column) => column(place));
-      return new RecordBatch(schema, makeData({ type: struct, length: numRows, nullCount: 0, children }));
-    }),
+    resident.map(({ numRows, children }) => new RecordBatch(schema, makeData({ type: struct, length: numRows, nullCount: 0, children }))),
   );
 }
 
@@ -145,7 +148,7 @@ async function copyArrays({ bytes, arrays }: ArrayPlan, home: CommonMemory, sign
       throwIfCancelled(signal, 'residentTable');
     }
   }
-  home.kept = first + bytes;
+  home.kept = aligned(first + bytes);
   const { buffer } = instance.view8(first, bytes);
   homes.set(buffer, home);
   return (planned) => planned && new planned.ArrayType(buffer, first + planned.at, planned.length);

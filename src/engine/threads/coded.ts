@@ -1,0 +1,287 @@
+/**
+ * Keys of few values in resident tables: text, and 64-bit integers that lie far apart. Beside such a column stand codes, 32 bits a row,
+ * that order as its values do:
+ *
+ *   kept ─▶ | … arrays of the table … | codes of column a | codes of column b | what a run needs …       values of a, of b: ascending
+ *
+ * To group by the column is to group by its codes, which lie close together: nothing is hashed or compared, and of the answer's keys each
+ * is looked up once. Law: that is the same answer. Found by where the arrays of a column lie, so that slices have their codes too.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Data, DataType, Field, Int32, type Int64, RecordBatch, Schema, Struct, Table, Utf8, makeData } from '../../arrow/arrow.ts';
+import { columnsOf } from '../../arrow/expression.ts';
+import { MemoryLimitError, throwIfCancelled } from '../../base/errors.ts';
+import { borrowInstance, type Instance, slackBytes } from '../instance.ts';
+import type { GroupByPlan } from '../plan.ts';
+import { spanColumn } from '../states/spans.ts';
+import type { CommonMemory } from './common-memory.ts';
+
+/** Each value is to stand in so many rows, in the middle. */
+const rowsEach = 4;
+/** Rows after which a column is given up where most of them had a value of their own. */
+const rowsToTell = 1 << 20;
+const mostNew = 0.8;
+const rowsAtOnce = 1 << 16;
+const chunksPerTurn = 4;
+
+/** The codes of rows whose values, or offsets, begin at `at`. */
+interface CodedRows {
+  readonly at: number;
+  readonly codes: Int32Array;
+  /** What codes stand for, ascending. */
+  readonly values: Data;
+}
+
+/** Where a column lies: the array that has an element for each row. */
+function placeOf({ type, valueOffsets, values }: Data): ArrayBufferView | undefined {
+  const array = DataType.isUtf8(type) ? valueOffsets : isWideInteger(type) ? (values as ArrayBufferView) : undefined;
+  return array ?? undefined;
+}
+
+const isWideInteger = (type: DataType): boolean => DataType.isInt(type) && type.bitWidth === 64;
+
+/** Whether a column of this type may have codes. */
+export const isCodable = (type: DataType): boolean => DataType.isUtf8(type) || isWideInteger(type);
+
+const codedOf = new WeakMap<ArrayBufferLike, CodedRows[]>();
+
+/** Where the codes of a column come to stand, and may not reach beyond. */
+export interface CodesPlace {
+  readonly home: CommonMemory;
+  readonly most: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Gives a column that lies in `home` its codes, where it has few values. Moves up what is kept there. */
+export async function encodeColumn(parts: readonly Data[], { home, most, signal }: CodesPlace): Promise<void> {
+  const rows = parts.reduce((sum, { length }) => sum + length, 0);
+  const { instance, kept } = home;
+  const end = kept + Math.ceil((rows * 4 + slackBytes) / 64) * 64;
+  if (rows === 0 || end > most || parts.some((part) => placeOf(part) === undefined || !part.values)) return;
+  instance.begin(undefined, end);
+  try {
+    const coder = instance.guard(() => (DataType.isUtf8(parts[0]!.type) ? textCoder(instance) : integerCoder(instance, parts, rows)));
+    if (coder === undefined || !(await groupRows(instance, coder, parts, rows, kept, signal))) return;
+    const { values, ranks } = instance.guard(() => coder.sorted());
+    const codes = new Int32Array(instance.view32(kept, rows).buffer, kept, rows);
+    for (let start = 0; start < rows; start += rowsToTell) {
+      for (let row = start; row < Math.min(start + rowsToTell, rows); row++) codes[row] = ranks[codes[row]!]!;
+      await nextTurn();
+    }
+    keep(parts, codes, values);
+    home.kept = end;
+  } catch (error) {
+    // Without codes it is the same table.
+    if (!(error instanceof MemoryLimitError)) throw error;
+  } finally {
+    instance.begin(undefined, home.kept);
+  }
+}
+
+/** Numbers values in order of first appearance. */
+interface Coder {
+  readonly grouper: number;
+  /** Writes the numbers of rows to `codes`. */
+  group(part: Data, start: number, count: number, codes: number): void;
+  /** The values in ascending order, and the place of each among them. */
+  sorted(): { readonly values: Data; readonly ranks: Uint32Array };
+}
+
+function textCoder(instance: Instance): Coder {
+  const { kernels } = instance;
+  const grouper = kernels.newStringGrouper() >>> 0;
+  return {
+    grouper,
+    group: ({ valueOffsets, values }, start, count, codes) =>
+      kernels.groupStrings(grouper, valueOffsets.byteOffset + start * 4, (values as Uint8Array).byteOffset, 0, count, codes),
+    sorted: () => {
+      const count = kernels.groupCount(grouper);
+      const [positions, spans] = [instance.alloc(count * 4), instance.alloc(count * 8)];
+      kernels.argsortStrings(grouper, positions);
+      kernels.stringSpans(grouper, positions, count, spans);
+      const values = spanColumn(instance, 'text', new Utf8(), instance.view32(spans, count * 2).slice(), { nullCount: 0 });
+      return { values, ranks: ranksOf(instance, positions, count) };
+    },
+  };
+}
+
+/** Undefined where the integers lie as close together as codes would. */
+function integerCoder(instance: Instance, parts: readonly Data[], rows: number): Coder | undefined {
+  const { kernels } = instance;
+  const { type } = parts[0]!;
+  const isSigned = (type as Int64).isSigned;
+  if (areClose(parts, rows)) return undefined;
+  const grouper = kernels.newIntGrouper(0) >>> 0;
+  return {
+    grouper,
+    group: ({ values }, start, count, codes) => kernels.groupInts(grouper, (values as BigInt64Array).byteOffset + start * 8, count, codes),
+    sorted: () => {
+      const count = kernels.groupCount(grouper);
+      const words = kernels.intKeys(grouper) >>> 0;
+      const [positions, out] = [instance.alloc(count * 4), instance.alloc(count * 8)];
+      if (isSigned) kernels.flipSigns(words, count);
+      kernels.argsort64(words, count, positions);
+      if (isSigned) kernels.flipSigns(words, count);
+      kernels.keysOf(words, positions, count, 8, out);
+      const values = wideIntegers(instance, type, out, count);
+      return { values, ranks: ranksOf(instance, positions, count) };
+    },
+  };
+}
+
+/** Whether a look at some of the integers finds them within a range that the rows may fill. */
+function areClose(parts: readonly Data[], rows: number): boolean {
+  let [least, greatest]: (bigint | undefined)[] = [];
+  for (const { values, length } of parts) {
+    for (let row = 0; row < length; row += Math.max(1, length >> 8)) {
+      const value = (values as BigInt64Array)[row]!;
+      if (least === undefined || value < least) least = value;
+      if (greatest === undefined || value > greatest) greatest = value;
+    }
+  }
+  return least === undefined || greatest! - least <= BigInt(rows);
+}
+
+function wideIntegers(instance: Instance, type: DataType, at: number, count: number): Data {
+  const { buffer } = instance.view8(at, count * 8).slice();
+  const data = (type as Int64).isSigned ? new BigInt64Array(buffer) : new BigUint64Array(buffer);
+  return makeData({ type, length: count, nullCount: 0, data } as never);
+}
+
+function ranksOf(instance: Instance, positions: number, count: number): Uint32Array {
+  const ranks = instance.alloc(count * 4);
+  instance.kernels.ranksOf(positions, count, ranks);
+  return instance.view32(ranks, count).slice();
+}
+
+/** Writes the number of each row's value; false when there are too many. */
+async function groupRows(
+  instance: Instance, { grouper, group }: Coder, parts: readonly Data[], rows: number, codesAt: number, signal: AbortSignal | undefined,
+): Promise<boolean> {
+  let seen = 0;
+  let sinceTurn = 0;
+  for (const part of parts) {
+    for (let start = 0; start < part.length; start += rowsAtOnce) {
+      const count = Math.min(rowsAtOnce, part.length - start);
+      instance.guard(() => group(part, start, count, codesAt + seen * 4));
+      seen += count;
+      const met = instance.kernels.groupCount(grouper);
+      if (met * rowsEach > rows || (seen >= rowsToTell && met > seen * mostNew)) return false;
+      if (++sinceTurn < chunksPerTurn) continue;
+      sinceTurn = 0;
+      await nextTurn();
+      throwIfCancelled(signal, 'residentTable');
+    }
+  }
+  return true;
+}
+
+function keep(parts: readonly Data[], codes: Int32Array, values: Data): void {
+  let start = 0;
+  for (const part of parts) {
+    const { buffer, byteOffset } = placeOf(part)!;
+    const known = codedOf.get(buffer) ?? [];
+    codedOf.set(buffer, known);
+    known.push({ at: byteOffset, codes: codes.subarray(start, start + part.length), values });
+    start += part.length;
+  }
+}
+
+/** The codes of a column, or of a slice of one. */
+function codesOf(data: Data): Pick<CodedRows, 'codes' | 'values'> | undefined {
+  const place = placeOf(data);
+  if (place === undefined) return undefined;
+  const width = DataType.isUtf8(data.type) ? 4 : 8;
+  for (const { at, codes, values } of codedOf.get(place.buffer) ?? []) {
+    const first = (place.byteOffset - at) / width;
+    if (first >= 0 && first + data.length <= codes.length) return { codes: codes.subarray(first, first + data.length), values };
+  }
+  return undefined;
+}
+
+/** A table some of whose keys are their codes, and the way back for its answers. */
+export interface CodedTable {
+  readonly table: Table;
+  /** `schema`: the answer's, with the keys themselves. */
+  decode(answer: Table, schema: Schema): Table;
+}
+
+/** Undefined where no key has codes in all batches, or is only a key. */
+export function codedTable(table: Table, plan: GroupByPlan): CodedTable | undefined {
+  const used = new Set([...plan.outputs.map(({ column }) => column), ...(plan.filter === undefined ? [] : columnsOf(plan.filter)), plan.timestamp]);
+  const valuesOf = new Map<number, Data>();
+  for (const [i, { name }] of table.schema.fields.entries()) {
+    if (!plan.keys.includes(name) || used.has(name)) continue;
+    const coded = table.batches.map(({ data }) => codesOf(data.children[i]!));
+    const [first] = coded;
+    if (first !== undefined && coded.every((each) => each?.values === first.values)) valuesOf.set(i, first.values);
+  }
+  if (valuesOf.size === 0) return undefined;
+  const { schema } = table;
+  const fields = schema.fields.map((field, i) => (valuesOf.has(i) ? new Field(field.name, new Int32(), field.nullable) : field));
+  const codedSchema = new Schema(fields);
+  const batches = table.batches.map(({ numRows, data }) => {
+    const children = data.children.map((child, i) => (valuesOf.has(i) ? codesData(child!) : child!));
+    return new RecordBatch(codedSchema, makeData({ type: new Struct(fields), length: numRows, nullCount: 0, children }));
+  });
+  const keys = new Map([...valuesOf].map(([i, values]) => [schema.fields[i]!.name, values]));
+  return { table: new Table(codedSchema, batches), decode: (answer, answerSchema) => decode(answer, answerSchema, keys) };
+}
+
+function codesData(data: Data): Data {
+  return new Data(new Int32(), data.offset, data.length, data.nullCount, [undefined, codesOf(data)!.codes, data.nullBitmap] as never);
+}
+
+function decode(answer: Table, schema: Schema, keys: ReadonlyMap<string, Data>): Table {
+  const instance = borrowInstance(undefined);
+  try {
+    return instance.guard(() => {
+      const readers = schema.fields.map(({ name }) => keys.has(name) && (DataType.isUtf8(keys.get(name)!.type) ? textReader : integerReader)(instance, keys.get(name)!));
+      const batches = answer.batches.map(({ numRows, data }) => {
+        const children = data.children.map((child, i) => {
+          const reader = readers[i];
+          return reader ? reader(child!.values as Int32Array) : child!;
+        });
+        return new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length: numRows, nullCount: 0, children }));
+      });
+      return new Table(schema, batches);
+    });
+  } finally {
+    instance.giveBack();
+  }
+}
+
+type Reader = (codes: Int32Array) => Data;
+
+/** From codes to texts, as a column. */
+function textReader(instance: Instance, { type, valueOffsets, values, length }: Data): Reader {
+  const bytes = instance.alloc((values as Uint8Array).byteLength);
+  const offsets = instance.alloc(valueOffsets.byteLength);
+  instance.put(values as Uint8Array, bytes);
+  instance.put(valueOffsets, offsets);
+  return (codes) => {
+    const blockBytes = codes.length * 12;
+    const spans = instance.alloc(blockBytes);
+    const wanted = spans + codes.length * 8;
+    instance.put(codes, wanted);
+    instance.kernels.gatherCodeSpans(wanted, length, offsets, bytes, 0, codes.length, spans);
+    const found = instance.view32(spans, codes.length * 2).slice();
+    instance.free(spans, blockBytes);
+    return spanColumn(instance, 'text', type, found, { nullCount: 0 });
+  };
+}
+
+function integerReader(instance: Instance, { type, values }: Data): Reader {
+  const words = instance.alloc((values as BigInt64Array).byteLength);
+  instance.put(values as BigInt64Array, words);
+  return (codes) => {
+    const blockBytes = codes.length * 12;
+    const out = instance.alloc(blockBytes);
+    const wanted = out + codes.length * 8;
+    instance.put(codes, wanted);
+    instance.kernels.keysOf(words, wanted, codes.length, 8, out);
+    const found = wideIntegers(instance, type, out, codes.length);
+    instance.free(out, blockBytes);
+    return found;
+  };
+}
