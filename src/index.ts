@@ -1,4 +1,4 @@
-/** The public surface. Re-exports, and the one place where the engine's group-by meets a clock. */
+/** The public surface. What it re-exports is light: apache-arrow, zod, yaml and the floors are loaded when they are first needed. */
 export { FeatureStore, type MaterializeCallOptions, type MaterializeResult, type OpenOptions } from './modes/feature-store.ts';
 export type { FeatureAnswer } from './modes/read.ts';
 export type { FeatureOptions } from './modes/request.ts';
@@ -12,18 +12,15 @@ export type { TrainingSetOptions } from './modes/training/request.ts';
 export type { SavedTrainingSet, TrainingMakings, TrainingSetStatus } from './modes/training/saved.ts';
 export type { WriteMode } from './modes/write.ts';
 export { NotMaterializedError, StaleError } from './modes/errors.ts';
-export { filterTimeRange, groupBy } from './modes/engine-surface.ts';
+export { filterTimeRange, groupBy, loadProject, openTable, residentTable, writeTable } from './modes/surface.ts';
 export type { Agg, AggSpec } from './engine/plan.ts';
 export type { GroupByOptions } from './engine/group-by.ts';
-export { residentTable } from './engine/threads/resident.ts';
 export { type FeatureColumns, featureSet, type FeatureSetInput, type TypedFeatureSet } from './config/feature-set.ts';
 export { AggregatedFrame, type ComputeFunction, Frame } from './config/frame.ts';
 export {
   type FeatureSetDefinition, type InputDefinition, type Mode, type NodeDefinition, type ProjectConfig, resultColumns, type StorageFormat, windowedOutputs,
 } from './config/definition.ts';
 export { configurationJsonSchema } from './config/schema.ts';
-export { loadProject } from './config/load.ts';
-export { openTable, writeTable } from './store/open-table.ts';
 export type { S3Options } from './store/s3/client.ts';
 export type { S3Credentials, S3CredentialsProvider } from './store/s3/credentials.ts';
 export { encodeParquet } from './store/parquet/encode.ts';

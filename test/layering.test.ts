@@ -27,7 +27,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
 const configMayImport = ['engine/plan.ts'];
 
 const onlyIn: Readonly<Record<string, readonly string[]>> = {
-  'apache-arrow': ['arrow/arrow.ts'],
+  'apache-arrow': ['arrow/arrow.ts', 'arrow/late.ts'],
   'parquet-wasm': ['store/parquet/codec.ts'],
   aws4fetch: ['store/s3/client.ts'],
   fzstd: ['store/orc/zstd.ts'],

@@ -5,19 +5,21 @@
  * batch) ends here, for writers that cannot bear it.
  */
 import { canonicalTable } from './canonical.ts';
-import { type Data, DataType, type Decimal, Field, makeData, RecordBatch, Schema, Struct, Type, type Vector } from './arrow.ts';
+import type { Data, DataType, Vector } from './arrow.ts';
+import { arrow } from './late.ts';
+import { isBinary, isDecimal, isDictionary, isFixedSizeBinary, isLargeBinary, isLargeUtf8, isUtf8, Type } from './types.ts';
 
 /** The same rows in the plainest layout. Aliases where nothing has to move; values under nulls stay what they are. */
 export function plainData(data: Data): Data {
   const { type, length } = data;
-  if (type.typeId === Type.Null) return makeData({ type: type as never, length });
+  if (type.typeId === Type.Null) return arrow().makeData({ type: type as never, length });
   const validity = data.nullBitmap && data.nullBitmap.length > 0 ? alignedBits(data.nullBitmap, data.offset, length) : undefined;
-  if (DataType.isDictionary(type)) return decoded(data.dictionary!, data.values as Int32Array, validity, length);
+  if (isDictionary(type)) return decoded(data.dictionary!, data.values as Int32Array, validity, length);
   const common = { type: type as never, length, ...nulls(validity, length) };
-  if (type.typeId === Type.Bool) return makeData({ ...common, data: alignedBits(data.values as Uint8Array, data.offset, length) } as never);
-  if (isBytes(type)) return makeData({ ...common, ...plainSpans(data) } as never);
-  const stride = DataType.isDecimal(type) ? (type as Decimal).bitWidth / 32 : DataType.isFixedSizeBinary(type) ? type.byteWidth : 1;
-  return makeData({ ...common, data: (data.values as Uint8Array).subarray(0, length * stride) } as never);
+  if (type.typeId === Type.Bool) return arrow().makeData({ ...common, data: alignedBits(data.values as Uint8Array, data.offset, length) } as never);
+  if (isBytes(type)) return arrow().makeData({ ...common, ...plainSpans(data) } as never);
+  const stride = isDecimal(type) ? type.bitWidth / 32 : isFixedSizeBinary(type) ? type.byteWidth : 1;
+  return arrow().makeData({ ...common, data: (data.values as Uint8Array).subarray(0, length * stride) } as never);
 }
 
 /** Bits [offset, offset + length), the first one at bit 0 and those beyond the end zero. Copies. */
@@ -49,7 +51,7 @@ function nulls(validity: Uint8Array | undefined, length: number): { nullCount: n
 }
 
 function isBytes(type: DataType): boolean {
-  return DataType.isUtf8(type) || DataType.isBinary(type) || DataType.isLargeUtf8(type) || DataType.isLargeBinary(type);
+  return isUtf8(type) || isBinary(type) || isLargeUtf8(type) || isLargeBinary(type);
 }
 
 interface Spans {
@@ -89,27 +91,28 @@ function decoded(dictionary: Vector, codes: ArrayLike<number | bigint>, validity
     valid[row >> 3]! |= 1 << (row & 7);
   }
   const common = { type: type as never, length, ...nulls(valid, length) };
-  if (isBytes(type)) return makeData({ ...common, ...gatheredSpans(entries, positions) } as never);
+  if (isBytes(type)) return arrow().makeData({ ...common, ...gatheredSpans(entries, positions) } as never);
   if (type.typeId === Type.Bool) {
     const [source, values] = [entries.values as Uint8Array, new Uint8Array((length + 7) >> 3)];
     for (let row = 0; row < length; row++) {
       const position = positions[row]!;
       if (position >= 0 && (source[position >> 3]! >> (position & 7)) & 1) values[row >> 3]! |= 1 << (row & 7);
     }
-    return makeData({ ...common, data: values } as never);
+    return arrow().makeData({ ...common, data: values } as never);
   }
-  const stride = DataType.isDecimal(type) ? (type as Decimal).bitWidth / 32 : DataType.isFixedSizeBinary(type) ? type.byteWidth : 1;
+  const stride = isDecimal(type) ? type.bitWidth / 32 : isFixedSizeBinary(type) ? type.byteWidth : 1;
   const source = entries.values as Uint8Array;
   const values = new (type.ArrayType as new (length: number) => Uint8Array)(length * stride);
   for (let row = 0; row < length; row++) {
     const position = positions[row]!;
     if (position >= 0) for (let k = 0; k < stride; k++) values[row * stride + k] = source[position * stride + k]!;
   }
-  return makeData({ ...common, data: values } as never);
+  return arrow().makeData({ ...common, data: values } as never);
 }
 
 function plainEntries(dictionary: Vector): Data {
   if (dictionary.data.length === 1) return plainData(dictionary.data[0]!);
+  const { Field, makeData, RecordBatch, Schema, Struct } = arrow();
   const schema = new Schema([new Field('entry', dictionary.type, true)]);
   const batches = dictionary.data.map(
     (data) => new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length: data.length, nullCount: 0, children: [data] })),

@@ -7,17 +7,15 @@
  * Results copy; nothing aliases its input.
  */
 import { invariant } from '../base/errors.ts';
-import {
-  type Data, DataType, type Dictionary, Field, makeData, RecordBatch, Schema, Struct, Table, Type, type Vector,
-} from './arrow.ts';
+import type { Data, DataType, RecordBatch, Schema, Table, Vector } from './arrow.ts';
+import { arrow } from './late.ts';
+import { isDecimal, isDictionary, isFixedSizeBinary, plainType, Type } from './types.ts';
 
-/** The type that a column has once dictionaries are decoded. */
-export function plainType(type: DataType): DataType {
-  return DataType.isDictionary(type) ? (type as Dictionary).dictionary : type;
-}
+export { plainType } from './types.ts';
 
 /** The schema with dictionaries decoded; metadata is dropped. */
 export function plainSchema(schema: Schema): Schema {
+  const { Field, Schema } = arrow();
   return new Schema(schema.fields.map((field) => new Field(field.name, plainType(field.type), field.nullable)));
 }
 
@@ -39,6 +37,7 @@ export function oneBatch(table: Table): Table {
 
 /** A table of one batch from one Data per column. */
 export function tableOfColumns(schema: Schema, columns: readonly Data[], rows: number): Table {
+  const { makeData, RecordBatch, Struct, Table } = arrow();
   const struct = makeData({ type: new Struct(schema.fields), length: rows, nullCount: 0, children: [...columns] });
   return new Table(schema, [new RecordBatch(schema, struct)]);
 }
@@ -80,7 +79,7 @@ export function concatColumn(type: DataType, parts: readonly Data[], rows: numbe
   const common = { length: rows, nullCount: validity?.nullCount ?? 0, ...bitmap };
   switch (type.typeId) {
     case Type.Null:
-      return makeData({ type: type as never, length: rows });
+      return arrow().makeData({ type: type as never, length: rows });
     case Type.Bool: {
       const values = new Uint8Array((rows + 7) >> 3);
       let row = 0;
@@ -91,7 +90,7 @@ export function concatColumn(type: DataType, parts: readonly Data[], rows: numbe
           if ((valid === undefined || valid(i)) && value(i)) values[row >> 3]! |= 1 << (row & 7);
         }
       }
-      return makeData({ type, data: values, ...common } as never);
+      return arrow().makeData({ type, data: values, ...common } as never);
     }
     case Type.Utf8:
     case Type.Binary:
@@ -111,7 +110,7 @@ function concatFixed(type: DataType, parts: readonly Data[], rows: number, commo
   let row = 0;
   for (const part of parts) {
     const valid = validityReader(part);
-    if (DataType.isDictionary(part.type)) {
+    if (isDictionary(part.type)) {
       const { chunks, starts } = dictionaryChunks(part.dictionary!);
       const codes = part.values as Int32Array;
       for (let i = 0; i < part.length; i++, row++) {
@@ -133,7 +132,7 @@ function concatFixed(type: DataType, parts: readonly Data[], rows: number, commo
     }
     row += part.length;
   }
-  return makeData({ type, data: values, ...common } as never);
+  return arrow().makeData({ type, data: values, ...common } as never);
 }
 
 function zeroOf(values: Uint8Array): number {
@@ -142,8 +141,8 @@ function zeroOf(values: Uint8Array): number {
 }
 
 function strideOf(type: DataType): number {
-  if (DataType.isDecimal(type)) return type.bitWidth / 32;
-  if (DataType.isFixedSizeBinary(type)) return type.byteWidth;
+  if (isDecimal(type)) return type.bitWidth / 32;
+  if (isFixedSizeBinary(type)) return type.byteWidth;
   return 1;
 }
 
@@ -169,12 +168,12 @@ function concatBytes(type: DataType, parts: readonly Data[], rows: number, commo
     }
   }
   const valueOffsets = large ? BigInt64Array.from(starts, (start) => BigInt(start)) : Int32Array.from(starts);
-  return makeData({ type, valueOffsets, data: values, ...common } as never);
+  return arrow().makeData({ type, valueOffsets, data: values, ...common } as never);
 }
 
 /** Reads the bytes of a string or binary element, through its dictionary where there is one. The view aliases. */
 function spanReader(part: Data): (row: number) => Uint8Array {
-  if (DataType.isDictionary(part.type)) {
+  if (isDictionary(part.type)) {
     const { chunks, starts } = dictionaryChunks(part.dictionary!);
     const readers = chunks.map(spanReader);
     const codes = part.values as Int32Array;
@@ -209,7 +208,7 @@ function chunkOf(starts: readonly number[], index: number): number {
 function validityReader(part: Data): ((row: number) => boolean) | undefined {
   const bitmap = part.nullBitmap;
   const own = bitmap && bitmap.length > 0 ? bitReader(bitmap, part.offset) : undefined;
-  if (!DataType.isDictionary(part.type)) return own;
+  if (!isDictionary(part.type)) return own;
   const { chunks, starts } = dictionaryChunks(part.dictionary!);
   const entries = chunks.map(validityReader);
   if (entries.every((entry) => entry === undefined)) return own;
@@ -224,7 +223,7 @@ function validityReader(part: Data): ((row: number) => boolean) | undefined {
 
 /** Reads a boolean, through its dictionary where there is one. */
 function booleanReader(part: Data): (row: number) => boolean {
-  if (!DataType.isDictionary(part.type)) return bitReader(part.values as Uint8Array, part.offset);
+  if (!isDictionary(part.type)) return bitReader(part.values as Uint8Array, part.offset);
   const { chunks, starts } = dictionaryChunks(part.dictionary!);
   const readers = chunks.map(booleanReader);
   const codes = part.values as Int32Array;

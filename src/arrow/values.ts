@@ -14,8 +14,10 @@
  *
  * Law: text is a function of the value and its type alone; two values with the same text are the same value.
  */
-import { type Data, DataType, type Field, makeVector, type Table, Type, type Vector } from './arrow.ts';
+import type { Data, DataType, Field, Table, Type as ArrowType, Vector } from './arrow.ts';
 import { halfToNumber } from './half.ts';
+import { arrow } from './late.ts';
+import { isDecimal, isFloat, isInt, plainType, Type } from './types.ts';
 import { floorDivide, formatInstant } from '../base/time.ts';
 
 export type Value = null | boolean | number | bigint | string | Uint8Array | readonly Value[] | { readonly [name: string]: Value };
@@ -116,7 +118,7 @@ function nestedReader(data: Data): ValueReader {
     }
     default:
       // Intervals, unions and views: rare in tables, and nothing is lost in arrow's own text of them.
-      return (row) => String(makeVector(data).get(row));
+      return (row) => String(arrow().makeVector(data).get(row));
   }
 }
 
@@ -146,7 +148,7 @@ function timeReader(data: Data): ValueReader {
     return (row) => formatDate(BigInt(values[row]!) * msPerValue);
   }
   const format = { [Type.Time]: formatTimeOfDay, [Type.Timestamp]: formatTimestamp, [Type.Duration]: formatLength }[
-    type.typeId as Type.Time | Type.Timestamp | Type.Duration
+    type.typeId as ArrowType.Time | ArrowType.Timestamp | ArrowType.Duration
   ];
   const nsPerValue = [1_000_000_000n, 1_000_000n, 1_000n, 1n][unit]!;
   return (row) => format(BigInt(values[row]!) * nsPerValue);
@@ -216,11 +218,11 @@ export function formatValue(value: Value, type: DataType): string | undefined {
 
 /** A value as JSON. Every digit of integers and decimals is written; NaN and the infinities are strings. */
 export function formatJson(value: Value, type: DataType): string {
-  const plain = DataType.isDictionary(type) ? (type.dictionary as DataType) : type;
+  const plain = plainType(type);
   if (value === null) return 'null';
   if (typeof value === 'number') return Number.isFinite(value) ? formatNumber(value, plain) : JSON.stringify(String(value));
   if (value instanceof Uint8Array) return `"${formatBytes(value)}"`;
-  if (typeof value === 'string') return DataType.isDecimal(plain) ? value : JSON.stringify(value);
+  if (typeof value === 'string') return isDecimal(plain) ? value : JSON.stringify(value);
   if (typeof value !== 'object') return String(value);
   const children = (plain.children ?? []) as readonly Field[];
   if (Array.isArray(value)) return `[${value.map((item: Value) => formatJson(item, children[0]!.type)).join(', ')}]`;
@@ -235,7 +237,7 @@ function formatBytes(bytes: Uint8Array): string {
 /** The fewest digits that read back as the same number of this type; −0 keeps its sign. */
 function formatNumber(value: number, type: DataType): string {
   if (Object.is(value, -0)) return '-0';
-  const plain = DataType.isDictionary(type) ? (type.dictionary as DataType) : type;
+  const plain = plainType(type);
   if (plain.typeId !== Type.Float || plain.ArrayType !== Float32Array || !Number.isFinite(value)) return String(value);
   for (let digits = 6; digits < 9; digits++) {
     const short = Number(value.toPrecision(digits));
@@ -293,5 +295,5 @@ export function typeName(type: DataType): string {
 
 /** Whether a column of this type reads best with its last digits below each other. */
 export function isNumeric(type: DataType): boolean {
-  return DataType.isInt(type) || DataType.isFloat(type) || DataType.isDecimal(type);
+  return isInt(type) || isFloat(type) || isDecimal(type);
 }

@@ -2,7 +2,6 @@
  * From what a user wrote of a feature set to its definition. YAML and code come through here, so both mean the same and
  * fail alike; whoever calls says where a mistake stands.
  */
-import { z } from 'zod';
 import { asExpression, columnsOf, type Condition, type Expression } from '../arrow/expression.ts';
 import { checkName, didYouMean } from '../base/names.ts';
 import { parseDuration } from '../base/time.ts';
@@ -10,7 +9,8 @@ import { type AggSpec, outputsOf } from '../engine/plan.ts';
 import { type FeatureSetDefinition, type Layer, layerNames, resultColumns, type Window, windowedOutputs } from './definition.ts';
 import { type AggregatedColumns, type AggregatedFrame, bothOf, type ComputeFunction, opaqueCompute, tracePlan } from './frame.ts';
 import { describe, detailOf, MistakeList, type Origin, type Path, shapeMistakes } from './mistakes.ts';
-import { defaults, featureSetShape, type FeatureSetShape } from './schema.ts';
+import { defaults, type FeatureSetShape, shapes } from './schema.ts';
+import { withZod } from './zod.ts';
 
 /** A feature set as it is written in code. Give `aggregations` or `compute`, or neither: then rows come by `store.write`. */
 export interface FeatureSetInput<
@@ -82,17 +82,20 @@ type AnyInput = FeatureSetInput<AggSpec, readonly string[]>;
 const code: Origin = { label: 'code', position: () => undefined };
 
 /** The shape of a feature set in code: as in YAML, but for two keys and the values that only code has. */
-const inputShape = z.strictObject({
-  name: z.string().min(1),
-  entityKeys: featureSetShape.shape.entity_keys,
-  ...featureSetShape.omit({ entity_keys: true }).shape,
-  compute: z.unknown().optional(),
-  filter: z.unknown().optional(),
+const inputShape = withZod((z) => {
+  const { featureSet } = shapes();
+  return z.strictObject({
+    name: z.string().min(1),
+    entityKeys: featureSet.shape.entity_keys,
+    ...featureSet.omit({ entity_keys: true }).shape,
+    compute: z.unknown().optional(),
+    filter: z.unknown().optional(),
+  });
 });
 
 /** Reports what TypeScript would have refused; true when there is nothing of the kind. */
 function checkInput(input: AnyInput, report: Report): boolean {
-  const mistakes = shapeMistakes(inputShape, input);
+  const mistakes = shapeMistakes(inputShape(), input);
   for (const { path, at, detail } of mistakes) report(path, detail, { at });
   if (mistakes.length > 0 || input.compute === undefined || typeof input.compute === 'function') return mistakes.length === 0;
   report(['compute'], `expected a function of a frame, found ${describe(input.compute)}`);

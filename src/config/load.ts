@@ -9,11 +9,10 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { ConfigurationError, reasonOf, StorageError } from '../base/errors.ts';
 import type { ProjectConfig } from './definition.ts';
-import { documentBytesMax, readDocument } from './document.ts';
 import { type Environment, fillIn } from './environment.ts';
 import { describe, MistakeList, type Origin, type Path } from './mistakes.ts';
 import { type Part, projectOf } from './project.ts';
-import { configurationShape, sectionNames, sectionShape } from './schema.ts';
+import { sectionNames, sectionShape, shapes } from './schema.ts';
 
 export { importFunction } from './functions.ts';
 
@@ -23,15 +22,17 @@ export { importFunction } from './functions.ts';
  */
 export async function loadProject(folderOrFile: string, options: { readonly env: Environment }): Promise<ProjectConfig> {
   const { folder, mainFile } = await locate(folderOrFile);
+  // With yaml, which a configuration object does without.
+  const { documentBytesMax, readDocument } = await import('./document.ts');
   const mistakes = new MistakeList();
   const files = [
-    { file: mainFile, shape: configurationShape },
+    { file: mainFile, shape: shapes().configuration },
     ...sectionNames.map((section) => ({ file: join(dirname(mainFile), `${section}.yaml`), shape: sectionShape(section) })),
   ];
   const parts: Part[] = [];
   let isComplete = true;
   for (const { file, shape } of files) {
-    const text = await tryReadText(file);
+    const text = await tryReadText(file, documentBytesMax);
     if (text === undefined) continue;
     const document = readDocument(text, clickable(file), options.env, mistakes);
     if (document === undefined) isComplete = false;
@@ -47,7 +48,7 @@ export async function projectFromObject(object: object, options: { readonly fold
   const value = copyValue(object, [], [], options.env ?? {}, (path, detail) => mistakes.add(origin, { path, at: 'value', detail }));
   if (value === undefined) mistakes.add(origin, { path: [], at: 'value', detail: `expected a mapping, found ${describe(object)}` });
   mistakes.throwIfAny();
-  return projectOf([{ document: { ...origin, value }, shape: configurationShape }], resolve(options.folder), true, mistakes);
+  return projectOf([{ document: { ...origin, value }, shape: shapes().configuration }], resolve(options.folder), true, mistakes);
 }
 
 /** The main file, and the folder that relative paths start at: the parent of `config/`. */
@@ -73,13 +74,13 @@ async function tryStat(path: string): Promise<Awaited<ReturnType<typeof stat>> |
   }
 }
 
-/** The text of a file, or undefined when there is none. */
-async function tryReadText(file: string): Promise<string | undefined> {
+/** The text of a file, or undefined when there is none. Throws ConfigurationError when there are more bytes than that. */
+async function tryReadText(file: string, bytesMax: number): Promise<string | undefined> {
   const found = await tryStat(file);
   if (found === undefined) return undefined;
   if (!found.isFile()) throw new ConfigurationError(clickable(file), '', 'expected a file, found something else of that name');
-  if (found.size > documentBytesMax) {
-    throw new ConfigurationError(clickable(file), '', `expected a configuration of at most ${documentBytesMax} bytes, found ${found.size}`);
+  if (found.size > bytesMax) {
+    throw new ConfigurationError(clickable(file), '', `expected a configuration of at most ${bytesMax} bytes, found ${found.size}`);
   }
   let bytes: Uint8Array;
   try {

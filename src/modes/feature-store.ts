@@ -4,34 +4,32 @@
  * The outermost caller: the only place that asks for the time, and the one where options become requests.
  */
 import type { Table } from '../arrow/arrow.ts';
-import { canonicalTable } from '../arrow/canonical.ts';
 import { ArgumentError, NotFoundError } from '../base/errors.ts';
 import { checkName, didYouMean } from '../base/names.ts';
 import { type Instant, parseInstant } from '../base/time.ts';
 import type { FeatureSetDefinition, InputDefinition, NodeDefinition, ProjectConfig } from '../config/definition.ts';
-import { loadProject, projectFromObject } from '../config/load.ts';
-import { bytesAt, type StorageOptions } from '../store/bytes-at.ts';
+import type { StorageOptions } from '../store/bytes-at.ts';
 import type { S3Options } from '../store/s3/client.ts';
 import type { FileLimits } from '../store/staging.ts';
 import type { Compaction, OwnTable } from '../store/table.ts';
-import { checkTableFormat, openWritable } from '../store/tables.ts';
 import type { Progress, RunOptions } from './compute.ts';
-import { type Explanation, explanationOf } from './explain.ts';
-import { FeatureCache } from './feature-cache.ts';
-import { compactStored, materialize, type MaterializeOutcome } from './materialize.ts';
-import { type FeatureAnswer, gatherFacts, read, type ReadContext } from './read.ts';
-import { PolicyKeeper } from './policy/keeper.ts';
-import { readAndObserve, storedSetsOf } from './policy/observe.ts';
-import { type FeatureOptions, planRead } from './request.ts';
-import { runNode } from './pipeline.ts';
-import { Sources } from './sources.ts';
-import { type FeatureSetStatus, statusOf } from './status.ts';
-import { type FeatureTables, readStored } from './storage.ts';
-import { explainTraining, type TrainingExplanation } from './training/explain.ts';
-import { loadTrainingSet, type SavedTrainingSet, saveTrainingSet, statusOfTraining, trainingFolder, type TrainingSetStatus } from './training/saved.ts';
-import { planOf, type TrainingContext, type TrainingSet, trainingSet } from './training-set.ts';
+import type { Explanation } from './explain.ts';
+import type { FeatureCache } from './feature-cache.ts';
+import type { MaterializeOutcome } from './materialize.ts';
+import type { FeatureAnswer, ReadContext } from './read.ts';
+import type { PolicyKeeper } from './policy/keeper.ts';
+import type { FeatureOptions, planRead } from './request.ts';
+import type { Sources } from './sources.ts';
+import type { FeatureSetStatus } from './status.ts';
+import type { FeatureTables } from './storage.ts';
+import type { TrainingExplanation } from './training/explain.ts';
+import type { SavedTrainingSet, TrainingSetStatus } from './training/saved.ts';
+import type { TrainingContext, TrainingSet } from './training-set.ts';
 import type { TrainingSetOptions } from './training/request.ts';
-import { type WriteMode, writeRows } from './write.ts';
+import type { WriteMode } from './write.ts';
+
+/** Set by `FeatureStore.open`, and there is no other way to a store. */
+let work: typeof import('./work.ts');
 
 export interface OpenOptions {
   /** The clock; by default the system's. */
@@ -89,17 +87,17 @@ export class FeatureStore {
     private readonly options: OpenOptions,
   ) {
     this.storage = { s3: options.s3, env: options.env };
-    this.cache = new FeatureCache(options.cacheBytes ?? cacheBytesDefault);
-    this.sources = new Sources(config, this.storage);
+    this.cache = new work.FeatureCache(options.cacheBytes ?? cacheBytesDefault);
+    this.sources = new work.Sources(config, this.storage);
     for (const definition of config.featureSets) this.definitions.set(definition.name, definition);
-    this.keeper = new PolicyKeeper({
+    this.keeper = new work.PolicyKeeper({
       clocks: { now: () => this.now().getTime(), elapsed: () => performance.now() },
       random: Math.random,
       log: (line) => this.options.logger?.(line),
       background: options.backgroundMaterialization ?? config.backgroundMaterialization,
       budgetBytes: config.storageBudget,
-      ...storedSetsOf(() => this.setTables()),
-      bytesOf: (set) => bytesAt(this.folderOf(set), this.storage),
+      ...work.storedSetsOf(() => this.setTables()),
+      bytesOf: (set) => work.bytesAt(this.folderOf(set), this.storage),
       materialize: (set, call) => this.rematerialize(set, call),
     });
   }
@@ -109,12 +107,13 @@ export class FeatureStore {
    * Throws ConfigurationError with file, line and column. Reads no data.
    */
   static async open(project: string | object, options: OpenOptions = {}): Promise<FeatureStore> {
+    work ??= await import('./work.ts');
     const env = options.env ?? process.env;
     const config = typeof project === 'string'
-      ? await loadProject(project, { env })
-      : await projectFromObject(project, { folder: options.folder ?? process.cwd(), env });
+      ? await work.loadProject(project, { env })
+      : await work.projectFromObject(project, { folder: options.folder ?? process.cwd(), env });
     // Said when the store is opened, not at the first write: nothing is half-done by then.
-    checkTableFormat(config.storageFormat, 'feature_store.storage_format');
+    work.checkTableFormat(config.storageFormat, 'feature_store.storage_format');
     return new FeatureStore(config, options);
   }
 
@@ -154,7 +153,7 @@ export class FeatureStore {
     const run = this.run(options.signal);
     const started = performance.now();
     const source = await this.sources.of(definition.source).snapshot(run.signal === undefined ? {} : { signal: run.signal });
-    const outcome = await materialize(definition, source, this.tablesOf(name), run, {
+    const outcome = await work.materialize(definition, source, this.tablesOf(name), run, {
       full: options.full,
       asOfUs: options.asOf === undefined ? undefined : parseInstant(options.asOf, 'asOf'),
       nowUs: this.nowUs(),
@@ -168,8 +167,8 @@ export class FeatureStore {
   /** Features as an Arrow table, with what they are an answer to. */
   async getFeatures(name: string, options: FeatureOptions = {}): Promise<FeatureAnswer> {
     const { request, context } = this.prepare(name, options);
-    if (request.mode !== 'hybrid' || request.definition.kind === 'written') return read(request, context);
-    return this.keeper.during(name, () => readAndObserve(request, context, this.keeper));
+    if (request.mode !== 'hybrid' || request.definition.kind === 'written') return work.read(request, context);
+    return this.keeper.during(name, () => work.readAndObserve(request, context, this.keeper));
   }
 
   /**
@@ -180,12 +179,12 @@ export class FeatureStore {
    */
   async getTrainingSet(labels: Table, options: TrainingSetOptions): Promise<TrainingSet> {
     const context = this.trainingContext(options?.signal);
-    return trainingSet(await planOf(labels, options, context), context, options.onProgress);
+    return work.trainingSet(await work.planOf(labels, options, context), context, options.onProgress);
   }
 
   /** What `getTrainingSet` would read and hold for the same question. Reads no rows of the sources. */
   async explainTrainingSet(labels: Table, options: TrainingSetOptions): Promise<TrainingExplanation> {
-    return explainTraining(await planOf(labels, options, this.trainingContext(options?.signal)));
+    return work.explainTraining(await work.planOf(labels, options, this.trainingContext(options?.signal)));
   }
 
   /**
@@ -194,31 +193,31 @@ export class FeatureStore {
    */
   async saveTrainingSet(name: string, labels: Table, options: TrainingSetOptions): Promise<SavedTrainingSet> {
     const context = this.trainingContext(options?.signal);
-    return saveTrainingSet(name, this.trainingTable(name), await planOf(labels, options, context), context, options.onProgress);
+    return work.saveTrainingSet(name, this.trainingTable(name), await work.planOf(labels, options, context), context, options.onProgress);
   }
 
   /** A training set that was saved, by default its newest version. */
   async loadTrainingSet(name: string, options: { readonly version?: number } = {}): Promise<SavedTrainingSet> {
-    return loadTrainingSet(name, this.trainingTable(name), options.version, () => this.savedTrainingSets());
+    return work.loadTrainingSet(name, this.trainingTable(name), options.version, () => this.savedTrainingSets());
   }
 
   /** What is saved of a training set, or of all of them, and what each was made of. Reads no rows. */
   async trainingSetStatus(name?: string): Promise<TrainingSetStatus[]> {
     const found: TrainingSetStatus[] = [];
     for (const each of name === undefined ? await this.savedTrainingSets() : [name]) {
-      const status = await statusOfTraining(each, this.trainingTable(each));
+      const status = await work.statusOfTraining(each, this.trainingTable(each));
       if (status !== undefined) found.push(status);
     }
     return found;
   }
 
   private async savedTrainingSets(): Promise<readonly string[]> {
-    return (await bytesAt(this.config.storagePath, this.storage).names(trainingFolder)) ?? [];
+    return (await work.bytesAt(this.config.storagePath, this.storage).names(work.trainingFolder)) ?? [];
   }
 
   private trainingTable(name: string): OwnTable {
-    const folder = `${this.config.storagePath}/${trainingFolder}/${checkName(name, 'training set')}`;
-    return openWritable(bytesAt(folder, this.storage), '', this.config.storageFormat, { now: () => this.now().getTime() });
+    const folder = `${this.config.storagePath}/${work.trainingFolder}/${checkName(name, 'training set')}`;
+    return work.openWritable(work.bytesAt(folder, this.storage), '', this.config.storageFormat, { now: () => this.now().getTime() });
   }
 
   private trainingContext(signal: AbortSignal | undefined): TrainingContext {
@@ -233,9 +232,9 @@ export class FeatureStore {
   /** What `getFeatures` with the same options would do, and why, in words and as data. Reads no rows. */
   async explain(name: string, options: FeatureOptions = {}): Promise<Explanation> {
     const { request, context } = this.prepare(name, options);
-    if (request.mode !== 'hybrid') return explanationOf(request, await gatherFacts(request, context), context);
+    if (request.mode !== 'hybrid') return work.explanationOf(request, await work.gatherFacts(request, context), context);
     const throughputs = await this.keeper.throughputs(name);
-    return explanationOf(request, await gatherFacts(request, { ...context, throughputs }, 'always'), context);
+    return work.explanationOf(request, await work.gatherFacts(request, { ...context, throughputs }, 'always'), context);
   }
 
   /** The Arrow table of one of the project's `inputs:`. */
@@ -267,7 +266,7 @@ export class FeatureStore {
     const snapshot = await this.sources.of({ table, ...(layer !== undefined && { layer }) }).snapshot();
     const batches = [];
     for await (const batch of snapshot.scan()) batches.push(batch);
-    return canonicalTable(snapshot.schema, batches);
+    return work.canonicalTable(snapshot.schema, batches);
   }
 
   /** Runs one of the project's `nodes:`: loads its inputs, calls its function, stores what it returns. */
@@ -280,14 +279,14 @@ export class FeatureStore {
     }
     const inputs: Table[] = [];
     for (const input of node.inputs) inputs.push(await this.loadInput(input));
-    const table = await runNode(node, this.definition(node.output.featureSet), inputs, this.config.folder, this.run(undefined));
+    const table = await work.runNode(node, this.definition(node.output.featureSet), inputs, this.config.folder, this.run(undefined));
     const { rows, version } = await this.write(node.output.featureSet, table, { mode: 'overwrite' });
     return { featureSet: node.output.featureSet, rows, version };
   }
 
   /** Stores rows that something else computed. `merge` replaces the rows of the entities that come again. */
   async write(name: string, table: Table, options: { readonly mode: WriteMode }): Promise<{ readonly rows: number; readonly version: number }> {
-    return writeRows(this.definition(name), table, options.mode, this.tablesOf(name));
+    return work.writeRows(this.definition(name), table, options.mode, this.tablesOf(name));
   }
 
   /** What is stored of a set, or of all of them, and how it stands to the source. */
@@ -295,7 +294,7 @@ export class FeatureStore {
     const names = name === undefined ? this.featureSets : [name];
     const found: FeatureSetStatus[] = [];
     for (const each of names) {
-      const status = await statusOf(this.definition(each), this.context(each, undefined));
+      const status = await work.statusOf(this.definition(each), this.context(each, undefined));
       found.push({ ...status, detail: [...status.detail, ...(await this.keeper.detail(each))] });
     }
     return found;
@@ -305,7 +304,7 @@ export class FeatureStore {
   async compact(name: string, options: { readonly signal?: AbortSignal } = {}): Promise<Compaction | undefined> {
     this.definition(name);
     const { signal } = this.run(options.signal);
-    return compactStored(this.tablesOf(name), signal === undefined ? {} : { signal });
+    return work.compactStored(this.tablesOf(name), signal === undefined ? {} : { signal });
   }
 
   /** Deletes the files of versions that nobody reads any more, and what writers that died left behind. */
@@ -313,7 +312,7 @@ export class FeatureStore {
     this.definition(name);
     const { features, tiles } = this.tablesOf(name);
     const nowMs = this.now().getTime();
-    const tilesVersion = (await readStored({ features }))?.facts.tilesVersion;
+    const tilesVersion = (await work.readStored({ features }))?.facts.tilesVersion;
     const a = await features.vacuum({ ...options, nowMs });
     const b = await tiles.vacuum({ ...options, nowMs, ...(tilesVersion !== undefined && { keepVersion: tilesVersion }) });
     return { files: a.files + b.files, bytes: a.bytes + b.bytes };
@@ -333,7 +332,7 @@ export class FeatureStore {
   private prepare(name: string, options: FeatureOptions): { request: ReturnType<typeof planRead>; context: ReadContext } {
     const definition = this.definition(name);
     const defaults = { mode: this.config.mode, nowUs: this.nowUs(), maxStalenessUs: this.config.maxStalenessUs };
-    return { request: planRead(definition, options, defaults), context: this.context(name, options.signal) };
+    return { request: work.planRead(definition, options, defaults), context: this.context(name, options.signal) };
   }
 
   private context(name: string, signal: AbortSignal | undefined): ReadContext {
@@ -358,7 +357,7 @@ export class FeatureStore {
     const definition = this.definition(name);
     const run = this.run(signal);
     const source = await this.sources.of(definition.source).snapshot({ signal: run.signal! });
-    const outcome = await materialize(definition, source, this.tablesOf(name), run, { full, asOfUs: undefined, nowUs: this.nowUs() });
+    const outcome = await work.materialize(definition, source, this.tablesOf(name), run, { full, asOfUs: undefined, nowUs: this.nowUs() });
     return outcome.changed ? outcome : undefined;
   }
 
@@ -367,7 +366,7 @@ export class FeatureStore {
     if (tables === undefined) {
       const folder = this.folderOf(name);
       const { storageFormat: format } = this.config;
-      const open = (table: string, limits: FileLimits): OwnTable => openWritable(bytesAt(`${folder}/${table}`, this.storage), '', format, { now: () => this.now().getTime(), ...limits });
+      const open = (table: string, limits: FileLimits): OwnTable => work.openWritable(work.bytesAt(`${folder}/${table}`, this.storage), '', format, { now: () => this.now().getTime(), ...limits });
       tables = { format, features: open('features', { partRows: featurePartRows }), tiles: open('tiles', {}), cache: this.cache };
       this.tables.set(name, tables);
     }

@@ -1,6 +1,6 @@
 /** What can be written to a file of any format: which schemas, said before there are bytes. */
-import { DataType, type Schema, Type } from '../arrow/arrow.ts';
-import { plainType } from '../arrow/canonical.ts';
+import type { DataType, Schema } from '../arrow/arrow.ts';
+import { isDecimal, plainType, Type } from '../arrow/types.ts';
 import { ArgumentError, UnsupportedError } from '../base/errors.ts';
 
 /** Throws unless each column has a name of its own and a type that `format` can keep. */
@@ -30,7 +30,7 @@ function isWritable(type: DataType): boolean {
     case Type.Timestamp:
       return true;
     case Type.Decimal:
-      return DataType.isDecimal(type) && type.bitWidth === 128 && type.scale >= 0 && type.scale <= type.precision && type.precision <= 38;
+      return isDecimal(type) && type.bitWidth === 128 && type.scale >= 0 && type.scale <= type.precision && type.precision <= 38;
     default:
       return false;
   }

@@ -10,7 +10,7 @@ import { readDocument } from '../../src/config/document.ts';
 import { loadProject, projectFromObject } from '../../src/config/load.ts';
 import { MistakeList } from '../../src/config/mistakes.ts';
 import { projectOf } from '../../src/config/project.ts';
-import { configurationShape } from '../../src/config/schema.ts';
+import { shapes } from '../../src/config/schema.ts';
 import { configurationErrorOf, type Files, loadError, projectFolder } from './support.ts';
 
 // The blocks of the documentation, letter by letter.
@@ -395,7 +395,7 @@ test('mistakes in an object are told without a place', async () => {
 async function loadText(text: string): Promise<ProjectConfig> {
   const mistakes = new MistakeList();
   const document = readDocument(text, 'global.yaml', {}, mistakes);
-  return projectOf(document === undefined ? [] : [{ document, shape: configurationShape }], '/project', document !== undefined, mistakes);
+  return projectOf(document === undefined ? [] : [{ document, shape: shapes().configuration }], '/project', document !== undefined, mistakes);
 }
 
 async function failsOnlyWell(work: () => Promise<unknown>): Promise<void> {

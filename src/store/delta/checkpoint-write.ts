@@ -11,7 +11,7 @@ import {
 } from '../../arrow/arrow.ts';
 import { type Bytes, joinPath } from '../bytes.ts';
 import { encode } from '../parquet/codec.ts';
-import { ourName } from '../parquet/footer.ts';
+import { ourName } from '../parquet/marks.ts';
 import { replacePointer } from './checkpoint-pointer.ts';
 import { parsedStats } from './checkpoint-stats.ts';
 import type { DeletionVector } from './deletion-vector.ts';

@@ -4,8 +4,9 @@
  * The streams with a place for each row group stand in the order in which the row index lists those places: which rows
  * are present, the data, then lengths, nanoseconds or scales.
  */
-import { type Data, DataType } from '../../arrow/arrow.ts';
+import type { Data } from '../../arrow/arrow.ts';
 import { halfToNumber } from '../../arrow/half.ts';
+import { isInt, isNull } from '../../arrow/types.ts';
 import { floorDivide, formatInstant } from '../../base/time.ts';
 import { OverflowError, UnsupportedError } from '../../base/errors.ts';
 import { type KernelMemory, withKernelMemory } from './kernel-memory.ts';
@@ -34,7 +35,7 @@ interface EncodedValues {
 
 /** `data` is plain; `firstRow` is its row in the file, for messages. */
 export function encodeColumn(column: StoredColumn, data: Data, firstRow: number): EncodedColumn {
-  const presence = presenceOf(data, DataType.isNull(column.type));
+  const presence = presenceOf(data, isNull(column.type));
   const { encoding, streams, parts } = withKernelMemory((memory) => encodeValues(memory, column, data, presence, firstRow));
   const groupRows = (group: number): number => Math.min(presence.rows, (group + 1) * rowGroupRows) - group * rowGroupRows;
   const summaries = mapGroups(presence, (first, end, group) => ({ count: end - first, hasNull: end - first < groupRows(group), ...parts[group] }));
@@ -58,7 +59,7 @@ function encodeValues(memory: KernelMemory, column: StoredColumn, data: Data, pr
       return encodeIntegers(memory, widenedWords(values, presence), presence);
     case 'wide integers': {
       const words = denseWords(values, 2, presence);
-      if (DataType.isInt(column.type) && !column.type.isSigned) refuseUnsigned(column, data, words, firstRow);
+      if (isInt(column.type) && !column.type.isSigned) refuseUnsigned(column, data, words, firstRow);
       return encodeIntegers(memory, words, presence);
     }
     case 'halves':

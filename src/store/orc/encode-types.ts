@@ -9,8 +9,8 @@
  *
  * What ORC has no type for comes back through the Arrow schema in the file's user metadata.
  */
-import { ArrowTimeUnit, DataType, type Field, Type } from '../../arrow/arrow.ts';
-import { plainType } from '../../arrow/canonical.ts';
+import type { ArrowTimeUnit as Unit, DataType, Field } from '../../arrow/arrow.ts';
+import { ArrowTimeUnit, isBool, isDate, isDecimal, isFloat, isInt, isNull, isTimestamp, plainType, Type } from '../../arrow/types.ts';
 import { InvariantError } from '../../base/errors.ts';
 import type { StatisticsKind } from './encode-statistics.ts';
 import { type OrcType, typeKind } from './metadata.ts';
@@ -38,19 +38,19 @@ export function storedColumn(field: Field): StoredColumn {
 type Stored = Pick<StoredColumn, 'orcType' | 'storage' | 'statistics'>;
 
 function stored(type: DataType): Stored {
-  if (DataType.isNull(type) || DataType.isBool(type)) return { orcType: orcType('boolean'), storage: { as: 'booleans' }, statistics: { kind: 'booleans' } };
-  if (DataType.isInt(type)) return storedInteger(type.bitWidth, type.isSigned);
-  if (DataType.isFloat(type)) {
+  if (isNull(type) || isBool(type)) return { orcType: orcType('boolean'), storage: { as: 'booleans' }, statistics: { kind: 'booleans' } };
+  if (isInt(type)) return storedInteger(type.bitWidth, type.isSigned);
+  if (isFloat(type)) {
     const storage = { as: (['halves', 'floats', 'doubles'] as const)[type.precision] };
     return { orcType: orcType(storage.as === 'doubles' ? 'double' : 'float'), storage, statistics: { kind: 'doubles' } };
   }
-  if (DataType.isDecimal(type)) {
+  if (isDecimal(type)) {
     const { precision, scale } = type;
     return { orcType: { ...orcType('decimal'), precision, scale }, storage: { as: 'decimals', scale }, statistics: { kind: 'decimals', scale } };
   }
-  if (DataType.isDate(type) && type.unit === 0) return { orcType: orcType('date'), storage: { as: 'narrow integers' }, statistics: { kind: 'dates' } };
-  if (DataType.isDate(type)) return storedTimestamp(ArrowTimeUnit.MILLISECOND, false);
-  if (DataType.isTimestamp(type)) return storedTimestamp(type.unit, type.timezone !== null && type.timezone !== undefined && type.timezone !== '');
+  if (isDate(type) && type.unit === 0) return { orcType: orcType('date'), storage: { as: 'narrow integers' }, statistics: { kind: 'dates' } };
+  if (isDate(type)) return storedTimestamp(ArrowTimeUnit.MILLISECOND, false);
+  if (isTimestamp(type)) return storedTimestamp(type.unit, type.timezone !== null && type.timezone !== undefined && type.timezone !== '');
   switch (type.typeId) {
     case Type.Utf8:
     case Type.LargeUtf8:
@@ -70,7 +70,7 @@ function storedInteger(bits: number, isSigned: boolean): Stored {
   return { orcType: orcType(kind), storage: { as }, statistics: { kind: 'integers' } };
 }
 
-function storedTimestamp(unit: ArrowTimeUnit, hasZone: boolean): Stored {
+function storedTimestamp(unit: Unit, hasZone: boolean): Stored {
   const perSecond = 1_000n ** BigInt(unit);
   return { orcType: orcType(hasZone ? 'timestampInstant' : 'timestamp'), storage: { as: 'timestamps', perSecond }, statistics: { kind: 'timestamps', perSecond } };
 }

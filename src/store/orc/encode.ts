@@ -13,7 +13,7 @@ import type { Data, RecordBatch, Schema } from '../../arrow/arrow.ts';
 import { concatColumn } from '../../arrow/canonical.ts';
 import { ArgumentError, invariant, MemoryLimitError } from '../../base/errors.ts';
 import { embeddedSchema } from '../parquet/arrow-schema.ts';
-import { ourName } from '../parquet/footer.ts';
+import { ourName } from '../parquet/marks.ts';
 import { checkWritable } from '../writable-schema.ts';
 import { type EncodedColumn, encodeColumn } from './encode-column.ts';
 import { blockBytes, type Compressed, compress, compressionCode, type OrcCompression, positionOf } from './encode-compress.ts';

@@ -9,7 +9,8 @@
  * Law: every read is inside the message and the work is bounded by its length. It is a hint: what cannot be understood is
  * as good as absent.
  */
-import { Schema, Table, tableToIPC } from '../../arrow/arrow.ts';
+import type { Schema } from '../../arrow/arrow.ts';
+import { arrow } from '../../arrow/late.ts';
 
 /** What the embedded schema adds to the type of a column. */
 export type EmbeddedType =
@@ -19,6 +20,7 @@ export type EmbeddedType =
 
 /** The text to embed for this schema. */
 export function embeddedSchema(schema: Schema): string {
+  const { Schema, Table, tableToIPC } = arrow();
   const stream = tableToIPC(new Table(new Schema(schema.fields)), 'stream');
   const view = new DataView(stream.buffer, stream.byteOffset, stream.byteLength);
   // A marker, the length of the schema's message, and the message; what follows is the end of the stream.

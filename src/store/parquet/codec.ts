@@ -9,7 +9,7 @@
 import { createRequire } from 'node:module';
 import type * as ParquetWasm from 'parquet-wasm';
 import type { Data } from '../../arrow/arrow.ts';
-import { copyStructChildren, type DictionaryCache } from '../../arrow/c-data.ts';
+import type { copyStructChildren, DictionaryCache } from '../../arrow/c-data.ts';
 import { reasonOf } from '../../base/errors.ts';
 import type { ParquetCompression } from '../file-format.ts';
 
@@ -31,8 +31,8 @@ export interface EncodeHints {
   readonly dictionaryColumns: readonly string[];
 }
 
-/** The columns of each batch, in file order. Throws CodecError. */
-export function decode(file: Uint8Array, hints: DecodeHints): Data[][] {
+/** The columns of each batch, in file order, copied by `copy`. Throws CodecError. */
+export function decode(file: Uint8Array, hints: DecodeHints, copy: typeof copyStructChildren): Data[][] {
   return withInstance((wasm) => {
     const { batchRows, window } = hints;
     const table = wasm.readParquet(file, { batchSize: batchRows, ...(window && { offset: window.start, limit: window.rows }) });
@@ -42,7 +42,7 @@ export function decode(file: Uint8Array, hints: DecodeHints): Data[][] {
     // All batches stay until the last is copied: the cache goes by addresses, which a freed one would give to another.
     const copied = batches.map((batch) => {
       const ffi = batch.toFFI();
-      const columns = copyStructChildren(wasm.wasmMemory().buffer as ArrayBuffer, ffi.arrayAddr(), ffi.schemaAddr(), dictionaries);
+      const columns = copy(wasm.wasmMemory().buffer as ArrayBuffer, ffi.arrayAddr(), ffi.schemaAddr(), dictionaries);
       ffi.free();
       return columns;
     });

@@ -11,11 +11,13 @@
  *   | PAR1 | chunk of column 0 | chunk of column 1 | … | footer | length | PAR1 |
  */
 import { type Data, DataType, Field, makeData, Schema } from '../../arrow/arrow.ts';
+import { copyStructChildren } from '../../arrow/c-data.ts';
 import { DamagedFileError, MemoryLimitError } from '../../base/errors.ts';
 import { embeddedSchema } from './arrow-schema.ts';
 import { CodecError, decode } from './codec.ts';
 import type { TimeFilter } from './fetch.ts';
-import { type Column, type ColumnChunk, magic } from './footer.ts';
+import type { Column, ColumnChunk } from './footer.ts';
+import { magic } from './marks.ts';
 import type { RowRange } from './page-index.ts';
 import { borrowPageMemory } from './page-memory.ts';
 import { canRead, type PagedChunk, PageReader, workBytes } from './page-reader.ts';
@@ -199,7 +201,7 @@ function decodeWindow(file: string, where: string, members: readonly ChunkToDeco
   const names = members.map(({ column }) => column.name).join(', ');
   let batches: Data[][];
   try {
-    batches = decode(spliced, { batchRows, ...(window.rows < rowsHeld(members[0]!, rows) && { window }) });
+    batches = decode(spliced, { batchRows, ...(window.rows < rowsHeld(members[0]!, rows) && { window }) }, copyStructChildren);
   } catch (thrown) {
     if (!(thrown instanceof CodecError)) throw thrown;
     if (thrown.cause instanceof RangeError) throw doesNotFit(file, where, spliced.length, names);

@@ -9,16 +9,15 @@
  * that depends on how many distinct values there are.
  */
 import { plainData } from '../../arrow/build.ts';
-import {
-  ArrowTimeUnit, type Data, DataType, Field, makeData, RecordBatch, Schema, Struct, Table, tableToIPC, Timestamp, TimestampMillisecond,
-} from '../../arrow/arrow.ts';
-import { plainType } from '../../arrow/canonical.ts';
+import type { Data, DataType, Field, RecordBatch, Schema } from '../../arrow/arrow.ts';
+import { arrow } from '../../arrow/late.ts';
+import { ArrowTimeUnit, isDate, isLargeUtf8, isTimestamp, isUtf8, plainType } from '../../arrow/types.ts';
 import { ArgumentError, invariant, InvariantError, MemoryLimitError, OverflowError } from '../../base/errors.ts';
 import type { ParquetCompression } from '../file-format.ts';
 import { checkWritable } from '../writable-schema.ts';
 import { embeddedSchema } from './arrow-schema.ts';
 import { CodecError, encode } from './codec.ts';
-import { magic, ourName } from './footer.ts';
+import { magic, ourName } from './marks.ts';
 import { readThrift, ThriftStruct, thriftType, writeThrift } from './thrift.ts';
 
 export interface EncodeOptions {
@@ -46,6 +45,7 @@ export function encodeParquet(schema: Schema, batches: readonly RecordBatch[], o
   if (bytes > inputBytesMax) {
     throw new MemoryLimitError('encoding a Parquet file', inputBytesMax, `${rows} rows of ${bytes} bytes are too much for one file; write them as several`);
   }
+  const { Field, Schema, Table, tableToIPC } = arrow();
   const fields = schema.fields.map((field, i) => {
     const isNullable = field.nullable || stored.some((columns) => columns[i]!.nullCount > 0);
     return new Field(field.name, storedType(plainType(field.type)), isNullable);
@@ -69,8 +69,8 @@ export function encodeParquet(schema: Schema, batches: readonly RecordBatch[], o
 }
 
 function storedType(type: DataType): DataType {
-  if (DataType.isDate(type) && type.unit === 1) return new TimestampMillisecond();
-  if (DataType.isTimestamp(type) && type.unit === ArrowTimeUnit.SECOND) return new Timestamp(ArrowTimeUnit.MILLISECOND, type.timezone);
+  if (isDate(type) && type.unit === 1) return new (arrow().TimestampMillisecond)();
+  if (isTimestamp(type) && type.unit === ArrowTimeUnit.SECOND) return new (arrow().Timestamp)(ArrowTimeUnit.MILLISECOND, type.timezone);
   return type;
 }
 
@@ -80,12 +80,12 @@ function storedData(field: Field, column: Data | undefined): Data {
   const type = plainType(field.type);
   invariant(data.type.typeId === type.typeId, `column ${field.name} is ${data.type} in a batch, and ${type} in the schema`);
   const target = storedType(type);
-  if (target.typeId === data.type.typeId && !DataType.isTimestamp(target)) return data;
+  if (target.typeId === data.type.typeId && !isTimestamp(target)) return data;
   const { length, nullCount, nullBitmap } = data;
   const values = data.values as BigInt64Array;
-  const isSeconds = DataType.isTimestamp(type) && type.unit === ArrowTimeUnit.SECOND;
+  const isSeconds = isTimestamp(type) && type.unit === ArrowTimeUnit.SECOND;
   const common = { type: target as never, length, nullCount, ...(nullCount > 0 && { nullBitmap }) };
-  return makeData({ ...common, data: isSeconds ? milliseconds(field.name, data, values) : values } as never);
+  return arrow().makeData({ ...common, data: isSeconds ? milliseconds(field.name, data, values) : values } as never);
 }
 
 function milliseconds(column: string, data: Data, seconds: BigInt64Array): BigInt64Array {
@@ -110,7 +110,7 @@ const sampleMax = 4_096;
  */
 function isWorthDictionary(parts: readonly Data[]): boolean {
   const type = parts[0]?.type;
-  if (type === undefined || !(DataType.isUtf8(type) || DataType.isLargeUtf8(type))) return false;
+  if (type === undefined || !(isUtf8(type) || isLargeUtf8(type))) return false;
   const rows = parts.reduce((sum, part) => sum + part.length, 0);
   const step = Math.max(1, Math.floor(rows / sampleMax));
   const distinct = new Set<string>();
@@ -124,6 +124,7 @@ function isWorthDictionary(parts: readonly Data[]): boolean {
 }
 
 function batchOf(schema: Schema, children: Data[]): RecordBatch {
+  const { makeData, RecordBatch, Struct } = arrow();
   return new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length: children[0]!.length, nullCount: 0, children }));
 }
 

@@ -17,7 +17,8 @@ import type { ScanOptions, TimeSpan } from '../table.ts';
 import { joinSpans } from '../time-span.ts';
 import { codecNames, decodeColumns, type DecodeOptions, isDecodable } from './decode.ts';
 import { coalesce, type FetchedGroup, fetchGroup, isCut, readExactly, totalBytes } from './fetch.ts';
-import { type ByteRange, type Column, fileSizeMin, type Footer, magic, parseFooter } from './footer.ts';
+import { type ByteRange, type Column, fileSizeMin, type Footer, parseFooter } from './footer.ts';
+import { magic } from './marks.ts';
 import { type ColumnStatistics, comparableValues, mightContain, mightHaveAny, timeSpan } from './statistics.ts';
 import { asDictionary } from './types.ts';
 

@@ -10,17 +10,13 @@
 import { Field, Schema } from '../../arrow/arrow.ts';
 import { DamagedFileError, UnsupportedError } from '../../base/errors.ts';
 import { embeddedTypes } from './arrow-schema.ts';
+import { magic, ourName } from './marks.ts';
 import { type ColumnStatistics, statisticsOf } from './statistics.ts';
 import { readThrift, ThriftError, type ThriftStruct, textOf } from './thrift.ts';
 import { type ColumnType, columnTypeOf, isText, type TypeHint } from './types.ts';
 
-export const magic = Uint8Array.of(0x50, 0x41, 0x52, 0x31);
-
 /** Magic, length, magic: less cannot be Parquet. */
 export const fileSizeMin = 12;
-
-/** How our files sign. */
-export const ourName = 'tauro-feature-store';
 
 export interface ByteRange {
   readonly start: number;

@@ -1,0 +1,20 @@
+/** What the store hands its calls to. It is loaded when a store is opened: importing the package is for the class alone. */
+export { canonicalTable } from '../arrow/canonical.ts';
+export { loadProject, projectFromObject } from '../config/load.ts';
+export { bytesAt } from '../store/bytes-at.ts';
+export { checkTableFormat, openWritable } from '../store/tables.ts';
+export { explanationOf } from './explain.ts';
+export { FeatureCache } from './feature-cache.ts';
+export { compactStored, materialize } from './materialize.ts';
+export { runNode } from './pipeline.ts';
+export { PolicyKeeper } from './policy/keeper.ts';
+export { readAndObserve, storedSetsOf } from './policy/observe.ts';
+export { gatherFacts, read } from './read.ts';
+export { planRead } from './request.ts';
+export { Sources } from './sources.ts';
+export { statusOf } from './status.ts';
+export { readStored } from './storage.ts';
+export { explainTraining } from './training/explain.ts';
+export { loadTrainingSet, saveTrainingSet, statusOfTraining, trainingFolder } from './training/saved.ts';
+export { planOf, trainingSet } from './training-set.ts';
+export { writeRows } from './write.ts';
