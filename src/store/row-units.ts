@@ -7,6 +7,7 @@
  * file open.
  */
 import { type RecordBatch, Table, tableFromIPC, tableToIPC } from '../arrow/arrow.ts';
+import type { ColumnMemory } from '../arrow/column-memory.ts';
 import type { Constant } from './conform.ts';
 import { cutRead, type DataFiles, type FileRead, metadataOf, planFiles, requestedSchema, scanFile } from './data-files.ts';
 import type { FileFormatName, FileMetadata } from './file-format.ts';
@@ -52,8 +53,8 @@ export async function planUnits(table: DataFiles, options: ScanOptions = {}): Pr
   return units;
 }
 
-/** The rows of a unit. A batch is good until the next is asked for. Throws as a scan does. */
-export async function* rowsOf(unit: unknown, signal?: AbortSignal): AsyncGenerator<RecordBatch, void, void> {
+/** The rows of a unit, in `memory` where they can be read there. A batch is good until the next is asked for. Throws as a scan does. */
+export async function* rowsOf(unit: unknown, signal?: AbortSignal, memory?: ColumnMemory): AsyncGenerator<RecordBatch, void, void> {
   const { format, root, file, schema: stream, constants, read } = unit as UnitArgument;
   const bytes = localBytes(root);
   const { schema } = tableFromIPC(stream);
@@ -62,7 +63,7 @@ export async function* rowsOf(unit: unknown, signal?: AbortSignal): AsyncGenerat
     return field === undefined ? [] : [{ field, value }];
   });
   const metadata = (): Promise<FileMetadata> => knownMetadata(`${root}\0${identityOf(file)}`, () => metadataOf({ format, bytes, file }));
-  yield* scanFile({ format, bytes, file, constants: told, metadata }, read, schema, { signal, lent: true });
+  yield* scanFile({ format, bytes, file, constants: told, metadata }, read, schema, { signal, lent: true, memory });
 }
 
 /** In the order in which they were last asked for. */

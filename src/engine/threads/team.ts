@@ -126,7 +126,7 @@ export class TeamRun {
     if (this.closing !== undefined || !member.worker.alive) return;
     const { team, job, plans, options } = this;
     const schema = schemaBytes(this.schema);
-    const request = { job, team: team.id, memory: team.memory, ring: this.ringAddress, module: sharedModule(), plans, schema, options };
+    const request = { job, team: team.id, memory: team.memory, ring: this.ringAddress, unitBytes: Math.floor(stagingBytes / this.threads), module: sharedModule(), plans, schema, options };
     await this.ask(member, () => member.worker.call('begin', request));
     if (this.closing !== undefined) return;
     member.begun = true;
@@ -285,7 +285,10 @@ export class TeamRun {
         await this.quiet();
         continue;
       }
-      void this.ask(member, () => member.worker.call('unit', { job: this.job, unit }, onRows));
+      void this.ask(member, async () => {
+        const rows = await member.worker.call('unit', { job: this.job, unit });
+        onRows?.(rows);
+      });
     }
     await this.quiet();
   }

@@ -7,6 +7,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import { type Schema, tableFromIPC } from '../../arrow/arrow.ts';
+import type { ColumnMemory } from '../../arrow/column-memory.ts';
 import { invariant, throwIfCancelled } from '../../base/errors.ts';
 import { Aggregation, type AggregationMemory, type AggregationOptions, type StateOptions } from '../aggregation.ts';
 import type { Cut } from '../cut.ts';
@@ -28,6 +29,8 @@ export interface Requests {
       readonly team: number;
       readonly memory: WebAssembly.Memory;
       readonly ring: number;
+      /** What of the memory the rows of a unit may take. */
+      readonly unitBytes: number;
       readonly module: WebAssembly.Module;
       readonly plans: readonly GroupByPlan[];
       readonly schema: Uint8Array;
@@ -37,7 +40,8 @@ export interface Requests {
   };
   /** Takes batches from the run's ring for as long as some come. */
   stream: { asks: { readonly job: Job }; gives: undefined };
-  unit: { asks: { readonly job: Job; readonly unit: RowUnit }; gives: undefined };
+  /** Answers with how many rows there were. */
+  unit: { asks: { readonly job: Job; readonly unit: RowUnit }; gives: number };
   describe: { asks: { readonly job: Job }; gives: readonly AggregationMemory[] };
   /** Takes over what other threads have of one plan, and answers. */
   answer: { asks: { readonly job: Job; readonly plan: number; readonly others: readonly AggregationMemory[]; readonly what: 'finish' | 'states' }; gives: PackedTable };
@@ -70,6 +74,7 @@ export interface BatchLayout {
 
 interface Run {
   readonly instance: Instance;
+  readonly unitMemory: ColumnMemory;
   readonly schema: Schema;
   readonly plans: readonly GroupByPlan[];
   readonly options: AggregationOptions;
@@ -129,7 +134,7 @@ async function answer(request: Request): Promise<unknown> {
     case 'stream':
       return stream(run);
     case 'unit':
-      return addUnit(run, request.unit, request.ticket);
+      return addUnit(run, request.unit);
     case 'describe':
       return run.aggregations.map((aggregation) => aggregation.memory);
     case 'answer': {
@@ -150,7 +155,7 @@ async function answer(request: Request): Promise<unknown> {
   }
 }
 
-function begin({ job, team, memory, ring, module, plans, schema, options }: Request & { readonly kind: 'begin' }): void {
+function begin({ job, team, memory, ring, unitBytes, module, plans, schema, options }: Request & { readonly kind: 'begin' }): void {
   let instance = instances.get(team);
   if (instance === undefined) instances.set(team, (instance = new Instance(module, memory)));
   instance.join(options.memoryLimit);
@@ -158,6 +163,7 @@ function begin({ job, team, memory, ring, module, plans, schema, options }: Requ
   const aggregations = plans.map((plan) => Aggregation.create(plan, tableSchema, options, instance));
   runs.set(job, {
     instance,
+    unitMemory: instance.lend(unitBytes),
     schema: tableSchema,
     plans,
     options,
@@ -214,13 +220,15 @@ function addRecord(run: Run, record: number): void {
   });
 }
 
-async function addUnit(run: Run, unit: RowUnit, ticket: number): Promise<void> {
+async function addUnit(run: Run, unit: RowUnit): Promise<number> {
   const { rowsOf } = (await import(unit.module)) as { readonly rowsOf: RowsOf };
   const { signal } = run.cancelled;
-  for await (const batch of rowsOf(unit.argument, signal)) {
+  let rows = 0;
+  for await (const batch of rowsOf(unit.argument, signal, run.unitMemory)) {
     throwIfCancelled(signal, 'group by');
     for (const aggregation of run.aggregations) aggregation.add(batch);
-    port.postMessage({ ticket, rows: batch.numRows });
+    rows += batch.numRows;
     await nextTurn();
   }
+  return rows;
 }

@@ -17,7 +17,7 @@ import { CodecError, decode } from './codec.ts';
 import type { TimeFilter } from './fetch.ts';
 import { type Column, type ColumnChunk, magic } from './footer.ts';
 import type { RowRange } from './page-index.ts';
-import { borrowPageMemory } from './page-memory.ts';
+import { borrowPageMemory, type PageMemory } from './page-memory.ts';
 import { canRead, type PagedChunk, PageReader, workBytes } from './page-reader.ts';
 import { checkPages, PageError } from './pages.ts';
 import { storedRange } from './statistics.ts';
@@ -35,6 +35,8 @@ export interface ChunkToDecode {
   readonly column: Column;
   readonly chunk: ColumnChunk;
   readonly bytes: Uint8Array;
+  /** Where the bytes are in the memory that pages are read in; absent: elsewhere. */
+  readonly at?: number | undefined;
   /** The rows of each of its data pages, where not all are there. */
   readonly held?: readonly RowRange[];
 }
@@ -65,6 +67,8 @@ export interface DecodeOptions {
   readonly byPages?: boolean;
   /** Batches are good until the next is asked for: their buffers are used again, which spares a fifth of the time. */
   readonly lent?: boolean;
+  /** Memory to read pages in, which stays the caller's. Where it is absent, or too small, one is borrowed. */
+  readonly memory?: PageMemory | undefined;
 }
 
 /**
@@ -73,17 +77,18 @@ export interface DecodeOptions {
  * in the range nothing else is decoded, and pages that lie in such batches are passed over unopened.
  */
 export function* decodeColumns(
-  file: string, part: RowsToDecode, chunks: readonly ChunkToDecode[], { byPages = true, lent = false }: DecodeOptions = {},
+  file: string, part: RowsToDecode, chunks: readonly ChunkToDecode[], { byPages = true, lent = false, memory: given }: DecodeOptions = {},
 ): Generator<Data[], void, void> {
   const { rows, time } = part;
   const where = `row group ${part.rowGroup}`;
   const checked = chunks.map((chunk) => named(file, where, chunk, () => withPages(chunk, rows)));
-  const paged = byPages ? chunksByPages(checked) : new Set<PagedChunk>();
+  const { paged, bytes: pagedBytes } = byPages ? chunksByPages(checked) : noPages;
   const others = checked.filter((chunk) => !paged.has(chunk));
   const groups = groupBySize(others).map((members) => ({ members, spliced: splice(members, rowsHeld(members[0]!, rows)) }));
-  const memory = paged.size > 0 ? borrowPageMemory({ lends: lent }) : undefined;
+  const isGiven = given?.hasRoomFor(pagedBytes) ?? false;
+  const memory = isGiven ? given! : paged.size > 0 ? borrowPageMemory({ lends: lent }) : undefined;
   try {
-    const readers = checked.map((chunk) => (paged.has(chunk) ? new PageReader(memory!, chunk) : undefined));
+    const readers = checked.map((chunk) => (paged.has(chunk) ? new PageReader(memory!, isGiven ? chunk : { ...chunk, at: undefined }) : undefined));
     const next = (at: number, row: number, count: number): Data => named(file, where, checked[at]!, () => {
       readers[at]!.skipTo(rowAmongHeld(checked[at]!, row));
       return readers[at]!.next(count);
@@ -106,14 +111,14 @@ export function* decodeColumns(
       }
     }
   } finally {
-    memory?.giveBack();
+    if (!isGiven) memory?.giveBack();
   }
 }
 
-function withPages({ column, chunk, bytes, held }: ChunkToDecode, rows: number): PagedChunk & ChunkToDecode {
+function withPages({ column, chunk, bytes, at, held }: ChunkToDecode, rows: number): PagedChunk & ChunkToDecode {
   if (held === undefined) {
     const { end, pages } = checkPages(bytes, chunk, rows);
-    return { column, chunk, bytes: bytes.subarray(0, end), pages };
+    return { column, chunk, bytes: bytes.subarray(0, end), at, pages };
   }
   const { end, pages } = checkPages(bytes, chunk, rowsHeld({ held }, rows));
   const counts = pages.filter(({ kind }) => kind !== 'dictionary').map(({ values }) => values);
@@ -159,16 +164,20 @@ function mightHave({ length, values }: Data, { column, range }: TimeFilter): boo
   return false;
 }
 
-function chunksByPages(chunks: readonly PagedChunk[]): Set<PagedChunk> {
+const noPages = { paged: new Set<PagedChunk>(), bytes: 0 } as const;
+
+/** The chunks that are read by pages, and about how many bytes of memory that takes. */
+function chunksByPages(chunks: readonly PagedChunk[]): { readonly paged: ReadonlySet<PagedChunk>; readonly bytes: number } {
   const paged = new Set<PagedChunk>();
   let bytes = 0;
   for (const chunk of chunks) {
     if (!canRead(chunk)) continue;
-    bytes += workBytes(chunk);
-    if (bytes > pagedBytesMax) break;
+    const more = workBytes(chunk);
+    if (bytes + more > pagedBytesMax) break;
+    bytes += more;
     paged.add(chunk);
   }
-  return paged;
+  return { paged, bytes };
 }
 
 /** What fails in a chunk, with its name. */

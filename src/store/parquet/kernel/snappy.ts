@@ -7,24 +7,17 @@
  * careful one does the rest.
  */
 
-/** Byte i of row d is i mod d: what 16 bytes look like that repeat the last d. Row 16 and on: as they are. */
-const patterns = memory.data(17 * 16);
-let hasPatterns = false;
+import { patterns, tags } from './tables';
 
-function fillPatterns(): void {
-  for (let distance: i32 = 1; distance <= 16; distance++) {
-    for (let i: i32 = 0; i < 16; i++) store<u8>(patterns + (distance << 4) + i, <u8>(i % distance));
-  }
-  hasPatterns = true;
-}
-
-/** Room that the fast loop needs before the ends: tag, 4 bytes and a load of 16; a copy of 64 and a store of 16. */
-const inputSlack: usize = 24;
-const outputSlack: usize = 80;
+/**
+ * Room that a turn of the fast loop needs before the ends: of a literal of 16 bytes and a copy, the loads; of the same, with a copy of 64,
+ * the stores.
+ */
+const inputSlack: usize = 48;
+const outputSlack: usize = 112;
 
 /** The `size` bytes at `from` into exactly `outSize` bytes at `out`. 1, or 0 for a damaged input. */
 export function unsnap(from: usize, size: usize, out: usize, outSize: usize): i32 {
-  if (!hasPatterns) fillPatterns();
   const end = from + size;
   const outEnd = out + outSize;
   let at = from;
@@ -40,27 +33,32 @@ export function unsnap(from: usize, size: usize, out: usize, outSize: usize): i3
   if (length != <u64>outSize) return 0;
   const fastEnd = size > inputSlack ? end - inputSlack : from;
   const fastOutEnd = outSize > outputSlack ? outEnd - outputSlack : out;
+  const tagTable = tags;
   let to = out;
   while (at < end) {
-    // Literals and copies mostly take turns, which a processor learns; which of the two kinds of copy comes next it does
-    // not, so there what differs is masked, not branched on.
+    // Literals and copies mostly take turns, which a processor learns: so a turn of the loop is one of each. Which of the two kinds
+    // of copy comes next it does not learn, so there what differs is looked up, not branched on.
     while (at < fastEnd && to < fastOutEnd) {
-      const tag = <u32>load<u8>(at);
-      const kind = tag & 3;
-      if (kind == 0) {
+      let tag = <u32>load<u8>(at);
+      if ((tag & 3) == 0) {
         if (tag > 15 << 2) break;
-        v128.store(to, v128.load(at + 1));
+        v128.store(to, v128.load(at, 1));
         at += (tag >> 2) + 2;
         to += (tag >> 2) + 1;
-        continue;
+        tag = <u32>load<u8>(at);
+        if ((tag & 3) == 0) continue;
       }
-      if (kind == 3) break;
-      const isNear = <i32>kind - 2;
-      const count = <usize>((isNear & (((tag >> 2) & 7) + 4)) | (~isNear & ((tag >> 2) + 1)));
-      const distance = <usize>(load<u16>(at + 1) & (0xffff ^ (isNear & 0xff00)) | (isNear & ((tag >> 5) << 8)));
-      if (distance - 1 >= to - out) return 0;
-      copyFast(to, distance, count);
-      at += kind + 1;
+      const copy = load<u32>(tagTable + (tag << 2));
+      const distance = <usize>((<u32>load<u16>(at, 1) & (copy >> 16)) | (copy & 0x700));
+      const count = <usize>(copy & 0xff);
+      if (distance - 1 >= to - out) {
+        // Perhaps a distance of four bytes, which has no entry.
+        if (count == 0) break;
+        return 0;
+      }
+      if (distance >= 16 && count <= 16) v128.store(to, v128.load(to - distance));
+      else copyFast(to, distance, count);
+      at += (tag & 3) + 1;
       to += count;
     }
     if (at >= end) break;
