@@ -13,11 +13,13 @@ import type { Notice, Request, Requests } from './worker.ts';
 export type Reply =
   | { readonly ticket: number; readonly value: unknown }
   | { readonly ticket: number; readonly error: PackedError }
+  | { readonly ticket: number; readonly rows: number }
   | { readonly ready: true };
 
 interface Waiting {
   resolve(value: unknown): void;
   reject(error: unknown): void;
+  onRows?: ((rows: number) => void) | undefined;
 }
 
 /** The most threads that may be asked for. */
@@ -75,12 +77,12 @@ export class PoolWorker {
   }
 
   /** Asks for something; requests are answered in order. Rejects with what the worker threw, or ThreadError when it dies. */
-  call<Kind extends keyof Requests>(kind: Kind, request: Requests[Kind]['asks']): Promise<Requests[Kind]['gives']> {
+  call<Kind extends keyof Requests>(kind: Kind, request: Requests[Kind]['asks'], onRows?: (rows: number) => void): Promise<Requests[Kind]['gives']> {
     if (!this.alive) return Promise.reject(new ThreadError('a worker thread is gone', undefined));
     const ticket = this.tickets++;
     const message = { kind, ticket, ...request } as Request;
     return new Promise<unknown>((resolve, reject) => {
-      this.waiting.set(ticket, { resolve, reject });
+      this.waiting.set(ticket, { resolve, reject, onRows });
       if (this.waiting.size === 1) this.worker.ref();
       try {
         this.worker.postMessage(message);
@@ -104,6 +106,8 @@ export class PoolWorker {
     if ('ready' in reply) {
       this.ready = true;
       this.settleStarted();
+    } else if ('rows' in reply) {
+      this.waiting.get(reply.ticket)?.onRows?.(reply.rows);
     } else if ('error' in reply) {
       this.settle(reply.ticket)?.reject(unpackError(reply.error));
     } else {

@@ -41,8 +41,10 @@ const groupsHere = 1 << 18;
 const partedDefault = { from: 1 << 19, groups: 1 << 16 } as const;
 /** Parts are numbered by 16 bits. */
 const partsMax = 4_096;
-/** Units, or parts, that a thread is given before it has answered for what it has. */
-const unitsAhead = 2;
+/** Parts that a thread is given before it has answered for what it has. */
+const partsAhead = 2;
+/** Around the index of the unit that comes next, which nothing else is near that threads write to. */
+const nextUnitBytes = 64;
 /** What stretches under way may take beside the groups. */
 const stagingBytes = 256 * 2 ** 20;
 
@@ -274,36 +276,35 @@ export class TeamRun {
     return this.own;
   }
 
-  /** `fetchHere` adds the rows of a unit on this thread, which does so for as long as no other listens. */
+  /**
+   * Threads take units by themselves, an index in the memory telling the next. `fetchHere` adds the rows of one on this thread, which does so
+   * for as long as no other listens.
+   */
   async addUnits(units: readonly RowUnit[], onRows: ((rows: number) => void) | undefined, fetchHere: (unit: RowUnit) => Promise<void>): Promise<void> {
     await this.quiet();
     this.enlist(this.threads);
-    for (const unit of units) {
-      const member = await this.memberForUnit();
-      if (member === undefined) {
-        await fetchHere(unit);
-        await this.quiet();
-        continue;
-      }
-      void this.ask(member, async () => {
-        const rows = await member.worker.call('unit', { job: this.job, unit });
-        onRows?.(rows);
-      });
-    }
-    await this.quiet();
-  }
-
-  /** Whoever has the fewest units ahead, once there is room; undefined where no thread listens yet, or any more. */
-  private async memberForUnit(): Promise<Member | undefined> {
-    while (true) {
+    const { instance } = this.team;
+    const next = instance.guard(() => instance.alloc(nextUnitBytes));
+    instance.bytes.fill(0, next, next + nextUnitBytes);
+    const indexes = new Int32Array(instance.view8(next, nextUnitBytes).buffer, next, 1);
+    const taking = new Set<Member>();
+    while (Atomics.load(indexes, 0) < units.length) {
       this.check();
       const alive = this.members.filter(({ worker }) => worker.alive);
-      const begun = alive.filter((member) => member.begun);
-      const best = begun.reduce<Member | undefined>((least, member) => (least === undefined || member.ahead < least.ahead ? member : least), undefined);
-      if (best !== undefined && best.ahead < unitsAhead) return best;
-      if (!alive.some(({ worker }) => worker.ready)) return undefined;
-      await this.change();
+      for (const member of alive.filter((each) => each.begun && !taking.has(each))) {
+        taking.add(member);
+        void this.ask(member, () => member.worker.call('units', { job: this.job, units, next }, onRows));
+      }
+      if (alive.some(({ worker }) => worker.ready)) {
+        await this.change();
+        continue;
+      }
+      const unit = units[Atomics.add(indexes, 0, 1)];
+      if (unit !== undefined) await fetchHere(unit);
+      await this.quiet();
     }
+    await this.quiet();
+    instance.free(next, nextUnitBytes);
   }
 
   /** Waits until all that was given out is done. */
@@ -336,8 +337,8 @@ export class TeamRun {
         const target = members[largest(memories.map(({ groups }) => groups), i)]!;
         const others = [...memories.filter((_, m) => members[m] !== target), ...(own === undefined ? [] : [own[i]!])].filter(({ groups }) => groups > 0);
         const packed = await target.worker.call('answer', { job: this.job, plan: i, others, what });
-        const rest = members.filter((member) => member !== target);
-        await Promise.all(rest.map(({ worker }) => worker.call('restart', { job: this.job, plan: i })));
+        // Whatever is asked of them next is heard after that.
+        for (const member of members) if (member !== target) void this.ask(member, () => member.worker.call('restart', { job: this.job, plan: i }));
         if (this.own !== undefined) this.own[i] = Aggregation.create(plan, this.schema, this.options, this.team.instance);
         return unpackTable(this.schemaOf(plan, what), packed);
       }),
@@ -377,7 +378,7 @@ export class TeamRun {
         }
       }
     };
-    const lanes = members.flatMap(({ worker }) => Array<PoolWorker>(unitsAhead).fill(worker)).map((worker) =>
+    const lanes = members.flatMap(({ worker }) => Array<PoolWorker>(partsAhead).fill(worker)).map((worker) =>
       takeParts(async (groups) => unpackTable(schema, await worker.call('part', { job, plan, groups, what }))),
     );
     if (members.length < this.threads) {

@@ -1,6 +1,6 @@
 /**
  * What runs on a thread of the pool: aggregations over a memory that all threads of a run share. Requests are served one
- * after the other; a cancellation is heard between two batches.
+ * after the other; a cancellation is heard between two batches, or some.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
@@ -19,6 +19,10 @@ import { BatchUnpacker, buffersOf, type ColumnLayout, packError, packTable, type
 import { Ring, ringBytes } from './ring.ts';
 
 export type Job = number;
+
+/** Rows of units after which a thread says how far it is, and after which it listens to whoever cancels. */
+const rowsPerNews = 1 << 20;
+const rowsPerTurn = 1 << 18;
 
 /** What can be asked of a worker, and what it answers. */
 export interface Requests {
@@ -40,8 +44,8 @@ export interface Requests {
   };
   /** Takes batches from the run's ring for as long as some come. */
   stream: { asks: { readonly job: Job }; gives: undefined };
-  /** Answers with how many rows there were. */
-  unit: { asks: { readonly job: Job; readonly unit: RowUnit }; gives: number };
+  /** Takes one unit after the other, the next being the one at the index that stands at `next`, in the memory, for all threads. */
+  units: { asks: { readonly job: Job; readonly units: readonly RowUnit[]; readonly next: number }; gives: undefined };
   describe: { asks: { readonly job: Job }; gives: readonly AggregationMemory[] };
   /** Takes over what other threads have of one plan, and answers. */
   answer: { asks: { readonly job: Job; readonly plan: number; readonly others: readonly AggregationMemory[]; readonly what: 'finish' | 'states' }; gives: PackedTable };
@@ -84,6 +88,8 @@ interface Run {
   readonly batches: BatchUnpacker;
   readonly layouts: Map<number, { readonly columns: readonly ColumnLayout[]; readonly schema: Schema; readonly states: BatchLayout['states'] }>;
   readonly cancelled: AbortController;
+  /** Rows of units since the thread has listened. */
+  sinceTurn: number;
 }
 
 const port = parentPort!;
@@ -133,8 +139,8 @@ async function answer(request: Request): Promise<unknown> {
   switch (request.kind) {
     case 'stream':
       return stream(run);
-    case 'unit':
-      return addUnit(run, request.unit);
+    case 'units':
+      return addUnits(run, request);
     case 'describe':
       return run.aggregations.map((aggregation) => aggregation.memory);
     case 'answer': {
@@ -173,6 +179,7 @@ function begin({ job, team, memory, ring, unitBytes, module, plans, schema, opti
     batches: new BatchUnpacker(instance),
     layouts: new Map(),
     cancelled: new AbortController(),
+    sinceTurn: 0,
   });
 }
 
@@ -220,6 +227,21 @@ function addRecord(run: Run, record: number): void {
   });
 }
 
+/** Says how many rows were done with, now and then. */
+async function addUnits(run: Run, { units, next, ticket }: Request & { readonly kind: 'units' }): Promise<void> {
+  const indexes = new Int32Array(run.instance.view8(next, 4).buffer, next, 1);
+  let done = 0;
+  const tell = (): void => {
+    if (done > 0) port.postMessage({ ticket, rows: done });
+    done = 0;
+  };
+  for (let index = Atomics.add(indexes, 0, 1); index < units.length; index = Atomics.add(indexes, 0, 1)) {
+    done += await addUnit(run, units[index]!);
+    if (done >= rowsPerNews) tell();
+  }
+  tell();
+}
+
 async function addUnit(run: Run, unit: RowUnit): Promise<number> {
   const { rowsOf } = (await import(unit.module)) as { readonly rowsOf: RowsOf };
   const { signal } = run.cancelled;
@@ -228,6 +250,9 @@ async function addUnit(run: Run, unit: RowUnit): Promise<number> {
     throwIfCancelled(signal, 'group by');
     for (const aggregation of run.aggregations) aggregation.add(batch);
     rows += batch.numRows;
+    run.sinceTurn += batch.numRows;
+    if (run.sinceTurn < rowsPerTurn) continue;
+    run.sinceTurn = 0;
     await nextTurn();
   }
   return rows;

@@ -52,8 +52,8 @@ export interface RowsToDecode {
   readonly time?: TimeFilter;
 }
 
-/** Rows per batch: large enough to make calls cheap, small enough to stay in cache; fewer where values are large. */
-const batchRowsMax = 65_536;
+/** Rows per batch: large enough to make calls cheap; small enough to stay in cache, where they are copied; fewer where values are large. */
+const batchRowsMax = { copied: 1 << 16, inPlace: 1 << 17 } as const;
 const batchRowsMin = 1_024;
 /** Columns are decoded together up to this many stored bytes, and rows up to about this many decoded ones. */
 const bytesPerDecode = 64 * 1024 * 1024;
@@ -87,14 +87,14 @@ export function* decodeColumns(
   const groups = groupBySize(others).map((members) => ({ members, spliced: splice(members, rowsHeld(members[0]!, rows)) }));
   const isGiven = given?.hasRoomFor(pagedBytes) ?? false;
   const memory = isGiven ? given! : paged.size > 0 ? borrowPageMemory({ lends: lent }) : undefined;
+  const readers = checked.map((chunk) => (paged.has(chunk) ? new PageReader(memory!, isGiven ? chunk : { ...chunk, at: undefined }) : undefined));
   try {
-    const readers = checked.map((chunk) => (paged.has(chunk) ? new PageReader(memory!, isGiven ? chunk : { ...chunk, at: undefined }) : undefined));
     const next = (at: number, row: number, count: number): Data => named(file, where, checked[at]!, () => {
       readers[at]!.skipTo(rowAmongHeld(checked[at]!, row));
       return readers[at]!.next(count);
     });
     const timeAt = time === undefined ? -1 : checked.findIndex(({ column }, at) => column.name === time.column.name && readers[at] !== undefined);
-    const { batchRows, windowRows } = batching(checked, rows);
+    const { batchRows, windowRows } = batching(checked, rows, isGiven ? batchRowsMax.inPlace : batchRowsMax.copied);
     for (const { start, end } of cut(part.ranges, windowRows)) {
       let decoded: Data[][][] | undefined;
       for (let row = start; row < end; row += batchRows) {
@@ -111,6 +111,7 @@ export function* decodeColumns(
       }
     }
   } finally {
+    for (const reader of readers) reader?.release();
     if (!isGiven) memory?.giveBack();
   }
 }
@@ -240,14 +241,14 @@ function groupBySize(chunks: readonly ChunkToDecode[]): ChunkToDecode[][] {
   return groups;
 }
 
-function batching(chunks: readonly ChunkToDecode[], rows: number): { batchRows: number; windowRows: number } {
+function batching(chunks: readonly ChunkToDecode[], rows: number, most: number): { batchRows: number; windowRows: number } {
   // Text and binary are taken as no shorter than they are stored; a dictionary spares the repetitions.
   const bytesPerRow = chunks.reduce((sum, { column, chunk }) => {
     const isBytes = column.physical === physicalType.byteArray && !DataType.isDictionary(column.type);
     return sum + (isBytes ? 8 + chunk.uncompressedBytes / rows : Math.max(8, 2 * column.fixedLength));
   }, 0);
   const rowsMax = Math.max(batchRowsMin, Math.floor(decodedBytesPerWindow / bytesPerRow));
-  const batchRows = Math.min(batchRowsMax, rowsMax);
+  const batchRows = Math.min(most, rowsMax);
   return { batchRows, windowRows: Math.floor(rowsMax / batchRows) * batchRows };
 }
 
@@ -347,6 +348,7 @@ function utf8(text: string): Uint8Array {
 function toColumnType(file: string, where: string, column: Column, data: Data): Data {
   const { type, divisor } = column;
   const { length, nullCount, nullBitmap } = data;
+  if (data.type === type) return data;
   if (DataType.isNull(type)) return makeData({ type, length });
   const common = { type, length, nullCount, ...(nullCount > 0 && { nullBitmap }) };
   if (divisor !== undefined) return makeData({ ...common, data: divided(file, where, column, data, divisor) } as never);

@@ -8,7 +8,7 @@
  * Law: one page of a chunk is unpacked at a time. What is handed out is copied from the kernels' memory, unless somebody lent it: then
  * it is good until the reader is asked for more.
  */
-import { Binary, type Data, DataType, Float32, Float64, Int16, Int32, Int64, Int8, makeData, Uint16, Uint8, Utf8, Vector } from '../../arrow/arrow.ts';
+import { type Data, DataType, Int64, makeData, Utf8, Vector } from '../../arrow/arrow.ts';
 import { invariant } from '../../base/errors.ts';
 import type { Column, ColumnChunk } from './footer.ts';
 import type { Block, PageMemory } from './page-memory.ts';
@@ -123,11 +123,16 @@ export class PageReader {
     this.isText = DataType.isUtf8(DataType.isDictionary(type) ? type.dictionary : type);
   }
 
-  /** The next rows. Integers and floats come as the file stores them, under the type of their bits. */
+  /** The next rows, as the column's type; what has a divisor as the integers that are stored. */
   next(count: number): Data {
     const validity = new Validity(this.memory, this.blocks.validity, count);
     if (this.width > 0 || this.isCodes) return this.wordsOf(count, validity);
     return this.bytesOf(count, validity);
+  }
+
+  /** Gives the blocks to whoever reads next; what was handed out of them is good no more. */
+  release(): void {
+    for (const each of Object.values(this.blocks)) this.memory.release(each);
   }
 
   /** Goes on to a row of the chunk, not before the one at hand. Pages up to there are not unpacked. */
@@ -163,20 +168,15 @@ export class PageReader {
     return this.dataOf(memory.handOut(at, count * width), count, validity);
   }
 
-  private dataOf({ buffer, byteOffset }: Uint8Array, length: number, validity: Validity): Data {
+  private dataOf(words: Uint8Array, length: number, validity: Validity): Data {
+    const { type, divisor } = this.chunk.column;
     const common = { length, ...validity.finish() };
-    const { column } = this.chunk;
-    if (this.isCodes) return makeData({ ...common, type: column.type, data: new Int32Array(buffer, byteOffset, length), dictionary: this.vectorOfDictionary() } as never);
-    switch (column.physical) {
-      case physicalType.float:
-        return makeData({ ...common, type: new Float32(), data: new Float32Array(buffer, byteOffset, length) });
-      case physicalType.double:
-        return makeData({ ...common, type: new Float64(), data: new Float64Array(buffer, byteOffset, length) });
-      case physicalType.int64:
-        return makeData({ ...common, type: new Int64(), data: new BigInt64Array(buffer, byteOffset, length) });
-      default:
-        return makeData({ ...common, ...narrowed(column, new Int32Array(buffer, byteOffset, length)) } as never);
-    }
+    if (this.isCodes) return makeData({ ...common, type, data: arrayOf(Int32Array, words, length), dictionary: this.vectorOfDictionary() } as never);
+    if (divisor !== undefined) return makeData({ ...common, type: new Int64(), data: arrayOf(BigInt64Array, words, length) });
+    const ArrayType = type.ArrayType as unknown as WordsConstructor;
+    // Integers of 8 and 16 bits are stored as 32.
+    const data = ArrayType.BYTES_PER_ELEMENT === this.width ? arrayOf(ArrayType, words, length) : ArrayType.from(arrayOf(Int32Array, words, length));
+    return makeData({ ...common, type, data } as never);
   }
 
   private bytesOf(count: number, validity: Validity): Data {
@@ -200,9 +200,8 @@ export class PageReader {
     }
     const bytes = memory.handOut(data + first, end - first);
     const outOffsets = memory.handOut(offsets, 4 * (count + 1));
-    const type = this.isText ? new Utf8() : new Binary();
-    const valueOffsets = new Int32Array(outOffsets.buffer, outOffsets.byteOffset, count + 1);
-    return makeData({ type, length: count, ...validity.finish(), valueOffsets, data: bytes } as never);
+    const { type } = this.chunk.column;
+    return makeData({ type, length: count, ...validity.finish(), valueOffsets: arrayOf(Int32Array, outOffsets, count + 1), data: bytes } as never);
   }
 
   /** Some rows of the page at hand. */
@@ -318,9 +317,7 @@ export class PageReader {
     const start = isV2 ? at + page.repetitionBytes : at + 4;
     const levelsEnd = isV2 ? afterLevels : start + memory.wordAt(at);
     if (levelsEnd > end) throw this.damage('its levels are longer than the page');
-    const bitmapBytes = (page.values >> 3) + 1;
-    const bitmap = memory.fit(this.blocks.bitmap, bitmapBytes);
-    memory.bytes.fill(0, bitmap, bitmap + bitmapBytes);
+    const bitmap = memory.fit(this.blocks.bitmap, (page.values >> 3) + 1);
     const valid = memory.kernels.decodeLevels(start, levelsEnd, page.values, bitmap);
     if (valid < 0) throw this.damage('its levels cannot be read');
     if (isV2 && page.values - valid !== page.nulls) throw this.damage(`it claims ${page.nulls} nulls and has ${page.values - valid}`);
@@ -422,10 +419,12 @@ export class PageReader {
   }
 }
 
-/** Integers of 8 and 16 bits are stored as 32. */
-function narrowed({ annotation }: Column, values: Int32Array): { type: DataType; data: ArrayBufferView } {
-  if (annotation.kind !== 'integer') return { type: new Int32(), data: values };
-  const { bitWidth, signed } = annotation;
-  if (bitWidth === 8) return signed ? { type: new Int8(), data: new Int8Array(values) } : { type: new Uint8(), data: new Uint8Array(values) };
-  return signed ? { type: new Int16(), data: new Int16Array(values) } : { type: new Uint16(), data: new Uint16Array(values) };
+interface WordsConstructor {
+  new (buffer: ArrayBufferLike, offset: number, length: number): ArrayBufferView;
+  from(words: Int32Array): ArrayBufferView;
+  readonly BYTES_PER_ELEMENT: number;
+}
+
+function arrayOf<Words>(ArrayType: new (buffer: ArrayBufferLike, offset: number, length: number) => Words, { buffer, byteOffset }: Uint8Array, length: number): Words {
+  return new ArrayType(buffer, byteOffset, length);
 }

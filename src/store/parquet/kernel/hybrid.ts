@@ -24,7 +24,10 @@ let next: usize = 0;
   return -1;
 }
 
-/** Definition levels of 0 or 1 into a bitmap of zeros: how many are 1, or −1 for a damaged input. */
+/**
+ * Definition levels of 0 or 1 into a bitmap, for which there is a byte more than it needs: how many are 1, or −1 for a damaged input. Where
+ * they are one run of 1, as is common, nothing is written.
+ */
 export function decodeLevels(at: usize, end: usize, count: u32, bitmap: usize): i32 {
   let row: u32 = 0;
   let ones: u32 = 0;
@@ -33,6 +36,10 @@ export function decodeLevels(at: usize, end: usize, count: u32, bitmap: usize): 
     if (header < 0) return -1;
     at = next;
     const left = count - row;
+    if (row == 0) {
+      if ((header & 1) == 0 && <u64>(header >> 1) >= <u64>count && at < end && load<u8>(at) == 1) return <i32>count;
+      memory.fill(bitmap, 0, (count >> 3) + 1);
+    }
     if ((header & 1) != 0) {
       const bytes = <u64>(header >> 1);
       const take = <u32>min<u64>(bytes << 3, left);
