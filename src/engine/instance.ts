@@ -58,6 +58,7 @@ export interface Kernels extends StateKernels, AsOfKernels {
   groupStrings(grouper: Pointer, offsets: Pointer, bytes: Pointer, rows: Pointer, count: number, ids: Pointer): void;
   groupCodes(grouper: Pointer, codes: Pointer, rows: Pointer, count: number, memo: Pointer, offsets: Pointer, bytes: Pointer, ids: Pointer): void;
   stringSpans(grouper: Pointer, ids: Pointer, count: number, out: Pointer): void;
+  joinSpans(spans: Pointer, count: number, out: Pointer): void;
   mergeInts(grouper: Pointer, other: Pointer, ids: Pointer): void;
   mergeStrings(grouper: Pointer, other: Pointer, groups: Pointer, count: number, ids: Pointer): void;
   mergeSomeInts(grouper: Pointer, other: Pointer, groups: Pointer, count: number, ids: Pointer): void;

@@ -32,7 +32,7 @@ export {
 export { newStringGrouper, groupStrings, groupCodes, stringSpans, mergeStrings } from './strings';
 export { growStates, accumulate, accumulatePair, countNulls, countBits, invertCounts, fillNulls, mergeNulls, mergeHighLow, mergeInt128, mergeCounts, countRows } from './state';
 export { wideOf, wideAdd, wideAddLimb, wideFlag, newWideTable } from './wide';
-export { gatherSpans, gatherCodeSpans, gatherDecimals, orderKeys, compactTimed } from './values';
+export { joinSpans, gatherSpans, gatherCodeSpans, gatherDecimals, orderKeys, compactTimed } from './values';
 export { extremeSpans } from './bytes';
 export { pickByTime } from './pick';
 export { newDistinct, addDistinct, mergeDistinct, addDistinctBytes, listDistinct, sortValues, spansSize, writeSpans } from './distinct';

@@ -48,6 +48,34 @@ export function gatherCodeSpans(
   }
 }
 
+/** The bytes of spans, one behind the other. */
+export function joinSpans(spans: usize, count: i32, out: usize): void {
+  for (let i = 0; i < count; i++) {
+    const span = load<u64>(spans + (<usize>i << 3));
+    const size = <usize>(span >> 32);
+    moveExactly(addressOf(span), size, out);
+    out += size;
+  }
+}
+
+/** Copies bytes, and touches none beside them: by words that overlap. */
+@inline function moveExactly(from: usize, size: usize, to: usize): void {
+  if (size >= 16) {
+    for (let i: usize = 0; i + 16 < size; i += 16) v128.store(to + i, v128.load(from + i));
+    v128.store(to + size - 16, v128.load(from + size - 16));
+  } else if (size >= 8) {
+    const end = load<u64>(from + size - 8);
+    store<u64>(to, load<u64>(from));
+    store<u64>(to + size - 8, end);
+  } else if (size >= 4) {
+    const end = load<u32>(from + size - 4);
+    store<u32>(to, load<u32>(from));
+    store<u32>(to + size - 4, end);
+  } else {
+    for (let i: usize = 0; i < size; i++) store<u8>(to + i, load<u8>(from + i));
+  }
+}
+
 /** Decimals of 128 bits as bytes that order as they do, 16 each at `bytes`, and their spans where `out` is not 0. */
 export function gatherDecimals(values: usize, rows: usize, count: i32, bytes: usize, out: usize): void {
   for (let i = 0; i < count; i++) {

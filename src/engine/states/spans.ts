@@ -60,7 +60,6 @@ export function stageDecimals(
 export function spanColumn(instance: Instance, name: string, type: DataType, spans: Uint32Array, validity: Validity): Data {
   const length = spans.length / 2;
   if (type.typeId === Type.Decimal) return decimalColumn(instance, type, spans, validity);
-  const { bytes } = instance;
   const { nullBitmap } = validity;
   const lengthOf = (i: number): number => (nullBitmap !== undefined && ((nullBitmap[i >> 3]! >> (i & 7)) & 1) === 0 ? 0 : spans[i * 2 + 1]!);
   const starts = new Float64Array(length + 1);
@@ -70,14 +69,36 @@ export function spanColumn(instance: Instance, name: string, type: DataType, spa
   if (!large && total > 0x7fffffff) {
     throw new OverflowError(name, '(all)', `the values are ${total} bytes long together, more than a ${type} column holds; use LargeUtf8`);
   }
-  const data = new Uint8Array(total);
-  for (let i = 0; i < length; i++) {
-    const [from, to, size] = [spans[i * 2]!, starts[i]!, lengthOf(i)];
-    if (size > 32) data.set(bytes.subarray(from, from + size), to);
-    else for (let k = 0; k < size; k++) data[to + k] = bytes[from + k]!;
-  }
-  const valueOffsets = large ? BigInt64Array.from(starts, BigInt) : Int32Array.from(starts);
+  const data = joined(instance, spans, starts, lengthOf);
+  const valueOffsets = large ? BigInt64Array.from(starts, BigInt) : new Int32Array(starts);
   return makeData({ type, length, valueOffsets, data, ...validity } as never);
+}
+
+/** Spans that are joined at a time, and the most bytes that they may have together to be. */
+const joinedAtOnce = { spans: 4_096, bytes: 1 << 18 } as const;
+
+/** The bytes of all spans, one behind the other, each from its start on. */
+function joined(instance: Instance, spans: Uint32Array, starts: Float64Array, lengthOf: (i: number) => number): Uint8Array {
+  const length = starts.length - 1;
+  const data = new Uint8Array(starts[length]!);
+  const blockBytes = joinedAtOnce.spans * 8 + joinedAtOnce.bytes;
+  const block = instance.alloc(blockBytes);
+  const out = block + joinedAtOnce.spans * 8;
+  for (let first = 0; first < length; first += joinedAtOnce.spans) {
+    const end = Math.min(first + joinedAtOnce.spans, length);
+    const size = starts[end]! - starts[first]!;
+    if (size <= joinedAtOnce.bytes) {
+      const some = instance.view32(block, (end - first) * 2);
+      some.set(spans.subarray(first * 2, end * 2));
+      for (let i = first; i < end; i++) some[(i - first) * 2 + 1] = lengthOf(i);
+      instance.kernels.joinSpans(block, end - first, out);
+      data.set(instance.view8(out, size), starts[first]!);
+    } else {
+      for (let i = first; i < end; i++) data.set(instance.view8(spans[i * 2]!, lengthOf(i)), starts[i]!);
+    }
+  }
+  instance.free(block, blockBytes);
+  return data;
 }
 
 function decimalColumn({ bytes }: Instance, type: DataType, spans: Uint32Array, validity: Validity): Data {
