@@ -69,19 +69,23 @@ export function meansOf(states: usize, stride: i32, groups: usize, counts: usize
       } else {
         const quotient = sum / values;
         const product = quotient * values;
-        const scaledQ = splitter * quotient;
-        const q1 = scaledQ - (scaledQ - quotient);
-        const q2 = quotient - q1;
-        const scaledC = splitter * values;
-        const c1 = scaledC - (scaledC - values);
-        const c2 = values - c1;
-        const productError = q2 * c2 - (((product - q1 * c1) - q2 * c1) - q1 * c2);
-        const correction = ((sum - product) - productError + below) / values;
+        const productError = errorOfProduct(quotient, values, product);
+        const nearest = sum - product;
+        const nearer = nearest - productError;
+        const rest = nearer + below;
+        const correction = rest / values;
         const bound = abs(quotient) * 8.077935669463161e-28; // 2^-90
         mean = quotient + (correction - bound);
-        const decided = size > 1e-250 && size < 1e290 && values < 9007199254740992 && mean == quotient + (correction + bound);
-        store<u32>(undecided + (left << 2), i);
-        left += <usize>!decided;
+        const isUsual = size > 1e-250 && size < 1e290 && values < 9007199254740992;
+        if (!isUsual || mean != quotient + (correction + bound)) {
+          // Near the middle between two doubles. Where it is the very middle, as of sums of money it is of each fiftieth, nothing is left behind
+          // the correction, and the addition rounds once.
+          const isExact = isUsual && errorOfSum(nearest, -productError, nearer) == 0 && errorOfSum(nearer, below, rest) == 0
+            && correction * values == rest && errorOfProduct(correction, values, rest) == 0;
+          mean = quotient + correction;
+          store<u32>(undecided + (left << 2), i);
+          left += <usize>!isExact;
+        }
       }
     } else if (sum != sum) {
       store<u32>(undecided + (left << 2), i);
@@ -90,4 +94,21 @@ export function meansOf(states: usize, stride: i32, groups: usize, counts: usize
     store<f64>(out + (<usize>i << 3), mean);
   }
   return <i32>left;
+}
+
+/** What a sum of two doubles lacks (Knuth). */
+@inline function errorOfSum(a: f64, b: f64, sum: f64): f64 {
+  const part = sum - a;
+  return (a - (sum - part)) + (b - part);
+}
+
+/** What a product of two doubles lacks (Dekker). */
+@inline function errorOfProduct(a: f64, b: f64, product: f64): f64 {
+  const scaledA = splitter * a;
+  const a1 = scaledA - (scaledA - a);
+  const a2 = a - a1;
+  const scaledB = splitter * b;
+  const b1 = scaledB - (scaledB - b);
+  const b2 = b - b1;
+  return a2 * b2 - (((product - a1 * b1) - a2 * b1) - a1 * b2);
 }

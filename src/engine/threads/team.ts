@@ -2,7 +2,7 @@
  * A run of aggregations on several threads over one memory.
  *
  *   batch ─▶ stretches ─▶ copied into the memory ─▶ whichever thread is free adds them to groups of its own
- *   unit  ─▶ fetched and added by whichever thread is free
+ *   unit  ─▶ fetched into the memory and added by whichever thread is free
  *   end   ─▶ one thread takes over the groups of the others and answers
  *
  * The caller's thread copies for the others, a stretch at a time, and adds rows itself while they have enough to do: of `threads`
@@ -43,8 +43,9 @@ const partedDefault = { from: 1 << 19, groups: 1 << 16 } as const;
 const partsMax = 4_096;
 /** Parts that a thread is given before it has answered for what it has. */
 const partsAhead = 2;
-/** Around the index of the unit that comes next, which nothing else is near that threads write to. */
-const nextUnitBytes = 64;
+/** Units that threads are told of at a time, so that telling them holds up nothing; and how often before they have answered. */
+const unitsAtOnce = 256;
+const unitsAhead = 2;
 /** What stretches under way may take beside the groups. */
 const stagingBytes = 256 * 2 ** 20;
 
@@ -277,34 +278,38 @@ export class TeamRun {
   }
 
   /**
-   * Threads take units by themselves, an index in the memory telling the next. `fetchHere` adds the rows of one on this thread, which does so
-   * for as long as no other listens.
+   * Threads are told of some units at a time and take them by themselves, an index in the memory telling the next. `fetchHere` adds the rows of
+   * one on this thread, which does so for as long as no other listens.
    */
   async addUnits(units: readonly RowUnit[], onRows: ((rows: number) => void) | undefined, fetchHere: (unit: RowUnit) => Promise<void>): Promise<void> {
     await this.quiet();
     this.enlist(this.threads);
+    const some = Array.from({ length: Math.ceil(units.length / unitsAtOnce) }, (_, i) => units.slice(i * unitsAtOnce, (i + 1) * unitsAtOnce));
     const { instance } = this.team;
-    const next = instance.guard(() => instance.alloc(nextUnitBytes));
-    instance.bytes.fill(0, next, next + nextUnitBytes);
-    const indexes = new Int32Array(instance.view8(next, nextUnitBytes).buffer, next, 1);
-    const taking = new Set<Member>();
-    while (Atomics.load(indexes, 0) < units.length) {
+    const bytes = 4 * some.length;
+    const next = instance.guard(() => instance.kernels.allocZeroed(bytes) >>> 0);
+    const indexes = new Int32Array(instance.view8(next, bytes).buffer, next, some.length);
+    const left = (): number => some.findIndex(({ length }, i) => Atomics.load(indexes, i) < length);
+    const told = new Map<Member, number>();
+    for (let first = left(); first >= 0; first = left()) {
       this.check();
       const alive = this.members.filter(({ worker }) => worker.alive);
-      for (const member of alive.filter((each) => each.begun && !taking.has(each))) {
-        taking.add(member);
-        void this.ask(member, () => member.worker.call('units', { job: this.job, units, next }, onRows));
+      for (const member of alive.filter(({ begun }) => begun)) {
+        for (let i = Math.max(first, told.get(member) ?? 0); member.ahead < unitsAhead && i < some.length; i++) {
+          told.set(member, i + 1);
+          void this.ask(member, () => member.worker.call('units', { job: this.job, units: some[i]!, next: next + 4 * i }, onRows));
+        }
       }
       if (alive.some(({ worker }) => worker.ready)) {
         await this.change();
         continue;
       }
-      const unit = units[Atomics.add(indexes, 0, 1)];
+      const unit = some[first]![Atomics.add(indexes, first, 1)];
       if (unit !== undefined) await fetchHere(unit);
       await this.quiet();
     }
     await this.quiet();
-    instance.free(next, nextUnitBytes);
+    instance.kernels.free(next, bytes);
   }
 
   /** Waits until all that was given out is done. */
