@@ -14,7 +14,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 /** Where kernels lie, and the targets each is compiled for: the first word of its name in kernel-bytes.js. */
 const kernels = [
   { home: 'src/engine', targets: ['plain', 'shared'] },
-  { home: 'src/store/parquet', targets: ['page'] },
+  { home: 'src/store/parquet', targets: ['page', 'pageShared'] },
   { home: 'src/store/orc', targets: ['orc'] },
 ];
 const kernelBytes = kernels.map(({ home }) => join(root, 'build', home, 'kernel-bytes.js'));

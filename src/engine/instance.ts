@@ -2,6 +2,7 @@
  * WebAssembly instances of the kernels. An aggregation borrows one for itself and gives it back; an instance that trapped,
  * or that has grown large (WebAssembly memory never shrinks), is not lent again.
  */
+import type { ColumnMemory } from '../arrow/column-memory.ts';
 import { InvariantError, MemoryLimitError } from '../base/errors.ts';
 import { plainKernel, sharedKernel } from './kernel-bytes.js';
 import type { AsOfKernels } from './as-of/kernels.ts';
@@ -203,6 +204,17 @@ export class Instance {
     const { bytes } = this;
     if (byteLength < copyByFillBytes || bytes.buffer instanceof ArrayBuffer) bytes.set(new Uint8Array(buffer, byteOffset, byteLength), pointer);
     else Buffer.from(bytes.buffer).fill(Buffer.from(buffer, byteOffset, byteLength), pointer, pointer + byteLength);
+  }
+
+  /** This memory for whoever makes columns in it. */
+  lend(bytesMax: number): ColumnMemory {
+    return {
+      memory: this.memory,
+      bytesMax,
+      alloc: (bytes) => this.guard(() => this.alloc(Math.max(bytes, 64))),
+      free: (at, bytes) => this.free(at, Math.max(bytes, 64)),
+      view: (at, bytes) => this.view8(at, bytes),
+    };
   }
 
   view8(pointer: number, length: number): Uint8Array {

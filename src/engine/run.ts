@@ -6,6 +6,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RecordBatch, Schema, Table } from '../arrow/arrow.ts';
+import type { ColumnMemory } from '../arrow/column-memory.ts';
 import { ArgumentError, throwIfCancelled } from '../base/errors.ts';
 import { Aggregation, type AggregationOptions, type Counters, type StateOptions } from './aggregation.ts';
 import type { GroupByPlan } from './plan.ts';
@@ -27,7 +28,8 @@ export interface RowUnit {
   readonly rows: number;
 }
 
-export type RowsOf = (argument: unknown, signal?: AbortSignal) => AsyncIterable<RecordBatch>;
+/** Batches whose columns lie in `memory` are added without being copied; what was taken of it is given back when the rows end. */
+export type RowsOf = (argument: unknown, signal?: AbortSignal, memory?: ColumnMemory) => AsyncIterable<RecordBatch>;
 
 /** Several aggregations over the same rows; tables and options stand in the order of the plans. */
 export interface AggregationsRun {

@@ -28,6 +28,8 @@ export interface FileBytes {
   readonly size: number;
   /** The bytes [start, end), all of them; the caller owns the array. */
   read(start: number, end: number): Promise<Uint8Array>;
+  /** The bytes from `start` on into all of `target`, which threads may share; the thread waits. Absent where that would take long. */
+  readInto?(target: Uint8Array, start: number): void;
 }
 
 /**

@@ -33,22 +33,44 @@ export function verifiedFile(file: OpenFile, size: number, checksum: string): Op
   if (match === null || sums.length !== 4 * Math.ceil(size / block)) {
     throw new DamagedFileError(file.name, 'the log holds no checksum for it that this version understands');
   }
+  const verify = (covering: Uint8Array, first: number): void => {
+    for (let offset = 0, index = first; offset < covering.length; offset += block, index++) {
+      if (crc32(covering.subarray(offset, offset + block)) !== sums.readUInt32LE(4 * index)) {
+        throw new DamagedFileError(
+          file.name,
+          `the bytes from ${index * block} on are not those that were written: their checksum differs. Restore the file, or write the table again`,
+        );
+      }
+    }
+  };
+  const { readInto } = file;
   return {
     ...file,
     async read(start, end) {
       checkRange(file.name, size, start, end);
       const first = Math.floor(start / block);
       const covering = await file.read(first * block, Math.min(size, Math.ceil(end / block) * block));
-      for (let offset = 0, index = first; offset < covering.length; offset += block, index++) {
-        if (crc32(covering.subarray(offset, offset + block)) !== sums.readUInt32LE(4 * index)) {
-          throw new DamagedFileError(
-            file.name,
-            `the bytes from ${index * block} on are not those that were written: their checksum differs. Restore the file, or write the table again`,
-          );
-        }
-      }
+      verify(covering, first);
       const skipped = start - first * block;
       return covering.subarray(skipped, skipped + end - start);
     },
+    ...(readInto && {
+      readInto(target, start) {
+        const end = start + target.length;
+        checkRange(file.name, size, start, end);
+        // Blocks that begin or end outside of the target are read by themselves.
+        for (let at = start; at < end; ) {
+          const index = Math.floor(at / block);
+          const whole = at === index * block ? Math.floor((end - at) / block) : 0;
+          const to = whole > 0 ? at + whole * block : Math.min(end, (index + 1) * block);
+          const part = target.subarray(at - start, to - start);
+          const covering = whole > 0 ? part : new Uint8Array(Math.min(size, (index + 1) * block) - index * block);
+          readInto(covering, index * block);
+          verify(covering, index);
+          if (whole === 0) part.set(covering.subarray(at - index * block, to - index * block));
+          at = to;
+        }
+      },
+    } satisfies Pick<OpenFile, 'readInto'>),
   };
 }

@@ -10,6 +10,7 @@
  * Rows come in the order of the files. One batch is read ahead while the caller works on the last.
  */
 import { DataType, type Field, makeData, RecordBatch, Schema, Struct } from '../arrow/arrow.ts';
+import type { ColumnMemory } from '../arrow/column-memory.ts';
 import { SchemaMismatchError, throwIfCancelled } from '../base/errors.ts';
 import { didYouMean } from '../base/names.ts';
 import { type Bytes, mapConcurrently } from './bytes.ts';
@@ -112,7 +113,8 @@ async function* scanInOrder(table: DataFiles, options: ScanOptions): AsyncGenera
 
 /** The rows that are to be read of one file, with the columns of `schema`. Batches that are `lent` are good until the next is asked for. */
 export async function* scanFile(
-  file: ReadableFile, read: FileRead, schema: Schema, { signal, lent = false }: { readonly signal?: AbortSignal | undefined; readonly lent?: boolean },
+  file: ReadableFile, read: FileRead, schema: Schema,
+  { signal, lent = false, memory }: { readonly signal?: AbortSignal | undefined; readonly lent?: boolean; readonly memory?: ColumnMemory | undefined },
 ): AsyncGenerator<RecordBatch, void, void> {
   const { plan, names, deleted } = read;
   if (plan.columns.length === 0) {
@@ -125,7 +127,7 @@ export async function* scanFile(
   try {
     const metadata = await file.metadata();
     // Where rows are told by their positions, all rows of the plan's stretches must come.
-    const stored = format.scan(opened, metadata, plan, { signal, lent, pruned: deleted === undefined });
+    const stored = format.scan(opened, metadata, plan, { signal, lent, memory, pruned: deleted === undefined });
     const batches = deleted === undefined ? stored : withoutDeleted(stored, format.stretchesOf(metadata, plan), deleted);
     for await (const batch of batches) yield conformBatch(names === undefined ? batch : renamed(batch, names), schema, file.constants);
     await verifyPlaced(file.file, opened);

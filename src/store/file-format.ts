@@ -8,6 +8,7 @@
  * Law: metadata and plans go back only to the format that made them. The formats are listed in file-formats.ts.
  */
 import type { RecordBatch, Schema } from '../arrow/arrow.ts';
+import type { ColumnMemory } from '../arrow/column-memory.ts';
 import type { FileBytes } from './bytes.ts';
 import type { ScanOptions, TimeSpan } from './table.ts';
 
@@ -44,6 +45,8 @@ export interface FileScanOptions {
   readonly pruned: boolean;
   /** A batch need be good until the next is asked for only. */
   readonly lent: boolean;
+  /** Where columns that are lent may lie, so that they need not be copied there. */
+  readonly memory?: ColumnMemory | undefined;
 }
 
 export type ParquetCompression = 'snappy' | 'lz4_raw' | 'zstd' | 'gzip' | 'brotli' | 'uncompressed';

@@ -27,5 +27,7 @@ export function followedFile(opened: OpenFile, find: () => Promise<OpenFile | un
     current = found;
     return tried.close();
   };
-  return { ...opened, read, stat: () => current.stat(), close: () => current.close() };
+  // Where files are read without a promise, an open one goes on by itself.
+  const readInto = opened.readInto && ((target: Uint8Array, start: number): void => current.readInto!(target, start));
+  return { ...opened, read, ...(readInto && { readInto }), stat: () => current.stat(), close: () => current.close() };
 }

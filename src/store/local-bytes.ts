@@ -5,13 +5,15 @@
  * linking fails when the name is taken, where a rename would overwrite. What a crash leaves behind is a hidden
  * `.<name>.<id>.tmp`, which readers pass over and vacuum removes.
  *
- * Files are looked at by calls that wait: these take microseconds, where a turn through the thread pool takes a hundred of
- * them, and reading an entity that is in memory is nothing but such looks. Folders of many files, reads and writes do not wait.
+ * Files are looked at and opened by calls that wait: these take microseconds, where a turn through the thread pool takes a hundred of
+ * them, and reading an entity that is in memory is nothing but such looks. Folders of many files, reads and writes do not wait; threads
+ * that have nothing else to do (`readInto`) read so, too.
  */
 import { randomUUID } from 'node:crypto';
-import { type BigIntStats, statSync } from 'node:fs';
-import { type FileHandle, link, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { type BigIntStats, closeSync, fstatSync, openSync, read as readCallback, readSync, statSync } from 'node:fs';
+import { link, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { DamagedFileError, FeatureStoreError, reasonOf, StorageError } from '../base/errors.ts';
 import {
   type Bytes, checkPath, checkRange, compareNames, type FileStat, joinPath, mapConcurrently, type OpenFile,
@@ -58,9 +60,12 @@ export function localBytes(root: string): Bytes {
     },
     async open(path) {
       const where = locate(path);
-      if (look(where) === undefined) return undefined;
-      const handle = await absentAsValue(where, 'open', () => open(where, 'r'));
-      return handle && openFile(where, handle);
+      const found = look(where);
+      if (found === undefined) return undefined;
+      // Before it is opened: to open a pipe waits for whoever writes to it.
+      if (!found.isFile()) throw notAFile(where);
+      const file = await absentAsValue(where, 'open', async () => openSync(where, 'r'));
+      return file === undefined ? undefined : openFile(where, file);
     },
     async names(folder) {
       const where = locate(folder);
@@ -121,42 +126,77 @@ function look(where: string): BigIntStats | undefined {
   }
 }
 
-/** Takes over the handle: it is closed here if the file cannot be looked at. */
-async function openFile(where: string, handle: FileHandle): Promise<OpenFile> {
-  const look = async (): Promise<{ size: number; modifiedNs: bigint }> => {
-    const status = await translated(where, 'look at', () => handle.stat({ bigint: true }));
-    if (!status.isFile()) throw new StorageError(where, 'cannot be read: it is not a file');
+function notAFile(where: string): StorageError {
+  return new StorageError(where, 'cannot be read: it is not a file');
+}
+
+/** Takes over the descriptor: it is closed here if the file cannot be looked at. */
+async function openFile(where: string, file: number): Promise<OpenFile> {
+  const stat = async (): Promise<{ size: number; modifiedNs: bigint }> => {
+    const status = await translated(where, 'look at', async () => fstatSync(file, { bigint: true }));
+    if (!status.isFile()) throw notAFile(where);
     return { size: Number(status.size), modifiedNs: status.mtimeNs };
   };
+  const underWay = new Set<Promise<unknown>>();
+  let isOpen = true;
+  // A number that was closed may be another file's by now: it is not closed twice, nor while it is read, nor read then.
+  const close = async (): Promise<void> => {
+    if (!isOpen) return;
+    isOpen = false;
+    await Promise.allSettled(underWay);
+    closeSync(file);
+  };
+  const check = (start: number, end: number, size: number): void => {
+    checkRange(where, size, start, end);
+    if (!isOpen) throw new StorageError(where, 'cannot be read: it was closed');
+  };
   try {
-    const { size, modifiedNs } = await look();
+    const { size, modifiedNs } = await stat();
     return {
       name: where,
       size,
       modifiedNs,
       read: (start, end) => {
-        checkRange(where, size, start, end);
-        return translated(where, 'read', () => readRange(where, handle, start, end));
+        check(start, end, size);
+        const reading = translated(where, 'read', () => readRange(where, file, start, end)).finally(() => underWay.delete(reading));
+        underWay.add(reading);
+        return reading;
       },
-      stat: look,
-      close: () => handle.close(),
+      readInto: (target, start) => {
+        check(start, start + target.length, size);
+        try {
+          for (let filled = 0; filled < target.length; ) {
+            const bytes = readSync(file, target, filled, target.length - filled, start + filled);
+            filled += someRead(where, bytes, start + filled, start + target.length);
+          }
+        } catch (thrown) {
+          throw storageError(where, 'read', thrown);
+        }
+      },
+      stat,
+      close,
     };
   } catch (thrown) {
-    await handle.close();
+    await close();
     throw thrown;
   }
 }
 
-async function readRange(where: string, handle: FileHandle, start: number, end: number): Promise<Uint8Array> {
+const readSome = promisify(readCallback);
+
+async function readRange(where: string, file: number, start: number, end: number): Promise<Uint8Array> {
   // Not a Buffer of the pool, which others share; and not zeros first, since every byte is read or this fails.
   const content = new Uint8Array(Buffer.allocUnsafeSlow(end - start).buffer);
-  let filled = 0;
-  while (filled < content.length) {
-    const { bytesRead } = await handle.read(content, filled, content.length - filled, start + filled);
-    if (bytesRead === 0) throw new DamagedFileError(where, `ended at byte ${start + filled}, before ${end}: it was cut short while it was read`);
-    filled += bytesRead;
+  for (let filled = 0; filled < content.length; ) {
+    const { bytesRead } = await readSome(file, content, filled, content.length - filled, start + filled);
+    filled += someRead(where, bytesRead, start + filled, end);
   }
   return content;
+}
+
+function someRead(where: string, bytes: number, at: number, end: number): number {
+  if (bytes > 0) return bytes;
+  throw new DamagedFileError(where, `ended at byte ${at}, before ${end}: it was cut short while it was read`);
 }
 
 /** Leaves nothing behind when it fails. */

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import { ArgumentError, DamagedFileError, StorageError } from '../../src/base/errors.ts';
-import { type Bytes, mapConcurrently, readWhole } from '../../src/store/bytes.ts';
+import { type Bytes, mapConcurrently, type OpenFile, readWhole } from '../../src/store/bytes.ts';
 import { checksumOf, verifiedFile } from '../../src/store/checksum.ts';
 import { localBytes } from '../../src/store/local-bytes.ts';
 import { memoryBytes } from '../../src/store/memory-bytes.ts';
@@ -119,8 +119,31 @@ describe('local files', () => {
   });
 });
 
+/** Into memory that threads share, at the end of it: what stands before is not touched. */
+function readShared(file: OpenFile, start: number, end: number): Uint8Array {
+  const shared = new Uint8Array(new SharedArrayBuffer(8 + end - start));
+  file.readInto!(shared.subarray(8), start);
+  assert.deepEqual(shared.slice(0, 8), new Uint8Array(8));
+  return shared.slice(8);
+}
+
+it('a local file is read into shared memory without a promise, and says when it became shorter', async (t) => {
+  const folder = temporaryFolder(t);
+  const bytes = localBytes(folder);
+  await bytes.writeNew('f', Uint8Array.from({ length: 100_000 }, (_, i) => i % 251));
+  const file = (await bytes.open('f'))!;
+  assert.deepEqual(readShared(file, 3, 99_000), (await file.read(3, 99_000)).slice());
+  assert.throws(() => readShared(file, 1, 100_001), DamagedFileError);
+  truncateSync(join(folder, 'f'), 50_000);
+  assert.throws(() => readShared(file, 1, 100_000), /cut short while it was read/);
+  await file.close();
+  assert.throws(() => readShared(file, 0, 1), StorageError);
+  await file.close();
+});
+
 describe('checksums', () => {
-  it('verify any range of a file, and find any flipped bit in it', async () => {
+  it('verify any range of a file, and find any flipped bit in it', async (t) => {
+    const local = localBytes(temporaryFolder(t));
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 200_000 }), fc.double({ min: 0, max: 1, noNaN: true }), fc.double({ min: 0, max: 1, noNaN: true }), fc.nat(7), async (size, a, b, bit) => {
         const content = Uint8Array.from({ length: size }, (_, i) => (i * 31) >> 3);
@@ -135,6 +158,14 @@ describe('checksums', () => {
         damaged[start]! ^= 1 << bit;
         await bytes.writeNew('g', damaged);
         await assert.rejects(verifiedFile((await bytes.open('g'))!, size, checksum).read(start, end), /checksum differs/);
+        for (const [name, written] of [['f', content], ['g', damaged]] as const) {
+          await local.writeNew(name, written);
+          const file = verifiedFile((await local.open(name))!, size, checksum);
+          if (name === 'f') assert.deepEqual(readShared(file, start, end), content.slice(start, end));
+          else assert.throws(() => readShared(file, start, end), /checksum differs/);
+          await file.close();
+          await local.delete(name);
+        }
       }),
       { numRuns: 50 },
     );

@@ -2,7 +2,7 @@
  * A run of aggregations on several threads over one memory.
  *
  *   batch ─▶ stretches ─▶ copied into the memory ─▶ whichever thread is free adds them to groups of its own
- *   unit  ─▶ fetched and added by whichever thread is free
+ *   unit  ─▶ fetched into the memory and added by whichever thread is free
  *   end   ─▶ one thread takes over the groups of the others and answers
  *
  * The caller's thread copies for the others, a stretch at a time, and adds rows itself while they have enough to do: of `threads`
@@ -45,7 +45,10 @@ const groupsHere = 1 << 18;
 const partedDefault = { from: 1 << 19, groups: 1 << 16 } as const;
 /** Parts are numbered by 16 bits. */
 const partsMax = 4_096;
-/** Units, or parts, that a thread is given before it has answered for what it has. */
+/** Parts that a thread is given before it has answered for what it has. */
+const partsAhead = 2;
+/** Units that threads are told of at a time, so that telling them holds up nothing; and how often before they have answered. */
+const unitsAtOnce = 256;
 const unitsAhead = 2;
 /** What stretches under way may take beside the groups. */
 const stagingBytes = 256 * 2 ** 20;
@@ -133,7 +136,7 @@ export class TeamRun {
     }
     const { team, job, plans, options } = this;
     const schema = schemaBytes(this.schema);
-    const request = { job, team: team.id, memory: team.memory, ring: this.ringAddress, module: sharedModule(), plans, schema, options };
+    const request = { job, team: team.id, memory: team.memory, ring: this.ringAddress, unitBytes: Math.floor(stagingBytes / this.threads), module: sharedModule(), plans, schema, options };
     // Requests are served in order: whatever is asked from here on finds the run begun.
     member.begun = true;
     const begun = this.ask(member, () => worker.call('begin', request));
@@ -290,33 +293,39 @@ export class TeamRun {
     return this.own;
   }
 
-  /** `fetchHere` adds the rows of a unit on this thread, which does so for as long as no other listens. */
+  /**
+   * Threads are told of some units at a time and take them by themselves, an index in the memory telling the next. `fetchHere` adds the rows of
+   * one on this thread, which does so for as long as no other listens.
+   */
   async addUnits(units: readonly RowUnit[], onRows: ((rows: number) => void) | undefined, fetchHere: (unit: RowUnit) => Promise<void>): Promise<void> {
     await this.quiet();
     this.enlist(this.threads);
-    for (const unit of units) {
-      const member = await this.memberForUnit();
-      if (member === undefined) {
-        await fetchHere(unit);
-        await this.quiet();
-        continue;
-      }
-      void this.ask(member, () => member.worker.call('unit', { job: this.job, unit }, onRows));
-    }
-    await this.quiet();
-  }
-
-  /** Whoever has the fewest units ahead, once there is room; undefined where no thread listens yet, or any more. */
-  private async memberForUnit(): Promise<Member | undefined> {
-    while (true) {
+    const some = Array.from({ length: Math.ceil(units.length / unitsAtOnce) }, (_, i) => units.slice(i * unitsAtOnce, (i + 1) * unitsAtOnce));
+    const { instance } = this.team;
+    const bytes = 4 * some.length;
+    const next = instance.guard(() => instance.kernels.allocZeroed(bytes) >>> 0);
+    const indexes = new Int32Array(instance.view8(next, bytes).buffer, next, some.length);
+    const left = (): number => some.findIndex(({ length }, i) => Atomics.load(indexes, i) < length);
+    const told = new Map<Member, number>();
+    for (let first = left(); first >= 0; first = left()) {
       this.check();
       const alive = this.members.filter(({ worker }) => worker.alive);
-      const begun = alive.filter((member) => member.begun);
-      const best = begun.reduce<Member | undefined>((least, member) => (least === undefined || member.ahead < least.ahead ? member : least), undefined);
-      if (best !== undefined && best.ahead < unitsAhead) return best;
-      if (!alive.some(({ worker }) => worker.ready)) return undefined;
-      await this.change();
+      for (const member of alive.filter(({ begun }) => begun)) {
+        for (let i = Math.max(first, told.get(member) ?? 0); member.ahead < unitsAhead && i < some.length; i++) {
+          told.set(member, i + 1);
+          void this.ask(member, () => member.worker.call('units', { job: this.job, units: some[i]!, next: next + 4 * i }, onRows));
+        }
+      }
+      if (alive.some(({ worker }) => worker.ready)) {
+        await this.change();
+        continue;
+      }
+      const unit = some[first]![Atomics.add(indexes, first, 1)];
+      if (unit !== undefined) await fetchHere(unit);
+      await this.quiet();
     }
+    await this.quiet();
+    instance.kernels.free(next, bytes);
   }
 
   /** Waits until all that was given out is done. */
@@ -349,8 +358,8 @@ export class TeamRun {
         const target = members[largest(memories.map(({ groups }) => groups), i)]!;
         const others = [...memories.filter((_, m) => members[m] !== target), ...(own === undefined ? [] : [own[i]!])].filter(({ groups }) => groups > 0);
         const packed = await target.worker.call('answer', { job: this.job, plan: i, others, what });
-        const rest = members.filter((member) => member !== target);
-        await Promise.all(rest.map(({ worker }) => worker.call('restart', { job: this.job, plan: i })));
+        // Whatever is asked of them next is heard after that.
+        for (const member of members) if (member !== target) void this.ask(member, () => member.worker.call('restart', { job: this.job, plan: i }));
         if (this.own !== undefined) this.own[i] = Aggregation.create(plan, this.schema, this.options, this.team.instance);
         return unpackTable(this.schemaOf(plan, what), packed);
       }),
@@ -390,7 +399,7 @@ export class TeamRun {
         }
       }
     };
-    const lanes = members.flatMap(({ worker }) => Array<PoolWorker>(unitsAhead).fill(worker)).map((worker) =>
+    const lanes = members.flatMap(({ worker }) => Array<PoolWorker>(partsAhead).fill(worker)).map((worker) =>
       takeParts(async (groups) => unpackTable(schema, await worker.call('part', { job, plan, groups, what }))),
     );
     if (members.length < this.threads) {

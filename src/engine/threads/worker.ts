@@ -1,12 +1,13 @@
 /**
  * What runs on a thread of the pool: aggregations over a memory that all threads of a run share. Requests are served one
- * after the other; a cancellation is heard between two batches.
+ * after the other; a cancellation is heard between two batches, or some.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import { type Schema, tableFromIPC } from '../../arrow/arrow.ts';
+import type { ColumnMemory } from '../../arrow/column-memory.ts';
 import { invariant, throwIfCancelled } from '../../base/errors.ts';
 import { Aggregation, type AggregationMemory, type AggregationOptions, type StateOptions } from '../aggregation.ts';
 import type { Cut } from '../cut.ts';
@@ -19,6 +20,10 @@ import { Ring, ringBytes } from './ring.ts';
 
 export type Job = number;
 
+/** Rows of units after which a thread says how far it is, and after which it listens to whoever cancels. */
+const rowsPerNews = 1 << 20;
+const rowsPerTurn = 1 << 18;
+
 /** What can be asked of a worker, and what it answers. */
 export interface Requests {
   /** Begins the aggregations of a run, once more after `merge`. */
@@ -28,6 +33,8 @@ export interface Requests {
       readonly team: number;
       readonly memory: WebAssembly.Memory;
       readonly ring: number;
+      /** What of the memory the rows of a unit may take. */
+      readonly unitBytes: number;
       readonly module: WebAssembly.Module;
       readonly plans: readonly GroupByPlan[];
       readonly schema: Uint8Array;
@@ -37,7 +44,8 @@ export interface Requests {
   };
   /** Takes batches from the run's ring for as long as some come. */
   stream: { asks: { readonly job: Job }; gives: undefined };
-  unit: { asks: { readonly job: Job; readonly unit: RowUnit }; gives: undefined };
+  /** Takes one unit after the other, the next being the one at the index that stands at `next`, in the memory, for all threads. */
+  units: { asks: { readonly job: Job; readonly units: readonly RowUnit[]; readonly next: number }; gives: undefined };
   describe: { asks: { readonly job: Job }; gives: readonly AggregationMemory[] };
   /** Takes over what other threads have of one plan, and answers. */
   answer: { asks: { readonly job: Job; readonly plan: number; readonly others: readonly AggregationMemory[]; readonly what: 'finish' | 'states' }; gives: PackedTable };
@@ -70,6 +78,7 @@ export interface BatchLayout {
 
 interface Run {
   readonly instance: Instance;
+  readonly unitMemory: ColumnMemory;
   readonly schema: Schema;
   readonly plans: readonly GroupByPlan[];
   readonly options: AggregationOptions;
@@ -78,6 +87,8 @@ interface Run {
   readonly ring: Ring;
   readonly batches: BatchUnpacker;
   readonly heard: Heard;
+  /** Rows of units since the thread has listened. */
+  sinceTurn: number;
 }
 
 /** What was said of a run, maybe before it was this thread's turn to begin it. */
@@ -141,8 +152,8 @@ async function answer(request: Request): Promise<unknown> {
   switch (request.kind) {
     case 'stream':
       return stream(run);
-    case 'unit':
-      return addUnit(run, request.unit, request.ticket);
+    case 'units':
+      return addUnits(run, request);
     case 'describe':
       return run.aggregations.map((aggregation) => aggregation.memory);
     case 'answer': {
@@ -163,7 +174,7 @@ async function answer(request: Request): Promise<unknown> {
   }
 }
 
-function begin({ job, team, memory, ring, module, plans, schema, options }: Request & { readonly kind: 'begin' }): void {
+function begin({ job, team, memory, ring, unitBytes, module, plans, schema, options }: Request & { readonly kind: 'begin' }): void {
   let instance = instances.get(team);
   if (instance === undefined) instances.set(team, (instance = new Instance(module, memory)));
   instance.join(options.memoryLimit);
@@ -171,6 +182,7 @@ function begin({ job, team, memory, ring, module, plans, schema, options }: Requ
   const aggregations = plans.map((plan) => Aggregation.create(plan, tableSchema, options, instance));
   runs.set(job, {
     instance,
+    unitMemory: instance.lend(unitBytes),
     schema: tableSchema,
     plans,
     options,
@@ -179,6 +191,7 @@ function begin({ job, team, memory, ring, module, plans, schema, options }: Requ
     ring: new Ring(instance.view8(ring, ringBytes).buffer, ring),
     batches: new BatchUnpacker(instance),
     heard: heard(job),
+    sinceTurn: 0,
   });
 }
 
@@ -226,13 +239,33 @@ function addRecord(run: Run, record: number): void {
   });
 }
 
-async function addUnit(run: Run, unit: RowUnit, ticket: number): Promise<void> {
+/** Says how many rows were done with, now and then. */
+async function addUnits(run: Run, { units, next, ticket }: Request & { readonly kind: 'units' }): Promise<void> {
+  const indexes = new Int32Array(run.instance.view8(next, 4).buffer, next, 1);
+  let done = 0;
+  const tell = (): void => {
+    if (done > 0) port.postMessage({ ticket, rows: done });
+    done = 0;
+  };
+  for (let index = Atomics.add(indexes, 0, 1); index < units.length; index = Atomics.add(indexes, 0, 1)) {
+    done += await addUnit(run, units[index]!);
+    if (done >= rowsPerNews) tell();
+  }
+  tell();
+}
+
+async function addUnit(run: Run, unit: RowUnit): Promise<number> {
   const { rowsOf } = (await import(unit.module)) as { readonly rowsOf: RowsOf };
   const { signal } = run.heard.cancelled;
-  for await (const batch of rowsOf(unit.argument, signal)) {
+  let rows = 0;
+  for await (const batch of rowsOf(unit.argument, signal, run.unitMemory)) {
     throwIfCancelled(signal, 'group by');
     for (const aggregation of run.aggregations) aggregation.add(batch);
-    port.postMessage({ ticket, rows: batch.numRows });
+    rows += batch.numRows;
+    run.sinceTurn += batch.numRows;
+    if (run.sinceTurn < rowsPerTurn) continue;
+    run.sinceTurn = 0;
     await nextTurn();
   }
+  return rows;
 }

@@ -105,7 +105,7 @@ function unpackSnappy(block: Uint8Array, most: number): Uint8Array {
   const [source, target] = [memory.fit(from, block.length), memory.fit(to, size)];
   memory.put(block, source);
   const isSound = memory.kernels.unsnap(source, block.length, target, size) === 1;
-  const out = memory.copy(target, size);
+  const out = new Uint8Array(memory.copyForKeeps(target, size));
   memory.giveBack();
   if (!isSound) throw new RangeError('it is no Snappy');
   return out;

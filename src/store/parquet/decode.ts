@@ -19,7 +19,7 @@ import type { TimeFilter } from './fetch.ts';
 import type { Column, ColumnChunk } from './footer.ts';
 import { magic } from './marks.ts';
 import type { RowRange } from './page-index.ts';
-import { borrowPageMemory } from './page-memory.ts';
+import { borrowPageMemory, type PageMemory } from './page-memory.ts';
 import { canRead, type PagedChunk, PageReader, workBytes } from './page-reader.ts';
 import { checkPages, PageError } from './pages.ts';
 import { storedRange } from './statistics.ts';
@@ -37,6 +37,8 @@ export interface ChunkToDecode {
   readonly column: Column;
   readonly chunk: ColumnChunk;
   readonly bytes: Uint8Array;
+  /** Where the bytes are in the memory that pages are read in; absent: elsewhere. */
+  readonly at?: number | undefined;
   /** The rows of each of its data pages, where not all are there. */
   readonly held?: readonly RowRange[];
 }
@@ -52,8 +54,8 @@ export interface RowsToDecode {
   readonly time?: TimeFilter;
 }
 
-/** Rows per batch: large enough to make calls cheap, small enough to stay in cache; fewer where values are large. */
-const batchRowsMax = 65_536;
+/** Rows per batch: large enough to make calls cheap; small enough to stay in cache, where they are copied; fewer where values are large. */
+const batchRowsMax = { copied: 1 << 16, inPlace: 1 << 17 } as const;
 const batchRowsMin = 1_024;
 /** Columns are decoded together up to this many stored bytes, and rows up to about this many decoded ones. */
 const bytesPerDecode = 64 * 1024 * 1024;
@@ -67,6 +69,8 @@ export interface DecodeOptions {
   readonly byPages?: boolean;
   /** Batches are good until the next is asked for: their buffers are used again, which spares a fifth of the time. */
   readonly lent?: boolean;
+  /** Memory to read pages in, which stays the caller's. Where it is absent, or too small, one is borrowed. */
+  readonly memory?: PageMemory | undefined;
 }
 
 /**
@@ -75,23 +79,24 @@ export interface DecodeOptions {
  * in the range nothing else is decoded, and pages that lie in such batches are passed over unopened.
  */
 export function* decodeColumns(
-  file: string, part: RowsToDecode, chunks: readonly ChunkToDecode[], { byPages = true, lent = false }: DecodeOptions = {},
+  file: string, part: RowsToDecode, chunks: readonly ChunkToDecode[], { byPages = true, lent = false, memory: given }: DecodeOptions = {},
 ): Generator<Data[], void, void> {
   const { rows, time } = part;
   const where = `row group ${part.rowGroup}`;
   const checked = chunks.map((chunk) => named(file, where, chunk, () => withPages(chunk, rows)));
-  const paged = byPages ? chunksByPages(checked) : new Set<PagedChunk>();
+  const { paged, bytes: pagedBytes } = byPages ? chunksByPages(checked) : noPages;
   const others = checked.filter((chunk) => !paged.has(chunk));
   const groups = groupBySize(others).map((members) => ({ members, spliced: splice(members, rowsHeld(members[0]!, rows)) }));
-  const memory = paged.size > 0 ? borrowPageMemory({ lends: lent }) : undefined;
+  const isGiven = given?.hasRoomFor(pagedBytes) ?? false;
+  const memory = isGiven ? given! : paged.size > 0 ? borrowPageMemory({ lends: lent }) : undefined;
+  const readers = checked.map((chunk) => (paged.has(chunk) ? new PageReader(memory!, isGiven ? chunk : { ...chunk, at: undefined }) : undefined));
   try {
-    const readers = checked.map((chunk) => (paged.has(chunk) ? new PageReader(memory!, chunk) : undefined));
     const next = (at: number, row: number, count: number): Data => named(file, where, checked[at]!, () => {
       readers[at]!.skipTo(rowAmongHeld(checked[at]!, row));
       return readers[at]!.next(count);
     });
     const timeAt = time === undefined ? -1 : checked.findIndex(({ column }, at) => column.name === time.column.name && readers[at] !== undefined);
-    const { batchRows, windowRows } = batching(checked, rows);
+    const { batchRows, windowRows } = batching(checked, rows, isGiven ? batchRowsMax.inPlace : batchRowsMax.copied);
     for (const { start, end } of cut(part.ranges, windowRows)) {
       let decoded: Data[][][] | undefined;
       for (let row = start; row < end; row += batchRows) {
@@ -108,14 +113,15 @@ export function* decodeColumns(
       }
     }
   } finally {
-    memory?.giveBack();
+    for (const reader of readers) reader?.release();
+    if (!isGiven) memory?.giveBack();
   }
 }
 
-function withPages({ column, chunk, bytes, held }: ChunkToDecode, rows: number): PagedChunk & ChunkToDecode {
+function withPages({ column, chunk, bytes, at, held }: ChunkToDecode, rows: number): PagedChunk & ChunkToDecode {
   if (held === undefined) {
     const { end, pages } = checkPages(bytes, chunk, rows);
-    return { column, chunk, bytes: bytes.subarray(0, end), pages };
+    return { column, chunk, bytes: bytes.subarray(0, end), at, pages };
   }
   const { end, pages } = checkPages(bytes, chunk, rowsHeld({ held }, rows));
   const counts = pages.filter(({ kind }) => kind !== 'dictionary').map(({ values }) => values);
@@ -161,16 +167,20 @@ function mightHave({ length, values }: Data, { column, range }: TimeFilter): boo
   return false;
 }
 
-function chunksByPages(chunks: readonly PagedChunk[]): Set<PagedChunk> {
+const noPages = { paged: new Set<PagedChunk>(), bytes: 0 } as const;
+
+/** The chunks that are read by pages, and about how many bytes of memory that takes. */
+function chunksByPages(chunks: readonly PagedChunk[]): { readonly paged: ReadonlySet<PagedChunk>; readonly bytes: number } {
   const paged = new Set<PagedChunk>();
   let bytes = 0;
   for (const chunk of chunks) {
     if (!canRead(chunk)) continue;
-    bytes += workBytes(chunk);
-    if (bytes > pagedBytesMax) break;
+    const more = workBytes(chunk);
+    if (bytes + more > pagedBytesMax) break;
+    bytes += more;
     paged.add(chunk);
   }
-  return paged;
+  return { paged, bytes };
 }
 
 /** What fails in a chunk, with its name. */
@@ -233,14 +243,14 @@ function groupBySize(chunks: readonly ChunkToDecode[]): ChunkToDecode[][] {
   return groups;
 }
 
-function batching(chunks: readonly ChunkToDecode[], rows: number): { batchRows: number; windowRows: number } {
+function batching(chunks: readonly ChunkToDecode[], rows: number, most: number): { batchRows: number; windowRows: number } {
   // Text and binary are taken as no shorter than they are stored; a dictionary spares the repetitions.
   const bytesPerRow = chunks.reduce((sum, { column, chunk }) => {
     const isBytes = column.physical === physicalType.byteArray && !DataType.isDictionary(column.type);
     return sum + (isBytes ? 8 + chunk.uncompressedBytes / rows : Math.max(8, 2 * column.fixedLength));
   }, 0);
   const rowsMax = Math.max(batchRowsMin, Math.floor(decodedBytesPerWindow / bytesPerRow));
-  const batchRows = Math.min(batchRowsMax, rowsMax);
+  const batchRows = Math.min(most, rowsMax);
   return { batchRows, windowRows: Math.floor(rowsMax / batchRows) * batchRows };
 }
 
@@ -340,6 +350,7 @@ function utf8(text: string): Uint8Array {
 function toColumnType(file: string, where: string, column: Column, data: Data): Data {
   const { type, divisor } = column;
   const { length, nullCount, nullBitmap } = data;
+  if (data.type === type) return data;
   if (DataType.isNull(type)) return makeData({ type, length });
   const common = { type, length, nullCount, ...(nullCount > 0 && { nullBitmap }) };
   if (divisor !== undefined) return makeData({ ...common, data: divided(file, where, column, data, divisor) } as never);

@@ -11,10 +11,13 @@ import type { TimeRange } from '../../base/time.ts';
 import type { FileBytes } from '../bytes.ts';
 import type { ByteRange, Column, ColumnChunk, RowGroup } from './footer.ts';
 import { type PagePlace, pagePlaces, pagesOf, type RowRange, rowsInRange } from './page-index.ts';
+import type { Block, PageMemory } from './page-memory.ts';
 import { isWithin } from './statistics.ts';
 
 export interface FetchedChunk {
   readonly bytes: Uint8Array;
+  /** Where they are in the memory that they were read into; absent: elsewhere. */
+  readonly at?: number;
   /** The rows of each data page among the bytes; absent: the chunk is whole. */
   readonly held?: readonly RowRange[];
 }
@@ -38,15 +41,40 @@ export function isCut(group: RowGroup, { column, range }: TimeFilter): boolean {
   return !isWithin(column, group.columns.get(column.name)!.statistics, range);
 }
 
-/** `reads` cover all chunks of the columns. */
+/** Where bytes are read to that are worked on there: a block for each stretch of the file, used again for the next row group. */
+export class ReadBuffer {
+  private readonly blocks: Block[] = [];
+
+  constructor(private readonly memory: PageMemory) {}
+
+  /** The chunks of some reads; undefined where there is no room for them, or where the file cannot be read so. */
+  tryRead(file: FileBytes, chunks: readonly ColumnChunk[], reads: readonly ByteRange[]): FetchedChunk[] | undefined {
+    if (file.readInto === undefined || !this.memory.hasRoomFor(totalBytes(reads))) return undefined;
+    const places = reads.map(({ start, end }, i) => {
+      const block = (this.blocks[i] ??= { at: 0, bytes: 0 });
+      return this.memory.fit(block, end - start);
+    });
+    const parts = reads.map(({ start, end }, i) => this.memory.bytes.subarray(places[i]!, places[i]! + end - start));
+    for (const [i, { start }] of reads.entries()) file.readInto(parts[i]!, start);
+    return chunks.map((chunk) => {
+      const bytes = bytesAt(chunk, reads, parts);
+      return { bytes, at: bytes.byteOffset };
+    });
+  }
+}
+
+/** `reads` cover all chunks of the columns. Whole chunks are read to `buffer`, where there is one. */
 export async function fetchGroup(
-  file: FileBytes, group: RowGroup, columns: readonly string[], reads: readonly ByteRange[], time: TimeFilter | undefined,
+  file: FileBytes, group: RowGroup, columns: readonly string[], reads: readonly ByteRange[], time: TimeFilter | undefined, buffer?: ReadBuffer,
 ): Promise<FetchedGroup> {
   const chunks = columns.map((column) => group.columns.get(column)!);
   const some = time === undefined || !isCut(group, time) ? undefined : await fetchPages(file, group, chunks, time);
   if (some !== undefined) return some;
+  const ranges = [{ start: 0, end: group.rows }];
+  const read = buffer?.tryRead(file, chunks, reads);
+  if (read !== undefined) return { ranges, chunks: read };
   const parts = await readAll(file, reads);
-  return { ranges: [{ start: 0, end: group.rows }], chunks: chunks.map((chunk) => ({ bytes: bytesAt(chunk, reads, parts) })) };
+  return { ranges, chunks: chunks.map((chunk) => ({ bytes: bytesAt(chunk, reads, parts) })) };
 }
 
 /** Only what the page index leaves; undefined where there is none, or where it does not help. */

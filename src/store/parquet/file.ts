@@ -8,6 +8,7 @@
  * One row group at a time is in memory, and the bytes of the next while it is worked on.
  */
 import { type Data, DataType, Field, makeData, RecordBatch, Schema, Struct } from '../../arrow/arrow.ts';
+import type { ColumnMemory } from '../../arrow/column-memory.ts';
 import { DamagedFileError, SchemaMismatchError, throwIfCancelled, UnsupportedError } from '../../base/errors.ts';
 import { didYouMean } from '../../base/names.ts';
 import type { TimeRange } from '../../base/time.ts';
@@ -16,9 +17,10 @@ import type { FilePlan } from '../file-format.ts';
 import type { ScanOptions, TimeSpan } from '../table.ts';
 import { joinSpans } from '../time-span.ts';
 import { codecNames, decodeColumns, type DecodeOptions, isDecodable } from './decode.ts';
-import { coalesce, type FetchedGroup, fetchGroup, isCut, readExactly, totalBytes } from './fetch.ts';
+import { coalesce, type FetchedGroup, fetchGroup, isCut, ReadBuffer, readExactly, totalBytes } from './fetch.ts';
 import { type ByteRange, type Column, fileSizeMin, type Footer, parseFooter } from './footer.ts';
 import { magic } from './marks.ts';
+import { borrowPageMemory } from './page-memory.ts';
 import { type ColumnStatistics, comparableValues, mightContain, mightHaveAny, timeSpan } from './statistics.ts';
 import { asDictionary } from './types.ts';
 
@@ -44,8 +46,10 @@ export interface ParquetPlan extends FilePlan {
   readonly timeRange?: { readonly column: string; readonly range: TimeRange };
 }
 
-export interface ScanParquetOptions extends DecodeOptions {
+export interface ScanParquetOptions extends Omit<DecodeOptions, 'memory'> {
   readonly signal?: AbortSignal;
+  /** Memory to read in: what can be read by pages is lent, and lies there. The file is read to it, and this thread waits. */
+  readonly memory?: ColumnMemory | undefined;
   /** Rows outside of the plan's time range may be left out; otherwise all rows of its row groups come. */
   readonly pruned?: boolean;
 }
@@ -128,10 +132,22 @@ export function cutPlan(file: ParquetFile, plan: ParquetPlan, rowsMin: number): 
 export async function* scanParquet(
   bytes: FileBytes, file: ParquetFile, plan: ParquetPlan, options: ScanParquetOptions = {},
 ): AsyncGenerator<RecordBatch, void, void> {
+  const memory = options.memory && borrowPageMemory({ lender: options.memory });
+  try {
+    yield* scanGroups(bytes, file, plan, { ...options, memory });
+  } finally {
+    memory?.giveBack();
+  }
+}
+
+type ScanGroupsOptions = DecodeOptions & Pick<ScanParquetOptions, 'signal' | 'pruned'>;
+
+async function* scanGroups(bytes: FileBytes, file: ParquetFile, plan: ParquetPlan, options: ScanGroupsOptions): AsyncGenerator<RecordBatch, void, void> {
   const columns = plan.columns.map((name) => file.columns.get(name)!);
   const timeRange = options.pruned ? plan.timeRange : undefined;
   const time = timeRange && { column: timeColumn(file, timeRange.column), range: timeRange.range };
-  const fetchAt = (at: number): Promise<FetchedGroup> => fetchGroup(bytes, file.rowGroups[plan.rowGroups[at]!]!, plan.columns, plan.reads[at]!, time);
+  const buffer = options.memory && new ReadBuffer(options.memory);
+  const fetchAt = (at: number): Promise<FetchedGroup> => fetchGroup(bytes, file.rowGroups[plan.rowGroups[at]!]!, plan.columns, plan.reads[at]!, time, buffer);
   let fetched: Promise<FetchedGroup> | undefined;
   for (let at = 0; at < plan.rowGroups.length; at++) {
     throwIfCancelled(options.signal, `reading ${file.name}`);
@@ -142,7 +158,8 @@ export async function* scanParquet(
       continue;
     }
     const { ranges, chunks: parts } = await (fetched ?? fetchAt(at));
-    const next = plan.reads[at + 1];
+    // What is read to a buffer waits until the buffer is free.
+    const next = buffer === undefined ? plan.reads[at + 1] : undefined;
     fetched = next !== undefined && totalBytes(next) <= prefetchBytesMax ? fetchAt(at + 1) : undefined;
     // A failure is met when its row group's turn comes, or never when the caller stops before.
     fetched?.catch(() => undefined);

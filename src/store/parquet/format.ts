@@ -21,6 +21,6 @@ export const parquetFormat: FileFormat<ParquetFile, ParquetPlan> = {
     return plan.rowGroups.map((index) => stretches[index]!);
   },
   cut: cutPlan,
-  scan: (bytes, file, plan, { signal, pruned, lent }) => scanParquet(bytes, file, plan, { pruned, lent, ...(signal && { signal }) }),
+  scan: (bytes, file, plan, { signal, pruned, lent, memory }) => scanParquet(bytes, file, plan, { pruned, lent, memory, ...(signal && { signal }) }),
   encode: (schema, batches, { partRows: rowGroupRows, compression }) => encodeParquet(schema, batches, { rowGroupRows, compression }),
 };

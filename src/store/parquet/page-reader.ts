@@ -5,9 +5,10 @@
  *
  * Fixed-width integers and floats, text and binary; plain or by dictionary; uncompressed or by Snappy; data pages of both
  * versions. Whatever else there is `canRead` leaves to the other decoder. The format is that of apache/parquet-format.
- * Law: one page of a chunk is unpacked at a time, and what is handed out is copied from the kernels' memory.
+ * Law: one page of a chunk is unpacked at a time. What is handed out is copied from the kernels' memory, unless somebody lent it: then
+ * it is good until the reader is asked for more.
  */
-import { Binary, type Data, DataType, Float32, Float64, Int16, Int32, Int64, Int8, makeData, Uint16, Uint8, Utf8, Vector } from '../../arrow/arrow.ts';
+import { type Data, DataType, Int64, makeData, Utf8, Vector } from '../../arrow/arrow.ts';
 import { invariant } from '../../base/errors.ts';
 import type { Column, ColumnChunk } from './footer.ts';
 import type { Block, PageMemory } from './page-memory.ts';
@@ -19,6 +20,8 @@ export interface PagedChunk {
   readonly column: Column;
   readonly chunk: ColumnChunk;
   readonly bytes: Uint8Array;
+  /** Where the bytes are in the memory that pages are read in; absent: elsewhere. */
+  readonly at?: number | undefined;
   readonly pages: readonly Page[];
 }
 
@@ -76,6 +79,14 @@ interface Rows {
     | { readonly kind: 'indices'; readonly at: number };
 }
 
+/** Byte arrays of some rows. Their offsets count from `data`; the first is `start`, the last `end`. */
+interface BytesPart {
+  readonly offsets: number;
+  readonly data: number;
+  readonly start: number;
+  readonly end: number;
+}
+
 interface Dictionary {
   readonly entries: number;
   /** Of byte arrays. */
@@ -99,7 +110,7 @@ export class PageReader {
   private dictionaryVector: Vector | undefined;
   private readonly blocks = {
     packed: block(), page: block(), bitmap: block(), dense: block(), spread: block(), values: block(), offsets: block(), data: block(),
-    dictionary: block(), dictionaryOffsets: block(), validity: block(), outOffsets: block(), out: block(),
+    dictionary: block(), dictionaryOffsets: block(), validity: block(), outOffsets: block(), partOffsets: block(), out: block(), assembled: block(),
   };
 
   constructor(
@@ -112,11 +123,16 @@ export class PageReader {
     this.isText = DataType.isUtf8(DataType.isDictionary(type) ? type.dictionary : type);
   }
 
-  /** The next rows. Integers and floats come as the file stores them, under the type of their bits. */
+  /** The next rows, as the column's type; what has a divisor as the integers that are stored. */
   next(count: number): Data {
     const validity = new Validity(this.memory, this.blocks.validity, count);
     if (this.width > 0 || this.isCodes) return this.wordsOf(count, validity);
     return this.bytesOf(count, validity);
+  }
+
+  /** Gives the blocks to whoever reads next; what was handed out of them is good no more. */
+  release(): void {
+    for (const each of Object.values(this.blocks)) this.memory.release(each);
   }
 
   /** Goes on to a row of the chunk, not before the one at hand. Pages up to there are not unpacked. */
@@ -133,88 +149,90 @@ export class PageReader {
   }
 
   private wordsOf(count: number, validity: Validity): Data {
+    const { memory, blocks } = this;
     const width = this.width || 4;
-    let values: Uint8Array | undefined;
+    let at = 0;
     for (let done = 0; done < count; ) {
       const { rows, row, take } = this.take(count - done);
       invariant(rows.content.kind === 'words', 'words are cut from pages of words');
-      const at = rows.content.at + row * width;
-      if (take === count) values = this.memory.copy(at, take * width);
+      const from = rows.content.at + row * width;
+      // Values may begin at any address in a page; where they are handed out in place, at multiples of their width only.
+      if (take === count && (!memory.isInPlace || from % width === 0)) at = from;
       else {
-        values ??= this.memory.room(count * width);
-        values.set(this.memory.bytes.subarray(at, at + take * width), done * width);
+        at = memory.fit(blocks.assembled, count * width);
+        memory.kernels.copyBytes(from, take * width, at + done * width);
       }
       validity.add(rows.bitmap, row, take);
       done += take;
     }
-    return this.dataOf((values ?? this.memory.room(0)).buffer, count, validity);
+    return this.dataOf(memory.handOut(at, count * width), count, validity);
   }
 
-  /** `values` begin the buffer, which may be longer. */
-  private dataOf(values: ArrayBufferLike, length: number, validity: Validity): Data {
+  private dataOf(words: Uint8Array, length: number, validity: Validity): Data {
+    const { type, divisor } = this.chunk.column;
     const common = { length, ...validity.finish() };
-    const { column } = this.chunk;
-    if (this.isCodes) return makeData({ ...common, type: column.type, data: new Int32Array(values, 0, length), dictionary: this.vectorOfDictionary() } as never);
-    switch (column.physical) {
-      case physicalType.float:
-        return makeData({ ...common, type: new Float32(), data: new Float32Array(values, 0, length) });
-      case physicalType.double:
-        return makeData({ ...common, type: new Float64(), data: new Float64Array(values, 0, length) });
-      case physicalType.int64:
-        return makeData({ ...common, type: new Int64(), data: new BigInt64Array(values, 0, length) });
-      default:
-        return makeData({ ...common, ...narrowed(column, new Int32Array(values, 0, length)) } as never);
-    }
+    if (this.isCodes) return makeData({ ...common, type, data: arrayOf(Int32Array, words, length), dictionary: this.vectorOfDictionary() } as never);
+    if (divisor !== undefined) return makeData({ ...common, type: new Int64(), data: arrayOf(BigInt64Array, words, length) });
+    const ArrayType = type.ArrayType as unknown as WordsConstructor;
+    // Integers of 8 and 16 bits are stored as 32.
+    const data = ArrayType.BYTES_PER_ELEMENT === this.width ? arrayOf(ArrayType, words, length) : ArrayType.from(arrayOf(Int32Array, words, length));
+    return makeData({ ...common, type, data } as never);
   }
 
   private bytesOf(count: number, validity: Validity): Data {
-    const outOffsets = this.memory.fit(this.blocks.outOffsets, 4 * (count + 1));
-    const parts: Uint8Array[] = [];
-    let size = 0;
-    this.memory.bytes.fill(0, outOffsets, outOffsets + 4);
+    const { memory, blocks } = this;
+    let part: BytesPart = { offsets: memory.fit(blocks.outOffsets, 4), data: memory.fit(blocks.assembled, 0), start: 0, end: 0 };
+    memory.bytes.fill(0, part.offsets, part.offsets + 4);
     for (let done = 0; done < count; ) {
       const { rows, row, take } = this.take(count - done);
-      const part = this.partOf(rows, row, take, size, outOffsets + 4 * done);
-      parts.push(part);
-      size += part.length;
+      const next = this.partOf(rows, row, take);
+      part = take === count ? next : this.appended(part, next, { done, take, count });
       validity.add(rows.bitmap, row, take);
       done += take;
     }
-    const type = this.isText ? new Utf8() : new Binary();
-    const valueOffsets = new Int32Array(this.memory.copy(outOffsets, 4 * (count + 1)).buffer, 0, count + 1);
-    return makeData({ type, length: count, ...validity.finish(), valueOffsets, data: this.joined(parts, size) } as never);
+    const { data, start, end } = part;
+    let { offsets } = part;
+    // In place, offsets may count from before the first value.
+    const first = memory.isInPlace ? 0 : start;
+    if (first > 0) {
+      offsets = memory.fit(blocks.outOffsets, 4 * (count + 1));
+      memory.kernels.shiftOffsets(part.offsets, count + 1, -first, offsets);
+    }
+    const bytes = memory.handOut(data + first, end - first);
+    const outOffsets = memory.handOut(offsets, 4 * (count + 1));
+    const { type } = this.chunk.column;
+    return makeData({ type, length: count, ...validity.finish(), valueOffsets: arrayOf(Int32Array, outOffsets, count + 1), data: bytes } as never);
   }
 
-  /** The bytes of some rows of a page; their offsets go to `outOffsets`, the first one being `size`. */
-  private partOf({ bitmap, content }: Rows, row: number, count: number, size: number, outOffsets: number): Uint8Array {
-    const { memory } = this;
+  /** Some rows of the page at hand. */
+  private partOf({ bitmap, content }: Rows, row: number, count: number): BytesPart {
+    const { memory, blocks } = this;
     const { kernels } = memory;
     invariant(content.kind !== 'words', 'bytes are cut from pages of bytes');
     if (content.kind === 'bytes') {
-      const [start, end] = [memory.wordAt(content.offsets + 4 * row), memory.wordAt(content.offsets + 4 * (row + count))];
-      if (size + end - start > bytesMax) throw new RangeError('a batch holds more than 2 GB');
-      kernels.shiftOffsets(content.offsets + 4 * row, count + 1, size - start, outOffsets);
-      return memory.copy(content.data + start, end - start);
+      const at = content.offsets + 4 * row;
+      return { offsets: at, data: content.data, start: memory.wordAt(at), end: memory.wordAt(at + 4 * count) };
     }
     const { offsets, data } = this.dictionary!;
     const indices = content.at + 4 * row;
     const bytes = kernels.sizeOfCodes(offsets, indices, bitmap, row, count);
-    if (size + bytes > bytesMax) throw new RangeError('a batch holds more than 2 GB');
-    const out = memory.fit(this.blocks.out, bytes);
-    kernels.gatherBytes(offsets, data, indices, bitmap, row, count, outOffsets, out, 0);
-    if (size > 0) kernels.shiftOffsets(outOffsets, count + 1, size, outOffsets);
-    return memory.copy(out, bytes);
+    if (bytes > bytesMax) throw new RangeError('a batch holds more than 2 GB');
+    const part = { offsets: memory.fit(blocks.partOffsets, 4 * (count + 1)), data: memory.fit(blocks.out, bytes), start: 0, end: bytes };
+    kernels.gatherBytes(offsets, data, indices, bitmap, row, count, part.offsets, part.data, 0);
+    return part;
   }
 
-  private joined(parts: readonly Uint8Array[], size: number): Uint8Array {
-    if (parts.length === 1) return parts[0]!;
-    const bytes = this.memory.room(size);
-    let at = 0;
-    for (const part of parts) {
-      bytes.set(part, at);
-      at += part.length;
-    }
-    return bytes;
+  /** What there is of a batch of `count` rows, `done` of them, with `take` more behind it: the page that they are from goes when the next comes. */
+  private appended(before: BytesPart, part: BytesPart, { done, take, count }: { readonly done: number; readonly take: number; readonly count: number }): BytesPart {
+    const { memory, blocks } = this;
+    const bytes = part.end - part.start;
+    const end = before.end + bytes;
+    if (end > bytesMax) throw new RangeError('a batch holds more than 2 GB');
+    const offsets = memory.enlarge(blocks.outOffsets, 4 * (done + 1), 4 * (count + 1));
+    const data = memory.enlarge(blocks.assembled, before.end, end);
+    memory.kernels.copyBytes(part.data + part.start, bytes, data + before.end);
+    memory.kernels.shiftOffsets(part.offsets, take + 1, before.end - part.start, offsets + 4 * done);
+    return { offsets, data, start: 0, end };
   }
 
   /** Up to `count` rows of the page at hand, or of the next one. */
@@ -252,25 +270,38 @@ export class PageReader {
 
   /** The page as it was before compression; of v2, levels and values. */
   private unpack(page: Page): { at: number; end: number } {
-    const { memory, blocks, chunk } = this;
-    const stored = chunk.bytes.subarray(page.start, page.end);
+    const { memory, chunk } = this;
+    const stored = page.end - page.start;
     const levelBytes = page.definitionBytes + page.repetitionBytes;
-    const isPacked = chunk.chunk.codec === codecOf.snappy && page.isCompressed && stored.length > levelBytes;
-    if (!isPacked) {
-      if (stored.length !== page.uncompressedBytes) throw this.damage(`it has ${stored.length} bytes where its header says ${page.uncompressedBytes}`);
-      const at = memory.fit(blocks.page, stored.length);
-      memory.put(stored, at);
-      return { at, end: at + stored.length };
-    }
-    const packed = memory.fit(blocks.packed, stored.length);
-    const at = memory.fit(blocks.page, page.uncompressedBytes);
-    memory.put(stored, packed);
-    if (levelBytes > 0) memory.put(stored.subarray(0, levelBytes), at);
+    const isPacked = chunk.chunk.codec === codecOf.snappy && page.isCompressed && stored > levelBytes;
+    if (!isPacked && stored !== page.uncompressedBytes) throw this.damage(`it has ${stored} bytes where its header says ${page.uncompressedBytes}`);
+    if (!isPacked && chunk.at !== undefined) return { at: chunk.at + page.start, end: chunk.at + page.end };
+    const at = this.placeOf(page);
     const end = at + page.uncompressedBytes;
-    if (memory.kernels.unsnap(packed + levelBytes, stored.length - levelBytes, at + levelBytes, end - at - levelBytes) === 0) {
+    if (!isPacked) {
+      memory.put(chunk.bytes.subarray(page.start, page.end), at);
+      return { at, end };
+    }
+    const packed = this.packedAt(page);
+    memory.kernels.copyBytes(packed, levelBytes, at);
+    if (memory.kernels.unsnap(packed + levelBytes, stored - levelBytes, at + levelBytes, end - at - levelBytes) === 0) {
       throw this.damage('its Snappy data is not sound');
     }
     return { at, end };
+  }
+
+  private packedAt({ start, end }: Page): number {
+    const { at, bytes } = this.chunk;
+    if (at !== undefined) return at + start;
+    const packed = this.memory.fit(this.blocks.packed, end - start);
+    this.memory.put(bytes.subarray(start, end), packed);
+    return packed;
+  }
+
+  /** Room for a page, so that its values begin at a multiple of their width where none is null. */
+  private placeOf({ uncompressedBytes, values }: Page): number {
+    const before = uncompressedBytes - values * this.width;
+    return this.memory.fit(this.blocks.page, uncompressedBytes + 8) + (before > 0 ? -before & 7 : 0);
   }
 
   /** Which rows have a value, and where the values begin. */
@@ -286,9 +317,7 @@ export class PageReader {
     const start = isV2 ? at + page.repetitionBytes : at + 4;
     const levelsEnd = isV2 ? afterLevels : start + memory.wordAt(at);
     if (levelsEnd > end) throw this.damage('its levels are longer than the page');
-    const bitmapBytes = (page.values >> 3) + 1;
-    const bitmap = memory.fit(this.blocks.bitmap, bitmapBytes);
-    memory.bytes.fill(0, bitmap, bitmap + bitmapBytes);
+    const bitmap = memory.fit(this.blocks.bitmap, (page.values >> 3) + 1);
     const valid = memory.kernels.decodeLevels(start, levelsEnd, page.values, bitmap);
     if (valid < 0) throw this.damage('its levels cannot be read');
     if (isV2 && page.values - valid !== page.nulls) throw this.damage(`it claims ${page.nulls} nulls and has ${page.values - valid}`);
@@ -390,10 +419,12 @@ export class PageReader {
   }
 }
 
-/** Integers of 8 and 16 bits are stored as 32. */
-function narrowed({ annotation }: Column, values: Int32Array): { type: DataType; data: ArrayBufferView } {
-  if (annotation.kind !== 'integer') return { type: new Int32(), data: values };
-  const { bitWidth, signed } = annotation;
-  if (bitWidth === 8) return signed ? { type: new Int8(), data: new Int8Array(values) } : { type: new Uint8(), data: new Uint8Array(values) };
-  return signed ? { type: new Int16(), data: new Int16Array(values) } : { type: new Uint16(), data: new Uint16Array(values) };
+interface WordsConstructor {
+  new (buffer: ArrayBufferLike, offset: number, length: number): ArrayBufferView;
+  from(words: Int32Array): ArrayBufferView;
+  readonly BYTES_PER_ELEMENT: number;
+}
+
+function arrayOf<Words>(ArrayType: new (buffer: ArrayBufferLike, offset: number, length: number) => Words, { buffer, byteOffset }: Uint8Array, length: number): Words {
+  return new ArrayType(buffer, byteOffset, length);
 }

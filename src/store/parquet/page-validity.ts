@@ -31,7 +31,7 @@ export class Validity {
   finish(): { nullCount: number; nullBitmap?: Uint8Array } {
     const nullCount = this.count - this.valid;
     if (nullCount === 0) return { nullCount };
-    return { nullCount, nullBitmap: this.memory.copy(this.bitmap, (this.count + 7) >> 3) };
+    return { nullCount, nullBitmap: this.memory.handOut(this.bitmap, (this.count + 7) >> 3) };
   }
 
   private begin(): void {

@@ -14,7 +14,7 @@ import { borrowPageMemory, type PageMemory, slackBytes } from '../../../src/stor
 import { canRead } from '../../../src/store/parquet/page-reader.ts';
 import { checkPages } from '../../../src/store/parquet/pages.ts';
 import { asDictionary } from '../../../src/store/parquet/types.ts';
-import { batchFrom, type Cell, cellsOf, MemoryFile, readAll, writable } from './support.ts';
+import { batchFrom, type Cell, cellsOf, LentMemory, LocalFile, MemoryFile, readAll, writable } from './support.ts';
 
 /** For each column whether its chunks are read by pages. */
 async function readByPages(bytes: Uint8Array): Promise<Record<string, boolean>> {
@@ -40,6 +40,30 @@ async function assertAgree(bytes: Uint8Array): Promise<void> {
       assert.ok(wrong < 0 && found.length === expected.length, `${name}, row ${wrong}: ${String(found[wrong])} for ${String(expected[wrong])}`);
     }
   }
+  await assertInPlace(bytes, paged.batches);
+}
+
+/** Reads in memory that is lent: the same rows, which lie there and nowhere else; and all of it is given back. */
+async function assertInPlace(bytes: Uint8Array, expected: readonly RecordBatch[], memory = new LentMemory()): Promise<void> {
+  const byPages = await readByPages(bytes);
+  const source = new LocalFile('t.parquet', bytes);
+  const file = await openParquet(source);
+  const cells = new Map<string, Cell[]>(file.schema.fields.map(({ name }) => [name, []]));
+  for await (const batch of scanParquet(source, file, planParquet(file), { memory, lent: true })) {
+    for (const [column, { name, type }] of batch.schema.fields.entries()) {
+      const data = batch.data.children[column]!;
+      for (const cell of cellsOf([batch], name)) cells.get(name)!.push(cell);
+      assert.equal(String(DataType.isDictionary(type) ? type.dictionary : type), String(file.columns.get(name)!.type));
+      // Integers of 8 and 16 bits are made from those of 32, outside.
+      if (byPages[name]! && !/^U?[Ii]nt(8|16)$/.test(String(data.type))) assert.ok(memory.has(data.values), `${name} lies elsewhere`);
+    }
+  }
+  for (const [name, found] of cells) {
+    const wanted = cellsOf(expected, name);
+    const wrong = found.findIndex((cell, row) => !Object.is(cell, wanted[row]));
+    assert.ok(wrong < 0 && found.length === wanted.length, `${name}, row ${wrong}, in place: ${String(found[wrong])} for ${String(wanted[wrong])}`);
+  }
+  assert.equal(memory.held.size, 0);
 }
 
 test('the common columns are read by pages, the others are not', async () => {
@@ -109,6 +133,49 @@ test('lent batches are as right as owned ones until the next is asked for, and t
   assert.equal(buffers.length, owned.length);
   assert.equal(new Set(buffers).size, 1);
   assert.equal(new Set(owned.map(bufferOf)).size, owned.length);
+});
+
+test('batches that span pages lie in lent memory too; where there is little, they come as ever', async () => {
+  const rows = 150_000;
+  const numbers = Array.from({ length: rows }, (_, row) => row);
+  // 20,000 rows a page; some without nulls, and one whose values begin at odd places.
+  const batch = batchFrom({
+    int32: { type: writable.int32!, cells: numbers.map((row) => (row > 60_000 && row % 3 === 0 ? null : row)) }, us: { type: writable.us!, cells: numbers.map(BigInt) },
+    double: { type: writable.double!, cells: numbers.map((row) => (row === 7 ? null : row / 7)) }, text: { type: writable.utf8!, cells: numbers.map((row) => `number ${row}`) },
+    holes: { type: writable.utf8!, cells: numbers.map((row) => (row % 5 === 0 ? null : `${row}`)) }, city: { type: writable.utf8!, cells: numbers.map((row) => `city ${row % 9}`) },
+  });
+  for (const compression of ['snappy', 'uncompressed'] as const) {
+    const bytes = encodeParquet(batch.schema, [batch], { rowGroupRows: 100_000, compression });
+    const { batches } = await readAll(bytes);
+    await assertInPlace(bytes, batches);
+    const little = new LentMemory(1 << 18);
+    const source = new LocalFile('t.parquet', bytes);
+    const file = await openParquet(source);
+    let next = 0;
+    for await (const found of scanParquet(source, file, planParquet(file), { memory: little, lent: true })) {
+      for (const { name } of batch.schema.fields) assert.deepEqual(cellsOf([found], name), cellsOf([batches[next]!], name));
+      assert.ok(found.data.children.every((data) => !little.has(data!.values)));
+      next++;
+    }
+    assert.equal(next, batches.length);
+    assert.equal(little.held.size, 0);
+  }
+});
+
+test('a scan that fails or is left gives the memory back', async () => {
+  const batch = batchFrom({ us: { type: writable.us!, cells: Array.from({ length: 9_000 }, (_, row) => BigInt(row * row)) } });
+  const bytes = encodeParquet(batch.schema, [batch], { rowGroupRows: 3_000 });
+  const memory = new LentMemory();
+  const source = new LocalFile('t.parquet', bytes);
+  const file = await openParquet(source);
+  for await (const _ of scanParquet(source, file, planParquet(file), { memory, lent: true })) break;
+  assert.equal(memory.held.size, 0);
+  const { start, end } = file.rowGroups[1]!.columns.get('us')!;
+  bytes.fill(0xff, start + 40, end);
+  await assert.rejects(async () => {
+    for await (const _ of scanParquet(source, file, planParquet(file), { memory, lent: true }));
+  }, FeatureStoreError);
+  assert.equal(memory.held.size, 0);
 });
 
 test('bytes changed within a chunk are an error that names it, or as many rows as there were', async () => {

@@ -7,6 +7,7 @@ import {
   Int64, LargeBinary, LargeUtf8, makeData, RecordBatch, Schema, Struct, TimestampMicrosecond, TimestampMillisecond, TimestampNanosecond,
   TimestampSecond, Type, Uint8, Uint16, Uint32, Uint64, Utf8, Vector,
 } from '../../../src/arrow/arrow.ts';
+import type { ColumnMemory } from '../../../src/arrow/column-memory.ts';
 import { type FileBytes, openParquet, planParquet, scanParquet, type ScanParquetOptions } from '../../../src/store/parquet/file.ts';
 import { readThrift, type ThriftStruct, writeThrift } from '../../../src/store/parquet/thrift.ts';
 import type { ScanOptions } from '../../../src/store/table.ts';
@@ -39,6 +40,49 @@ export class MemoryFile implements FileBytes {
     this.bytesRead += end - start;
     this.reads++;
     return this.bytes.slice(start, end);
+  }
+}
+
+/** A file whose bytes need not be waited for, as those of a local disk. */
+export class LocalFile extends MemoryFile {
+  readInto(target: Uint8Array, start: number): void {
+    this.bytesRead += target.length;
+    this.reads++;
+    target.set(this.bytes.subarray(start, start + target.length));
+  }
+}
+
+/** A shared memory that others lend, as the engine does: blocks one behind the other, dirty ones. */
+export class LentMemory implements ColumnMemory {
+  readonly memory = new WebAssembly.Memory({ initial: 1, maximum: 65_536, shared: true });
+  readonly held = new Map<number, number>();
+  private end = 4_096;
+
+  constructor(readonly bytesMax = 2 ** 28) {}
+
+  alloc(bytes: number): number {
+    const at = this.end;
+    this.end = Math.ceil((at + bytes) / 64) * 64;
+    const missing = this.end - this.memory.buffer.byteLength;
+    if (missing > 0) this.memory.grow(Math.ceil(missing / 65_536));
+    new Uint8Array(this.memory.buffer).fill(0xa5, at, this.end);
+    this.held.set(at, bytes);
+    return at;
+  }
+
+  free(at: number, bytes: number): void {
+    if (this.held.get(at) !== bytes) throw new Error(`${bytes} bytes at ${at} are given back that were not taken so`);
+    this.held.delete(at);
+  }
+
+  view(at: number, bytes: number): Uint8Array {
+    return new Uint8Array(this.memory.buffer, at, bytes);
+  }
+
+  /** Whether an array lies in a block that is held. */
+  has({ buffer, byteOffset, byteLength }: ArrayBufferView): boolean {
+    if (!(buffer instanceof SharedArrayBuffer)) return false;
+    return [...this.held].some(([at, bytes]) => at <= byteOffset && byteOffset + byteLength <= at + bytes);
   }
 }
 

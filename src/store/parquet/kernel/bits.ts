@@ -1,4 +1,4 @@
-/** Runs of bits, the lowest of each byte first. Targets were zero before. */
+/** Runs of bits, the lowest of each byte first, whose targets were zero before; and bytes. */
 
 /** Copies bits, 32 at a time, and counts those that are set. */
 export function copyBits(from: usize, fromBit: u32, count: u32, to: usize, toBit: u32): u32 {
@@ -23,4 +23,9 @@ export function setBits(to: usize, toBit: u32, count: u32): void {
     const word = to + (target >> 3);
     store<u64>(word, load<u64>(word) | (bits << (target & 7)));
   }
+}
+
+/** Copies bytes to where nothing of them stands. */
+export function copyBytes(from: usize, count: usize, to: usize): void {
+  memory.copy(to, from, count);
 }

@@ -4,6 +4,7 @@
  *   | header, varint | body | header | …     header odd: header/2 groups of 8 values, packed; even: one value, header/2 times
  */
 import { copyBits, setBits } from './bits';
+import { scratch } from './tables';
 
 /** Where reading goes on after a header, and the header itself; −1 where it does not end in time. */
 let next: usize = 0;
@@ -23,7 +24,10 @@ let next: usize = 0;
   return -1;
 }
 
-/** Definition levels of 0 or 1 into a bitmap of zeros: how many are 1, or −1 for a damaged input. */
+/**
+ * Definition levels of 0 or 1 into a bitmap, for which there is a byte more than it needs: how many are 1, or −1 for a damaged input. Where
+ * they are one run of 1, as is common, nothing is written.
+ */
 export function decodeLevels(at: usize, end: usize, count: u32, bitmap: usize): i32 {
   let row: u32 = 0;
   let ones: u32 = 0;
@@ -32,6 +36,10 @@ export function decodeLevels(at: usize, end: usize, count: u32, bitmap: usize): 
     if (header < 0) return -1;
     at = next;
     const left = count - row;
+    if (row == 0) {
+      if ((header & 1) == 0 && <u64>(header >> 1) >= <u64>count && at < end && load<u8>(at) == 1) return <i32>count;
+      memory.fill(bitmap, 0, (count >> 3) + 1);
+    }
     if ((header & 1) != 0) {
       const bytes = <u64>(header >> 1);
       const take = <u32>min<u64>(bytes << 3, left);
@@ -115,15 +123,12 @@ function unpackOneByOne(at: usize, start: u64, width: u32, mask: u64, count: u32
   return largest;
 }
 
-/** For four values: which bytes each begins in, and the factors that bring each to bit 7. */
-const lanes = memory.data(16);
-const factors = memory.data(16);
-
+/** For four values: which bytes each begins in, and behind that the factors that bring each to bit 7. */
 function prepareLanes(width: u32, firstBit: u32): void {
   for (let lane: u32 = 0; lane < 4; lane++) {
     const bit = firstBit + lane * width;
-    for (let byte: u32 = 0; byte < 4; byte++) store<u8>(lanes + (lane << 2) + byte, <u8>((bit >> 3) + byte));
-    store<u32>(factors + (lane << 2), 1 << (7 - (bit & 7)));
+    for (let byte: u32 = 0; byte < 4; byte++) store<u8>(scratch + (lane << 2) + byte, <u8>((bit >> 3) + byte));
+    store<u32>(scratch + (lane << 2), 1 << (7 - (bit & 7)), 16);
   }
 }
 
@@ -134,11 +139,11 @@ function prepareLanes(width: u32, firstBit: u32): void {
 function unpackEights(at: usize, width: u32, count: u32, out: usize): u32 {
   const skip = (width << 2) >> 3;
   prepareLanes(width, 0);
-  const lowLanes = v128.load(lanes);
-  const lowFactors = v128.load(factors);
+  const lowLanes = v128.load(scratch);
+  const lowFactors = v128.load(scratch, 16);
   prepareLanes(width, (width << 2) & 7);
-  const highLanes = v128.load(lanes);
-  const highFactors = v128.load(factors);
+  const highLanes = v128.load(scratch);
+  const highFactors = v128.load(scratch, 16);
   const masks = i32x4.splat((1 << width) - 1);
   let largest = i32x4.splat(0);
   for (let i: u32 = 0; i < count; i++) {

@@ -7,24 +7,23 @@
  * careful one does the rest.
  */
 
-/** Byte i of row d is i mod d: what 16 bytes look like that repeat the last d. Row 16 and on: as they are. */
-const patterns = memory.data(17 * 16);
-let hasPatterns = false;
+import { patterns, tags } from './tables';
 
-function fillPatterns(): void {
-  for (let distance: i32 = 1; distance <= 16; distance++) {
-    for (let i: i32 = 0; i < 16; i++) store<u8>(patterns + (distance << 4) + i, <u8>(i % distance));
-  }
-  hasPatterns = true;
-}
+/**
+ * Room that a turn of the fast loop needs before the ends: of a literal of 16 bytes and a copy, the loads; of the same, with a copy of 64,
+ * the stores.
+ */
+const inputSlack: usize = 48;
+const outputSlack: usize = 112;
+/** So that a difference of addresses has a sign. */
+const outSizeMax: usize = 0x7fffffff;
 
-/** Room that the fast loop needs before the ends: tag, 4 bytes and a load of 16; a copy of 64 and a store of 16. */
-const inputSlack: usize = 24;
-const outputSlack: usize = 80;
+/** Where the fast loop has come to. */
+let atNow: usize = 0;
+let toNow: usize = 0;
 
 /** The `size` bytes at `from` into exactly `outSize` bytes at `out`. 1, or 0 for a damaged input. */
 export function unsnap(from: usize, size: usize, out: usize, outSize: usize): i32 {
-  if (!hasPatterns) fillPatterns();
   const end = from + size;
   const outEnd = out + outSize;
   let at = from;
@@ -37,33 +36,16 @@ export function unsnap(from: usize, size: usize, out: usize, outSize: usize): i3
     if (byte < 128) break;
     shift += 7;
   }
-  if (length != <u64>outSize) return 0;
+  if (length != <u64>outSize || outSize > outSizeMax) return 0;
   const fastEnd = size > inputSlack ? end - inputSlack : from;
   const fastOutEnd = outSize > outputSlack ? outEnd - outputSlack : out;
   let to = out;
   while (at < end) {
-    // Literals and copies mostly take turns, which a processor learns; which of the two kinds of copy comes next it does
-    // not, so there what differs is masked, not branched on.
-    while (at < fastEnd && to < fastOutEnd) {
-      const tag = <u32>load<u8>(at);
-      const kind = tag & 3;
-      if (kind == 0) {
-        if (tag > 15 << 2) break;
-        v128.store(to, v128.load(at + 1));
-        at += (tag >> 2) + 2;
-        to += (tag >> 2) + 1;
-        continue;
-      }
-      if (kind == 3) break;
-      const isNear = <i32>kind - 2;
-      const count = <usize>((isNear & (((tag >> 2) & 7) + 4)) | (~isNear & ((tag >> 2) + 1)));
-      const distance = <usize>(load<u16>(at + 1) & (0xffff ^ (isNear & 0xff00)) | (isNear & ((tag >> 5) << 8)));
-      if (distance - 1 >= to - out) return 0;
-      copyFast(to, distance, count);
-      at += kind + 1;
-      to += count;
+    if (at < fastEnd && to < fastOutEnd) {
+      if (unsnapFast(at, fastEnd, out, to, fastOutEnd, tags) == 0) return 0;
+      at = atNow;
+      to = toNow;
     }
-    if (at >= end) break;
     const tag = <u32>load<u8>(at++);
     const kind = tag & 3;
     let count: usize = <usize>(tag >> 2) + 1;
@@ -106,17 +88,48 @@ export function unsnap(from: usize, size: usize, out: usize, outSize: usize): i3
   return to == outEnd ? 1 : 0;
 }
 
-/** Repeats what stands `distance` before, up to 15 bytes beyond `count`. */
-@inline function copyFast(to: usize, distance: usize, count: usize): void {
+/**
+ * Goes on until an end is near, or an element is not for it: a long literal, or a distance of four bytes. 0 for a damaged input.
+ *
+ * Literals and copies mostly take turns, which a processor learns: so a turn of the loop is one of each. Which of the two kinds of copy comes
+ * next it does not learn, so there what differs is looked up, not branched on.
+ */
+function unsnapFast(at: usize, fastEnd: usize, out: usize, to: usize, fastOutEnd: usize, table: usize): i32 {
+  do {
+    let tag = <u32>load<u8>(at);
+    if ((tag & 3) == 0) {
+      if (tag > 15 << 2) break;
+      v128.store(to, v128.load(at, 1));
+      at += (tag >> 2) + 2;
+      to += (tag >> 2) + 1;
+      tag = <u32>load<u8>(at);
+      if ((tag & 3) == 0) continue;
+    }
+    const copy = load<u32>(table + (tag << 2));
+    const distance = <usize>((load<u32>(at, 1) & (copy >> 16)) | (copy & 0x700));
+    const count = <usize>(copy & 0xff);
+    if (count == 0) break;
+    if (distance - 1 >= to - out) return 0;
+    if (count > 16) copyLong(to, distance, count);
+    else if (distance >= 16) v128.store(to, v128.load(to - distance));
+    else v128.store(to, i8x16.swizzle(v128.load(to - distance), v128.load(patterns + (distance << 4))));
+    at += (tag & 3) + 1;
+    to += count;
+    // Both ends are ahead as long as both differences are negative.
+  } while (<i32>((at - fastEnd) & (to - fastOutEnd)) < 0);
+  atNow = at;
+  toNow = to;
+  return 1;
+}
+
+/** Repeats what stands `distance` before, more than 16 bytes of it, and up to 15 beyond `count`. */
+function copyLong(to: usize, distance: usize, count: usize): void {
   if (distance >= 16) {
-    v128.store(to, v128.load(to - distance));
-    for (let i: usize = 16; i < count; i += 16) v128.store(to + i, v128.load(to + i - distance));
+    for (let i: usize = 0; i < count; i += 16) v128.store(to + i, v128.load(to + i - distance));
     return;
   }
   const pattern = i8x16.swizzle(v128.load(to - distance), v128.load(patterns + (distance << 4)));
-  v128.store(to, pattern);
-  if (count <= 16) return;
   // Whole repetitions only, so that every store begins at the pattern's start.
   const step: usize = <usize>16 - <usize>16 % distance;
-  for (let i = step; i < count; i += step) v128.store(to + i, pattern);
+  for (let i: usize = 0; i < count; i += step) v128.store(to + i, pattern);
 }
