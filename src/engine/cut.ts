@@ -9,6 +9,68 @@ export interface Cut {
 /** Keys that are looked at to cut. */
 export const sampledKeys = 8_192;
 
+/** Rows from which on it may be worth it to put them aside by part. */
+export const asideRowsLeast = 1 << 20;
+/** And groups, about. */
+const asideGroupsLeast = 1 << 18;
+/** Rows of a part, about; they and their groups should stay in the cache. */
+const rowsOfPart = 1 << 15;
+/** Fewer keys tell nothing. */
+const keysLeast = 4_096;
+/** How much larger than the others a part may be. */
+const unevenMax = 4;
+/** Parts are numbered by 16 bits. */
+export const partsMax = 4_096;
+
+/** Keys of rows: one word each, or of strings two. */
+export interface SampledKeys {
+  readonly words: BigUint64Array;
+  readonly wordsEach: 1 | 2;
+}
+
+/**
+ * How to cut rows that are to be put aside (aside.ts), from the keys of some; 'declined' where that is not worth it, and undefined where
+ * these keys do not tell. `parts`: as many, whatever the keys say.
+ */
+export function cutForAside(keys: SampledKeys, { rows, parts }: { readonly rows: number; readonly parts: number | undefined }): Cut | 'declined' | undefined {
+  const { words, wordsEach } = keys;
+  const cut = (count: number): Cut => (wordsEach === 2 ? cutStrings(words, count) : { bounds: boundsOf(words, count), prefix: 0n, skipped: 0 });
+  if (parts !== undefined) return cut(parts);
+  if (rows < asideRowsLeast) return 'declined';
+  const sampled = words.length / wordsEach;
+  if (sampled < keysLeast) return undefined;
+  if (distinctOf(keys) < distinctAmong(asideGroupsLeast, sampled)) return 'declined';
+  const made = cut(Math.min(partsMax, Math.ceil(rows / rowsOfPart)));
+  return isEven(keys, made) ? made : 'declined';
+}
+
+/** How many different keys so many rows have, about, of so many groups that are equally frequent. */
+function distinctAmong(groups: number, rows: number): number {
+  return groups * (1 - Math.exp(-rows / groups));
+}
+
+function distinctOf({ words, wordsEach }: SampledKeys): number {
+  const mixed = wordsEach === 1 ? words.slice() : BigUint64Array.from({ length: words.length / 2 }, (_, i) => BigInt.asUintN(64, words[i * 2]! * 0x9e3779b97f4a7c15n) ^ words[i * 2 + 1]!);
+  mixed.sort();
+  let distinct = Math.min(mixed.length, 1);
+  for (let i = 1; i < mixed.length; i++) distinct += mixed[i] === mixed[i - 1] ? 0 : 1;
+  return distinct;
+}
+
+/** Whether no part is much larger than the others: keys may be alike in what is looked at. */
+function isEven({ words, wordsEach }: SampledKeys, { bounds, skipped }: Cut): boolean {
+  const sorted = wordsEach === 1 ? words.slice() : behindPrefix(words, skipped);
+  sorted.sort();
+  const allowed = (unevenMax * sorted.length) / (bounds.length + 1);
+  let [next, first] = [0, 0];
+  for (const bound of [...bounds, undefined]) {
+    while (next < sorted.length && (bound === undefined || sorted[next]! < bound)) next++;
+    if (next - first > allowed) return false;
+    first = next;
+  }
+  return true;
+}
+
 /** From words in any order to the bounds of so many parts. */
 export function boundsOf(words: BigUint64Array, parts: number): BigUint64Array {
   const sorted = words.slice().sort();
@@ -21,8 +83,12 @@ export function cutStrings(heads: BigUint64Array, parts: number): Cut {
   const [least, greatest] = firsts.reduce(([low, high], word) => [word < low ? word : low, word > high ? word : high], [firsts[0] ?? 0n, firsts[0] ?? 0n]);
   let skipped = 8;
   while (skipped > 0 && least >> BigInt(64 - skipped * 8) !== greatest >> BigInt(64 - skipped * 8)) skipped--;
-  const behind = (_: unknown, i: number): bigint => BigInt.asUintN(64, ((heads[i * 2]! << 64n) | heads[i * 2 + 1]!) >> BigInt(64 - skipped * 8));
-  const words = BigUint64Array.from({ length: firsts.length }, behind);
   const prefix = skipped === 0 ? 0n : (least >> BigInt(64 - skipped * 8)) << BigInt(64 - skipped * 8);
-  return { bounds: boundsOf(words, parts), prefix, skipped };
+  return { bounds: boundsOf(behindPrefix(heads, skipped), parts), prefix, skipped };
+}
+
+/** The eight bytes behind what all begin with, of the first 16 of each string. */
+function behindPrefix(heads: BigUint64Array, skipped: number): BigUint64Array {
+  const behind = (_: unknown, i: number): bigint => BigInt.asUintN(64, ((heads[i * 2]! << 64n) | heads[i * 2 + 1]!) >> BigInt(64 - skipped * 8));
+  return BigUint64Array.from({ length: heads.length / 2 }, behind);
 }

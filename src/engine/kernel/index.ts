@@ -13,6 +13,7 @@
  *   distinct  the distinct values of groups      sketch    about how many they are      hash   what both go by
  *   squares   exact sums of squares of doubles   integers  exact sums of several words
  *   merge     the states of another thread, in the same memory      part      the same, a range of keys at a time
+ *   aside     rows put aside by part, to be grouped a part at a time
  *   output    from states to columns
  *   asof      points in time of entities, and the stretch between two of them that an event lies in
  *   sort      positions in ascending order of 64-bit words or strings
@@ -41,6 +42,9 @@ export { newSquareTable, addSquares, mergeSquares, writeSquares, addSquareBytes 
 export { addIntegerSquares, addDecimals, addDecimalSquares, mergeWords } from './integers';
 export { pointsBefore, sortPoints, pointsMost, markParts, mightLocate, orderByEntity, locate } from './asof';
 export { argsort64, argsortStrings, ranksOf, flipSigns } from './sort';
-export { partInts, partStrings, sampleInts, sampleStrings, mergeSomeInts, gatherRows } from './part';
+export { newSearch, searchBytes, partInts, partStrings, sampleInts, sampleStrings, mergeSomeInts, gatherRows } from './part';
+export {
+  partsOfInts, partsOfStrings, headsOf, placesOf, scatterLane, scatterBits, scatterLengths, scatterBytes, copyLane, gatherLane, gatherBytes, offsetsOf, packBits,
+} from './aside';
 export { mergeRows, mergeStates, mergeNullCounts, gatherStates } from './merge';
 export { wordsOf, extremesOf, countsOf, sumsOf, meansOf } from './output';

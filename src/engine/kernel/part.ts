@@ -9,18 +9,65 @@ import { alloc, free } from './memory';
 import { groupCount, groupInts, intKeys, isAlive, nameKeys } from './group';
 import { stringEntries } from './strings';
 
-/** How many of the ascending bounds are not above a word. */
-@inline function partOf(word: u64, bounds: usize, count: i32): u32 {
-  let from = bounds;
-  let left = count;
-  while (left > 0) {
-    const half = (left + 1) >> 1;
-    const middle = from + (<usize>(half - 1) << 3);
-    const above = load<u64>(middle) > word;
-    from = select<usize>(from, middle + 8, above);
-    left = select<i32>(half - 1, left - half, above);
+/*
+ * Bounds as they are asked, `| last cell u32 | shift u32 | low u64 | most u32 | – | bounds … | cells … |`: a cell, the upper bits of a word's
+ * distance from the least bound, says after which bounds a word may come; `most` bounds are in a cell, so that as many steps find the place of any
+ * word. A step is arithmetic: a branch would be taken one way or the other by chance, and what was guessed wrong costs more than
+ * the search.
+ */
+const cellBits: u32 = 12;
+const bShift: usize = 4;
+const bLow: usize = 8;
+const bMost: usize = 16;
+const bBounds: usize = 24;
+
+/** Bytes for the bounds of so many parts. */
+export function searchBytes(parts: i32): i32 {
+  return <i32>bBounds + (parts << 4) + (2 << cellBits);
+}
+
+/** Makes ascending bounds, one less than there are parts, ready to be asked. */
+export function newSearch(bounds: usize, parts: i32, search: usize): void {
+  const count = parts - 1;
+  const own = search + bBounds;
+  const cells = own + (<usize>parts << 4);
+  memory.copy(own, bounds, <usize>count << 3);
+  // A search goes no further beyond the last bound than there are others.
+  memory.fill(own + (<usize>count << 3), 0xff, <usize>(parts + 1) << 3);
+  const low = count == 0 ? 0 : load<u64>(bounds);
+  const high = count == 0 ? 0 : load<u64>(bounds + (<usize>(count - 1) << 3));
+  const bits = <u32>(64 - clz<u64>(high - low));
+  const shift = bits > cellBits ? bits - cellBits : 0;
+  const last = <u32>((high - low) >> <u64>shift);
+  let next = 0;
+  let most = 0;
+  for (let cell: u32 = 0; cell <= last; cell++) {
+    store<u16>(cells + (<usize>cell << 1), <u16>next);
+    const first = next;
+    while (next < count && <u32>((load<u64>(bounds + (<usize>next << 3)) - low) >> <u64>shift) == cell) next++;
+    most = max<i32>(most, next - first);
   }
-  return <u32>((from - bounds) >> 3);
+  store<u32>(search, last);
+  store<u32>(search, shift, bShift);
+  store<u64>(search, low, bLow);
+  store<i32>(search, most, bMost);
+}
+
+/** How many of the bounds are not above a word. */
+@inline export function partOf(word: u64, search: usize, parts: i32): u32 {
+  const low = load<u64>(search, bLow);
+  const last = <u64>load<u32>(search);
+  const own = search + bBounds;
+  let cell = word > low ? (word - low) >> <u64>load<u32>(search, bShift) : 0;
+  if (cell > last) cell = last;
+  let from = own + (<usize>load<u16>(own + (<usize>parts << 4) + (<usize>cell << 1)) << 3);
+  let left = load<u32>(search, bMost);
+  while (left > 0) {
+    const half: usize = (left + 1) >> 1;
+    from += (0 - <usize>(load<u64>(from + (half << 3) - 8) <= word)) & (half << 3);
+    left -= <u32>half;
+  }
+  return min<u32>(<u32>((from - own) >> 3), <u32>parts - 1);
 }
 
 /** From the part of each of `count` ids (u16, 0xffff: in none): the ids by part, and where each part begins. */
@@ -49,37 +96,40 @@ function gatherParts(partOfId: usize, count: i32, parts: i32, starts: usize, ids
 }
 
 /** The ids of integer keys by part. `starts` has room for parts + 1, `ids` for all. */
-export function partInts(grouper: usize, flip: i64, bounds: usize, parts: i32, starts: usize, ids: usize): void {
+export function partInts(grouper: usize, flip: i64, search: usize, parts: i32, starts: usize, ids: usize): void {
   nameKeys(grouper);
   const count = groupCount(grouper);
   const keys = intKeys(grouper);
   const bytes = max<usize>(<usize>count << 1, 16);
   const partOfId = alloc(bytes);
   for (let id = 0; id < count; id++) {
-    const part = isAlive(grouper, id) ? partOf(<u64>(load<i64>(keys + (<usize>id << 3)) ^ flip), bounds, parts - 1) : 0xffff;
+    const part = isAlive(grouper, id) ? partOf(<u64>(load<i64>(keys + (<usize>id << 3)) ^ flip), search, parts) : 0xffff;
     store<u16>(partOfId + (<usize>id << 1), <u16>part);
   }
   gatherParts(partOfId, count, parts, starts, ids);
   free(partOfId, bytes);
 }
 
-/** The eight bytes of a string behind the first `skipped`, at most eight, which are `prefix`; as a word that orders as they do. */
-@inline function wordOfString(entry: usize, prefix: u64, skipped: i32): u64 {
-  const first = bswap<u64>(load<u64>(entry));
+/**
+ * The eight bytes of a string behind the first `skipped`, at most eight, which are `prefix`; as a word that orders as they do. From its first
+ * 16 bytes as two such words.
+ */
+@inline export function wordOfHead(first: u64, second: u64, prefix: u64, skipped: i32): u64 {
   if (skipped == 0) return first;
-  const second = bswap<u64>(load<u64>(entry, 8));
   const begins = skipped == 8 ? first : first & (u64.MAX_VALUE << <u64>((8 - skipped) << 3));
   if (begins != prefix) return begins < prefix ? 0 : u64.MAX_VALUE;
   return skipped == 8 ? second : (first << <u64>(skipped << 3)) | (second >> <u64>((8 - skipped) << 3));
 }
 
-export function partStrings(grouper: usize, prefix: i64, skipped: i32, bounds: usize, parts: i32, starts: usize, ids: usize): void {
+export function partStrings(grouper: usize, prefix: i64, skipped: i32, search: usize, parts: i32, starts: usize, ids: usize): void {
   const count = groupCount(grouper);
   const entries = stringEntries(grouper);
   const bytes = max<usize>(<usize>count << 1, 16);
   const partOfId = alloc(bytes);
   for (let id = 0; id < count; id++) {
-    store<u16>(partOfId + (<usize>id << 1), <u16>partOf(wordOfString(entries + (<usize>id << 5), <u64>prefix, skipped), bounds, parts - 1));
+    const entry = entries + (<usize>id << 5);
+    const word = wordOfHead(bswap<u64>(load<u64>(entry)), bswap<u64>(load<u64>(entry, 8)), <u64>prefix, skipped);
+    store<u16>(partOfId + (<usize>id << 1), <u16>partOf(word, search, parts));
   }
   gatherParts(partOfId, count, parts, starts, ids);
   free(partOfId, bytes);

@@ -66,7 +66,7 @@ export function newStringGrouper(): usize {
 }
 
 /** The first 16 bytes of a string, zeros behind its end. */
-@inline function headOf(masks: usize, bytes: usize, length: u32): v128 {
+@inline export function headOf(masks: usize, bytes: usize, length: u32): v128 {
   return v128.and(v128.load(bytes), v128.load(masks + (<usize>min<u32>(length, inlineBytes) << 4)));
 }
 
@@ -271,6 +271,11 @@ export function stringSpans(grouper: usize, ids: usize, count: i32, out: usize):
     const entry = entryOf(grouper, load<u32>(ids + (<usize>i << 2)));
     store<u64>(out + (<usize>i << 3), spanOf(placeOf(entry), load<u32>(entry, eLength)));
   }
+}
+
+/** What `headOf` masks with. */
+export function stringMasks(grouper: usize): usize {
+  return load<u32>(grouper + sMasks);
 }
 
 export function stringEntries(grouper: usize): usize {

@@ -28,6 +28,7 @@ export interface Requests {
       readonly team: number;
       readonly memory: WebAssembly.Memory;
       readonly ring: number;
+      readonly asideCells: number;
       readonly module: WebAssembly.Module;
       readonly plans: readonly GroupByPlan[];
       readonly schema: Uint8Array;
@@ -39,6 +40,8 @@ export interface Requests {
   stream: { asks: { readonly job: Job }; gives: undefined };
   unit: { asks: { readonly job: Job; readonly unit: RowUnit }; gives: undefined };
   describe: { asks: { readonly job: Job }; gives: readonly AggregationMemory[] };
+  /** Groups the rows of a plan that were put aside. */
+  drain: { asks: { readonly job: Job; readonly plan: number }; gives: undefined };
   /** Takes over what other threads have of one plan, and answers. */
   answer: { asks: { readonly job: Job; readonly plan: number; readonly others: readonly AggregationMemory[]; readonly what: 'finish' | 'states' }; gives: PackedTable };
   /** Cuts the keys of all threads into parts, and says which groups of one are in which (parts.ts). */
@@ -74,6 +77,7 @@ interface Run {
   readonly plans: readonly GroupByPlan[];
   readonly options: AggregationOptions;
   readonly aggregations: Aggregation[];
+  readonly asideCells: number;
   readonly parts: readonly PartReader[];
   readonly ring: Ring;
   readonly batches: BatchUnpacker;
@@ -132,6 +136,9 @@ async function answer(request: Request): Promise<unknown> {
       return addUnit(run, request.unit, request.ticket);
     case 'describe':
       return run.aggregations.map((aggregation) => aggregation.memory);
+    case 'drain':
+      run.aggregations[request.plan]!.drain();
+      return undefined;
     case 'answer': {
       const aggregation = run.aggregations[request.plan]!;
       for (const other of request.others) aggregation.merge(other);
@@ -145,23 +152,24 @@ async function answer(request: Request): Promise<unknown> {
       throwIfCancelled(run.cancelled.signal, 'group by');
       return packTable(run.parts[request.plan]!.read(request.groups, request.what));
     case 'restart':
-      run.aggregations[request.plan] = Aggregation.create(run.plans[request.plan]!, run.schema, run.options, run.instance);
+      run.aggregations[request.plan] = Aggregation.create(run.plans[request.plan]!, run.schema, run.options, run.instance, run.asideCells + request.plan * 4);
       return undefined;
   }
 }
 
-function begin({ job, team, memory, ring, module, plans, schema, options }: Request & { readonly kind: 'begin' }): void {
+function begin({ job, team, memory, ring, asideCells, module, plans, schema, options }: Request & { readonly kind: 'begin' }): void {
   let instance = instances.get(team);
   if (instance === undefined) instances.set(team, (instance = new Instance(module, memory)));
   instance.join(options.memoryLimit);
   const tableSchema = tableFromIPC(schema).schema;
-  const aggregations = plans.map((plan) => Aggregation.create(plan, tableSchema, options, instance));
+  const aggregations = plans.map((plan, i) => Aggregation.create(plan, tableSchema, options, instance, asideCells + i * 4));
   runs.set(job, {
     instance,
     schema: tableSchema,
     plans,
     options,
     aggregations,
+    asideCells,
     parts: plans.map((plan) => new PartReader(instance, plan, tableSchema, options)),
     ring: new Ring(instance.view8(ring, ringBytes).buffer, ring),
     batches: new BatchUnpacker(instance),
