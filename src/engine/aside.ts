@@ -30,8 +30,6 @@ export interface AsideMemory {
   readonly block: number;
   /** Of each part. */
   readonly rows: Uint32Array;
-  /** Of each part: the bytes of its strings. */
-  readonly bytes: Float64Array;
   /** Of each column, whether a row has no value. */
   readonly nulls: readonly boolean[];
   readonly cut: Cut;
@@ -42,12 +40,11 @@ export interface PartAside {
   readonly block: number;
   readonly part: number;
   readonly rows: number;
-  readonly bytes: number;
   readonly nulls: readonly boolean[];
 }
 
-export function partAside({ block, rows, bytes, nulls }: AsideMemory, part: number): PartAside {
-  return { block, part, rows: rows[part]!, bytes: bytes[part]!, nulls };
+export function partAside({ block, rows, nulls }: AsideMemory, part: number): PartAside {
+  return { block, part, rows: rows[part]!, nulls };
 }
 
 /** How a column lies in a block: the slots of its lanes. */
@@ -87,7 +84,7 @@ export class Aside {
   private readonly nulls: boolean[];
   private block = 0;
   private isDrained = false;
-  private put: { readonly cut: Cut; readonly search: number; readonly rows: Uint32Array; readonly bytes: Float64Array } | undefined;
+  private put: { readonly cut: Cut; readonly search: number; readonly rows: Uint32Array } | undefined;
 
   constructor(
     private readonly instance: Instance,
@@ -152,14 +149,14 @@ export class Aside {
     const [parts, skipped] = instance.view32(address, 2) as unknown as [number, number];
     const [prefix, ...bounds] = instance.view64(address + 8, parts).slice() as unknown as [bigint, ...bigint[]];
     const cut = { bounds: BigUint64Array.from(bounds, (bound) => BigInt.asUintN(64, bound)), prefix: BigInt.asUintN(64, prefix), skipped };
-    return { cut, search: newSearch(instance, cut), rows: new Uint32Array(parts), bytes: new Float64Array(parts) };
+    return { cut, search: newSearch(instance, cut), rows: new Uint32Array(parts) };
   }
 
   private putRows(data: readonly Data[], window: Window): void {
     const { instance } = this;
     const { kernels } = instance;
     const { start, length, rows, count } = window;
-    const { cut, search, rows: rowsPut, bytes: bytesPut } = this.put!;
+    const { cut, search, rows: rowsPut } = this.put!;
     const parts = rowsPut.length;
     const partOfRow = this.partOfRow.ensure(count * 2);
     this.key.partRows!(data[0]!, window, cut, search, partOfRow);
@@ -180,8 +177,6 @@ export class Aside {
         kernels.scatterBytes(offsets, bytes, rows, count, partOfRow, parts, byteStarts, made);
         slots[values + 1] = this.keep(made, size);
         slots[values + 2] = byteStarts;
-        const ends = instance.view32(byteStarts, parts + 1);
-        for (let part = 0; part < parts; part++) bytesPut[part]! += ends[part + 1]! - ends[part]!;
       } else if (layout.kind === 'bool') {
         const bits = stage.stageBits(data[i]!, start, length);
         kernels.scatterBits(bits.pointer, bits.bitOffset, rows, count, places, lane);
@@ -239,20 +234,17 @@ export class Aside {
     this.isDrained = true;
     this.block = 0;
     if (memory === undefined) return;
-    const columns = this.lanes.map(({ column }) => column);
+    const reader = new AsideReader(this.instance, this.lanes.map(({ column }) => column));
     for (let part = 0; part < memory.rows.length; part++) {
-      if (memory.rows[part] === 0) continue;
-      const { batch, free } = asideBatch(this.instance, columns, [partAside(memory, part)]);
-      add(batch);
-      free();
+      for (const batch of reader.batches([partAside(memory, part)])) add(batch);
     }
   }
 
   /** What was put aside so far; undefined where nothing was. */
   get memory(): AsideMemory | undefined {
     if (this.block === 0) return undefined;
-    const { rows, bytes, cut } = this.put!;
-    return { block: this.block, rows: rows.slice(), bytes: bytes.slice(), nulls: [...this.nulls], cut };
+    const { rows, cut } = this.put!;
+    return { block: this.block, rows: rows.slice(), nulls: [...this.nulls], cut };
   }
 }
 
@@ -271,60 +263,84 @@ const undecided = 0;
 const declined = 1;
 const slabMax = 2 ** 24;
 
-/** What several threads have put aside of one part as a batch; `free` gives the memory back that it lies in. */
-export function asideBatch(
-  instance: Instance, columns: readonly AsideColumn[], aside: readonly PartAside[],
-): { readonly batch: RecordBatch; free(): void } {
-  const { kernels } = instance;
-  const taken: { readonly block: number; readonly bytes: number }[] = [];
-  const take = (bytes: number): number => {
-    const block = instance.alloc(bytes);
-    taken.push({ block, bytes });
-    return block;
-  };
-  const rows = aside.reduce((sum, each) => sum + each.rows, 0);
-  const bytes = aside.reduce((sum, each) => sum + each.bytes, 0);
-  const view = (ArrayType: ViewType, address: number, length: number): ArrayBufferView => {
-    const { buffer } = instance.view8(address, length * ArrayType.BYTES_PER_ELEMENT);
-    return new ArrayType(buffer, address, length);
-  };
-  const gather = (slot: number, shift: number, room = 0): number => {
-    const lane = take((rows << shift) + room);
-    let done = 0;
-    for (const { block, part, rows: some } of aside) {
-      kernels.gatherLane(block, slot, shift, part, lane + (done << shift));
-      done += some;
+/** Rows of a part that are brought together at a time, about: as many as are worked on at a time. */
+const rowsTogether = 12_288;
+
+/** Brings together what was put aside of a part, as batches. */
+export class AsideReader {
+  private readonly lanes: readonly Lanes[];
+  private readonly schema: Schema;
+  private readonly chosen: number;
+  /** Of each column: offsets, values, validity. */
+  private readonly buffers: readonly (readonly [Buffer64, Buffer64, Buffer64])[];
+
+  constructor(
+    private readonly instance: Instance,
+    private readonly columns: readonly AsideColumn[],
+  ) {
+    this.lanes = lanesOf(columns).lanes;
+    this.schema = new Schema(columns.map(({ name, type }) => new Field(name, type, true)));
+    this.chosen = instance.alloc(16);
+    this.buffers = columns.map(() => [new Buffer64(instance), new Buffer64(instance), new Buffer64(instance)]);
+  }
+
+  /** What several threads put aside of one part; each batch is good until the next is asked for. */
+  *batches(aside: readonly PartAside[]): Generator<RecordBatch> {
+    const { instance, chosen } = this;
+    for (const { block: newest, part, nulls } of aside) {
+      for (let block = newest; block !== 0; ) {
+        instance.kernels.blocksOf(block, part, rowsTogether, chosen);
+        const [next, blocks, rows] = instance.view32(chosen, 3) as unknown as [number, number, number];
+        if (rows > 0) yield this.batchOf({ block, blocks, part, rows }, nulls);
+        block = next;
+      }
     }
-    return lane;
-  };
-  const gatherBits = (slot: number): ArrayBufferView => {
-    const flags = gather(slot, 0);
-    kernels.packBits(flags, rows);
-    return view(Uint8Array, flags, (rows + 7) >> 3);
-  };
-  const data = lanesOf(columns).lanes.map(({ column: { type }, layout, shift, values, validity }, i) => {
-    const isNullable = aside.some(({ nulls }) => nulls[i]!);
-    const bitmap = isNullable ? gatherBits(validity) : undefined;
-    const buffers: (ArrayBufferView | undefined)[] = [undefined, undefined, bitmap];
+  }
+
+  private batchOf(some: BlocksOfPart, nulls: readonly boolean[]): RecordBatch {
+    const { rows } = some;
+    const children = this.columns.map(({ type }, i) => new Data(type, 0, rows, nulls[i] ? -1 : 0, this.buffersOf(i, some, nulls[i]!) as never));
+    return new RecordBatch(this.schema, makeData({ type: new Struct(this.schema.fields), length: rows, nullCount: 0, children }));
+  }
+
+  private buffersOf(column: number, { block, blocks, part, rows }: BlocksOfPart, isNullable: boolean): (ArrayBufferView | undefined)[] {
+    const { instance } = this;
+    const { kernels } = instance;
+    const { column: { type }, layout, shift, values, validity } = this.lanes[column]!;
+    const [offsets, words, flags] = this.buffers[column]!;
+    const gather = (slot: number, shift: number, into: Buffer64, room = 0): number => {
+      const lane = into.ensure((rows << shift) + room);
+      kernels.gatherLane(block, blocks, slot, shift, part, lane);
+      return lane;
+    };
+    const gatherBits = (slot: number, into: Buffer64): ArrayBufferView => {
+      const lane = gather(slot, 0, into);
+      kernels.packBits(lane, rows);
+      return instance.view8(lane, (rows + 7) >> 3);
+    };
+    const bitmap = isNullable ? gatherBits(validity, flags) : undefined;
     if (layout.kind === 'string') {
-      const lengths = gather(values, shift, 4);
+      const lengths = gather(values, shift, offsets, 4);
       kernels.offsetsOf(lengths, rows);
-      const place = take(bytes);
-      let size = 0;
-      for (const { block, part } of aside) size += kernels.gatherBytes(block, values + 1, part, place + size) >>> 0;
-      buffers[0] = view(Int32Array, lengths, rows + 1);
-      buffers[1] = view(Uint8Array, place, size);
-    } else if (layout.kind === 'bool') {
-      buffers[1] = gatherBits(values);
-    } else {
-      const ArrayType = type.ArrayType as unknown as ViewType;
-      buffers[1] = view(ArrayType, gather(values, shift), (rows << shift) / ArrayType.BYTES_PER_ELEMENT);
+      const bytes = kernels.bytesOfPart(block, blocks, values + 1, part) >>> 0;
+      // Also where all are empty, strings are somewhere.
+      const place = words.ensure(bytes + 1);
+      kernels.gatherBytes(block, blocks, values + 1, part, place);
+      return [new Int32Array(instance.view8(lengths, rows * 4 + 4).buffer, lengths, rows + 1), instance.view8(place, bytes), bitmap];
     }
-    return new Data(type, 0, rows, isNullable ? -1 : 0, buffers as never);
-  });
-  const fields = columns.map(({ name, type }) => new Field(name, type, true));
-  const batch = new RecordBatch(new Schema(fields), makeData({ type: new Struct(fields), length: rows, nullCount: 0, children: data }));
-  return { batch, free: () => taken.forEach(({ block, bytes }) => instance.free(block, bytes)) };
+    if (layout.kind === 'bool') return [undefined, gatherBits(values, words), bitmap];
+    const ArrayType = type.ArrayType as unknown as ViewType;
+    const lane = gather(values, shift, words);
+    return [undefined, new ArrayType(instance.view8(lane, rows << shift).buffer, lane, (rows << shift) / ArrayType.BYTES_PER_ELEMENT), bitmap];
+  }
+}
+
+/** Some blocks of one thread, and what they have of one part. */
+interface BlocksOfPart {
+  readonly block: number;
+  readonly blocks: number;
+  readonly part: number;
+  readonly rows: number;
 }
 
 interface ViewType {

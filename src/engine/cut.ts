@@ -13,8 +13,12 @@ export const sampledKeys = 8_192;
 export const asideRowsLeast = 1 << 20;
 /** And groups, about. */
 const asideGroupsLeast = 1 << 18;
-/** Rows of a part, about; they and their groups should stay in the cache. */
-const rowsOfPart = 1 << 15;
+/** Groups of a part, about; they should stay in the cache. */
+const groupsOfPart = 1 << 15;
+/** Fewer parts than that are not shared out evenly. */
+const partsLeast = 16;
+/** As in kernel/part.ts. */
+const cellBits = 12;
 /** Fewer keys tell nothing. */
 const keysLeast = 4_096;
 /** How much larger than the others a part may be. */
@@ -39,9 +43,20 @@ export function cutForAside(keys: SampledKeys, { rows, parts }: { readonly rows:
   if (rows < asideRowsLeast) return 'declined';
   const sampled = words.length / wordsEach;
   if (sampled < keysLeast) return undefined;
-  if (distinctOf(keys) < distinctAmong(asideGroupsLeast, sampled)) return 'declined';
-  const made = cut(Math.min(partsMax, Math.ceil(rows / rowsOfPart)));
-  return isEven(keys, made) ? made : 'declined';
+  const distinct = distinctOf(keys);
+  if (distinct < distinctAmong(asideGroupsLeast, sampled)) return 'declined';
+  let groups = asideGroupsLeast;
+  while (groups < rows && distinctAmong(groups * 1.25, sampled) < distinct) groups *= 1.25;
+  const made = cut(Math.min(Math.max(partsLeast, Math.ceil(groups / groupsOfPart)), partsMax));
+  const aligned = { ...made, bounds: alignedBounds(made.bounds) };
+  return [aligned, made].find((each) => isEven(keys, each)) ?? 'declined';
+}
+
+/** The same bounds, moved down to where cells begin (kernel/part.ts): then a word's cell alone says which part it is in. */
+function alignedBounds(bounds: BigUint64Array): BigUint64Array {
+  const [low, high] = [bounds[0]!, bounds.at(-1)!];
+  const shift = BigInt(Math.max(0, (high - low).toString(2).length - cellBits));
+  return bounds.map((bound) => low + (((bound - low) >> shift) << shift));
 }
 
 /** How many different keys so many rows have, about, of so many groups that are equally frequent. */

@@ -75,8 +75,10 @@ export interface Kernels extends StateKernels, AsOfKernels {
   scatterLengths(offsets: Pointer, rows: Pointer, count: number, partOfRow: Pointer, places: Pointer, parts: number, byteStarts: Pointer, out: Pointer): number;
   scatterBytes(offsets: Pointer, bytes: Pointer, rows: Pointer, count: number, partOfRow: Pointer, parts: number, byteStarts: Pointer, out: Pointer): void;
   copyLane(from: Pointer, bytes: number, to: Pointer): void;
-  gatherLane(block: Pointer, slot: number, shift: number, part: number, out: Pointer): void;
-  gatherBytes(block: Pointer, slot: number, part: number, out: Pointer): number;
+  blocksOf(first: Pointer, part: number, rowsWanted: number, out: Pointer): void;
+  gatherLane(block: Pointer, blocks: number, slot: number, shift: number, part: number, out: Pointer): void;
+  bytesOfPart(block: Pointer, blocks: number, slot: number, part: number): number;
+  gatherBytes(block: Pointer, blocks: number, slot: number, part: number, out: Pointer): void;
   offsetsOf(lengths: Pointer, count: number): void;
   packBits(flags: Pointer, count: number): void;
   gatherRows(states: Pointer, stride: number, groups: Pointer, count: number, out: Pointer): void;

@@ -11,7 +11,7 @@
  */
 import { type Schema, Table } from '../arrow/arrow.ts';
 import { Aggregation, asideColumns, type AggregationMemory, type AggregationOptions } from './aggregation.ts';
-import { asideBatch, type AsideColumn, type PartAside, partAside } from './aside.ts';
+import { type AsideColumn, AsideReader, type PartAside, partAside } from './aside.ts';
 import type { Instance } from './instance.ts';
 import type { GroupByPlan } from './plan.ts';
 import { bindPlan } from './types.ts';
@@ -91,14 +91,14 @@ export class PartReader {
     const { instance } = this;
     const aside = groups.flatMap((each) => (each.aside === undefined || each.aside.rows === 0 ? [] : [each.aside]));
     const count = groups.reduce((sum, each) => sum + each.count, 0) + aside.reduce((sum, { rows }) => sum + rows, 0);
-    const bytes = roomOf(count, groups) + aside.reduce((sum, each) => sum + each.rows * this.columns.length * 16 + each.bytes, 0);
+    const bytes = roomOf(count, groups);
     return instance.guard(() => {
       const region = this.regionOf(bytes);
       instance.kernels.enterRegion(region.block, region.bytes);
       try {
         const aggregation = Aggregation.create(this.plan, this.schema, { ...this.options, rowsExpected: count }, instance);
         for (const each of groups) aggregation.mergePart(each);
-        if (aside.length > 0) aggregation.add(asideBatch(instance, this.columns, aside).batch);
+        if (aside.length > 0) for (const batch of new AsideReader(instance, this.columns).batches(aside)) aggregation.add(batch);
         return aggregation[what]();
       } finally {
         instance.kernels.leaveRegion();

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test, { after } from 'node:test';
 import fc from 'fast-check';
-import { Float64, Int64, makeData, Schema, Field, Table, TimestampMicrosecond, type DataType } from '../../src/arrow/arrow.ts';
+import { type DataType, Field, Float64, Int64, makeData, Schema, type Table, TimestampMicrosecond } from '../../src/arrow/arrow.ts';
 import { tableOfColumns, tablesEqual } from '../../src/arrow/canonical.ts';
 import { Aggregation, type AggregationOptions, type Counters } from '../../src/engine/aggregation.ts';
 import { groupBy } from '../../src/engine/group-by.ts';

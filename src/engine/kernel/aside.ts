@@ -151,9 +151,24 @@ export function copyLane(from: usize, bytes: usize, to: usize): void {
   memory.copy(to, from, bytes);
 }
 
-/** What a list of blocks has of one part in one lane, of 2^shift bytes each, side by side; a lane that a block lacks is all ones. */
-export function gatherLane(block: usize, slot: i32, shift: i32, part: i32, out: usize): void {
-  for (; block != 0; block = load<u32>(block)) {
+/** From a block on as many as have so many rows of a part, or all: writes which is next, how many they are, and how many rows they have. */
+export function blocksOf(first: usize, part: i32, rowsWanted: u32, out: usize): void {
+  let rows: u32 = 0;
+  let blocks: u32 = 0;
+  let block = first;
+  for (; block != 0 && rows < rowsWanted; block = load<u32>(block)) {
+    const starts: usize = <usize>load<u32>(block, bStarts) + (<usize>part << 2);
+    rows += load<u32>(starts, 4) - load<u32>(starts);
+    blocks++;
+  }
+  store<u32>(out, <u32>block);
+  store<u32>(out, blocks, 4);
+  store<u32>(out, rows, 8);
+}
+
+/** What some blocks have of one part in one lane, of 2^shift bytes each, side by side; a lane that a block lacks is all ones. */
+export function gatherLane(block: usize, blocks: i32, slot: i32, shift: i32, part: i32, out: usize): void {
+  for (let i = 0; i < blocks; i++, block = load<u32>(block)) {
     const starts: usize = <usize>load<u32>(block, bStarts) + (<usize>part << 2);
     const first: usize = load<u32>(starts);
     const bytes: usize = (<usize>load<u32>(starts, 4) - first) << shift;
@@ -164,18 +179,26 @@ export function gatherLane(block: usize, slot: i32, shift: i32, part: i32, out: 
   }
 }
 
-/** The same of strings; returns how many bytes. */
-export function gatherBytes(block: usize, slot: i32, part: i32, out: usize): u32 {
-  let to = out;
-  for (; block != 0; block = load<u32>(block)) {
+/** How many bytes the strings of one part take in some blocks. */
+export function bytesOfPart(block: usize, blocks: i32, slot: i32, part: i32): u32 {
+  let bytes: u32 = 0;
+  for (let i = 0; i < blocks; i++, block = load<u32>(block)) {
+    const starts: usize = <usize>load<u32>(block + (<usize>slot << 2), bLanes + 4) + (<usize>part << 2);
+    bytes += load<u32>(starts, 4) - roomBehind - load<u32>(starts);
+  }
+  return bytes;
+}
+
+/** The bytes of those strings, side by side. */
+export function gatherBytes(block: usize, blocks: i32, slot: i32, part: i32, out: usize): void {
+  for (let i = 0; i < blocks; i++, block = load<u32>(block)) {
     const lane = block + (<usize>slot << 2);
     const starts: usize = <usize>load<u32>(lane, bLanes + 4) + (<usize>part << 2);
     const first: usize = load<u32>(starts);
     const bytes: usize = <usize>load<u32>(starts, 4) - roomBehind - first;
-    memory.copy(to, <usize>load<u32>(lane, bLanes) + first, bytes);
-    to += bytes;
+    memory.copy(out, <usize>load<u32>(lane, bLanes) + first, bytes);
+    out += bytes;
   }
-  return <u32>(to - out);
 }
 
 /** Lengths become offsets, of which there is one more. */

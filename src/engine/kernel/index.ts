@@ -44,7 +44,7 @@ export { pointsBefore, sortPoints, pointsMost, markParts, mightLocate, orderByEn
 export { argsort64, argsortStrings, ranksOf, flipSigns } from './sort';
 export { newSearch, searchBytes, partInts, partStrings, sampleInts, sampleStrings, mergeSomeInts, gatherRows } from './part';
 export {
-  partsOfInts, partsOfStrings, headsOf, placesOf, scatterLane, scatterBits, scatterLengths, scatterBytes, copyLane, gatherLane, gatherBytes, offsetsOf, packBits,
+  partsOfInts, partsOfStrings, headsOf, placesOf, scatterLane, scatterBits, scatterLengths, scatterBytes, copyLane, blocksOf, gatherLane, bytesOfPart, gatherBytes, offsetsOf, packBits,
 } from './aside';
 export { mergeRows, mergeStates, mergeNullCounts, gatherStates } from './merge';
 export { wordsOf, extremesOf, countsOf, sumsOf, meansOf } from './output';

@@ -11,9 +11,9 @@ import { stringEntries } from './strings';
 
 /*
  * Bounds as they are asked, `| last cell u32 | shift u32 | low u64 | most u32 | – | bounds … | cells … |`: a cell, the upper bits of a word's
- * distance from the least bound, says after which bounds a word may come; `most` bounds are in a cell, so that as many steps find the place of any
- * word. A step is arithmetic: a branch would be taken one way or the other by chance, and what was guessed wrong costs more than
- * the search.
+ * distance from the least bound, says how many bounds are not above it; up to `most` are within a cell, none where they were chosen so (cut.ts),
+ * and as many steps find the place of any word among those. A step is arithmetic: a branch would be taken one way or the other by chance, and what was
+ * guessed wrong costs more than the search.
  */
 const cellBits: u32 = 12;
 const bShift: usize = 4;
@@ -42,6 +42,7 @@ export function newSearch(bounds: usize, parts: i32, search: usize): void {
   let next = 0;
   let most = 0;
   for (let cell: u32 = 0; cell <= last; cell++) {
+    while (next < count && load<u64>(bounds + (<usize>next << 3)) <= low + (<u64>cell << <u64>shift)) next++;
     store<u16>(cells + (<usize>cell << 1), <u16>next);
     const first = next;
     while (next < count && <u32>((load<u64>(bounds + (<usize>next << 3)) - low) >> <u64>shift) == cell) next++;
@@ -56,12 +57,15 @@ export function newSearch(bounds: usize, parts: i32, search: usize): void {
 /** How many of the bounds are not above a word. */
 @inline export function partOf(word: u64, search: usize, parts: i32): u32 {
   const low = load<u64>(search, bLow);
+  if (word < low) return 0;
   const last = <u64>load<u32>(search);
   const own = search + bBounds;
-  let cell = word > low ? (word - low) >> <u64>load<u32>(search, bShift) : 0;
+  let cell = (word - low) >> <u64>load<u32>(search, bShift);
   if (cell > last) cell = last;
-  let from = own + (<usize>load<u16>(own + (<usize>parts << 4) + (<usize>cell << 1)) << 3);
+  const part = <u32>load<u16>(own + (<usize>parts << 4) + (<usize>cell << 1));
   let left = load<u32>(search, bMost);
+  if (left == 0) return part;
+  let from = own + (<usize>part << 3);
   while (left > 0) {
     const half: usize = (left + 1) >> 1;
     from += (0 - <usize>(load<u64>(from + (half << 3) - 8) <= word)) & (half << 3);

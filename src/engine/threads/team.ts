@@ -40,8 +40,10 @@ const selective = 8;
 const groupsHere = 1 << 18;
 /** From so many groups on, of all threads together, they are merged and read out in parts of so many. */
 const partedDefault = { from: 1 << 19, groups: 1 << 16 } as const;
-/** Units, or parts, that a thread is given before it has answered for what it has. */
+/** Units that a thread is given before it has answered for what it has. */
 const unitsAhead = 2;
+/** And parts: this thread hears of an answer only when it is done with a part of its own. */
+const partsAhead = 4;
 /** What stretches under way may take beside the groups. */
 const stagingBytes = 256 * 2 ** 20;
 
@@ -363,7 +365,7 @@ export class TeamRun {
     const plans = this.plans.flatMap((_, i) => (mustDrain(all.map((each) => each[i]!), this.ownAggregations()[i]!) ? [i] : []));
     for (const plan of plans) {
       const drained = members.map(({ worker }) => worker.call('drain', { job: this.job, plan }));
-      this.own?.[plan]!.drain();
+      this.ownAggregations()[plan]!.drain();
       await Promise.all(drained);
     }
     return plans.length > 0;
@@ -413,7 +415,7 @@ export class TeamRun {
         }
       }
     };
-    const lanes = members.flatMap(({ worker }) => Array<PoolWorker>(unitsAhead).fill(worker)).map((worker) =>
+    const lanes = members.flatMap(({ worker }) => Array<PoolWorker>(partsAhead).fill(worker)).map((worker) =>
       takeParts(async (groups) => unpackTable(schema, await worker.call('part', { job, plan, groups, what }))),
     );
     if (members.length < this.threads) {
