@@ -31,6 +31,8 @@ export interface AggregationOptions {
   readonly memoryLimit?: number;
   /** About how many rows are to come, where that is known: it decides how much room direct addressing may take. */
   readonly rowsExpected?: number;
+  /** And how many groups they are likely to have: room is made for them at once. */
+  readonly groupsExpected?: number;
   /** For tests, that want the rare to be common. */
   readonly rare?: {
     readonly noDirectAddressing?: boolean;
@@ -69,8 +71,8 @@ const batchSizeDefault = 16_384;
 /** The more rows at a time, the fewer entities are touched in turn when they are ordered by entity (as-of/locator.ts). */
 const batchSizeOfMoments = 65_536;
 
-/** What may be used together while rows are put aside: the rest is for grouping them. */
-const asideBytesMax = 2 ** 31;
+/** Which share of the memory rows that are put aside may take: the rest is for grouping them, and those that come then. */
+const asideShare = 0.25;
 
 /** The columns of rows that are put aside: the key first. */
 export function asideColumns(bound: BoundPlan): readonly AsideColumn[] {
@@ -129,16 +131,19 @@ export class Aggregation implements Counters {
     this.expected = options.rowsExpected ?? 0;
     this.aside = asideCell === undefined ? undefined : this.asideAt(asideCell);
     if (this.expected > 0) this.grouper.expect(this.expected);
+    if (options.groupsExpected !== undefined) {
+      this.grouper.reserve(options.groupsExpected);
+      this.grow(options.groupsExpected);
+    }
   }
 
   /** Where rows of this plan can be put aside. */
   private asideAt(cell: number): Aside | undefined {
     const { bound, options, instance } = this;
-    const { memoryLimit = Number.POSITIVE_INFINITY, rare } = options;
     const [key] = this.grouper.columns;
     if (key!.partRows === undefined || bound.tile !== undefined || bound.plan.moments !== undefined) return undefined;
-    const bytesMax = Math.min(instance.usedBytes + memoryLimit / 2, asideBytesMax);
-    const settings = { rowsExpected: this.expected, bytesMax, parts: rare?.asideParts };
+    const bytesMax = instance.usedBytes + instance.leftBytes * asideShare;
+    const settings = { rowsExpected: this.expected, bytesMax, parts: options.rare?.asideParts };
     return new Aside(instance, key!, asideColumns(bound), (name) => this.stage(name), cell, settings);
   }
 
@@ -289,8 +294,8 @@ export class Aggregation implements Counters {
   }
 
   /** Makes room for the groups there are. */
-  private grow(): void {
-    if (!this.accumulators.grow(this.grouper.count)) return;
+  private grow(groups = this.grouper.count): void {
+    if (!this.accumulators.grow(groups)) return;
     const { rows, stride, count } = this.accumulators.counted;
     this.grouper.countsAt(rows, stride, count);
   }

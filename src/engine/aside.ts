@@ -5,13 +5,14 @@
  *   rows ─▶ which part, a range of keys ─▶ columns by part (kernel/aside.ts) ─▶ the rows of one part as a batch ─▶ parts.ts
  *
  * Whether it is worth it is told by the first rows, once for all threads of a run, which share a cell: 0 undecided, 1 no, else where
- * the cut lies (`| parts u32 | skipped u32 | prefix u64 | bounds u64 … |`). Rows that cannot be put aside, for want of room or for what their
+ * the cut lies (`| parts u32 | skipped u32 | groups u32 | – | prefix u64 | bounds u64 … |`). Rows that cannot be put aside, for want of room or for what their
  * columns are, are grouped at once: what a part has of both is merged.
  */
 import { Data, DataType, Field, makeData, RecordBatch, Schema, Struct } from '../arrow/arrow.ts';
+import { invariant } from '../base/errors.ts';
 import { type Cut, cutForAside } from './cut.ts';
 import type { ColumnGrouper, Window } from './grouper.ts';
-import type { Instance } from './instance.ts';
+import { type Instance, slackBytes } from './instance.ts';
 import { Buffer64, type ColumnStage, hasNulls } from './staging.ts';
 import { type Layout, layoutOf } from './types.ts';
 
@@ -40,11 +41,13 @@ export interface PartAside {
   readonly block: number;
   readonly part: number;
   readonly rows: number;
+  /** How many groups the rows of all threads are likely to be. */
+  readonly groups: number;
   readonly nulls: readonly boolean[];
 }
 
-export function partAside({ block, rows, nulls }: AsideMemory, part: number): PartAside {
-  return { block, part, rows: rows[part]!, nulls };
+export function partAside({ block, rows, nulls, cut }: AsideMemory, part: number): PartAside {
+  return { block, part, rows: rows[part]!, groups: cut.groups ?? rows[part]!, nulls };
 }
 
 /** How a column lies in a block: the slots of its lanes. */
@@ -122,7 +125,7 @@ export class Aside {
     const address = this.decision;
     if (address === undecided || address === declined) return false;
     this.put ??= this.begin(address);
-    if (this.instance.usedBytes + this.roomFor(data, window) > this.options.bytesMax) return false;
+    if (!this.makeRoom(this.roomFor(data, window))) return false;
     this.putRows(data, window);
     return true;
   }
@@ -137,18 +140,18 @@ export class Aside {
     let address = declined;
     if (cut !== 'declined') {
       address = instance.alloc(16 + (cut.bounds.length + 1) * 8);
-      instance.view32(address, 2).set([cut.bounds.length + 1, cut.skipped]);
-      instance.view64(address + 8, 1)[0] = BigInt.asIntN(64, cut.prefix);
-      instance.put(cut.bounds, address + 16);
+      instance.view32(address, 3).set([cut.bounds.length + 1, cut.skipped, cut.groups ?? 0]);
+      instance.view64(address + 16, 1)[0] = BigInt.asIntN(64, cut.prefix);
+      instance.put(cut.bounds, address + 24);
     }
     Atomics.compareExchange(instance.view32(this.cell, 1), 0, undecided, address);
   }
 
   private begin(address: number): NonNullable<Aside['put']> {
     const { instance } = this;
-    const [parts, skipped] = instance.view32(address, 2) as unknown as [number, number];
-    const [prefix, ...bounds] = instance.view64(address + 8, parts).slice() as unknown as [bigint, ...bigint[]];
-    const cut = { bounds: BigUint64Array.from(bounds, (bound) => BigInt.asUintN(64, bound)), prefix: BigInt.asUintN(64, prefix), skipped };
+    const [parts, skipped, groups] = instance.view32(address, 3) as unknown as [number, number, number];
+    const [prefix, ...bounds] = instance.view64(address + 16, parts).slice() as unknown as [bigint, ...bigint[]];
+    const cut = { bounds: BigUint64Array.from(bounds, (bound) => BigInt.asUintN(64, bound)), prefix: BigInt.asUintN(64, prefix), skipped, ...(groups > 0 && { groups }) };
     return { cut, search: newSearch(instance, cut), rows: new Uint32Array(parts) };
   }
 
@@ -198,7 +201,7 @@ export class Aside {
     for (let part = 0; part < parts; part++) rowsPut[part]! += begins[part + 1]! - begins[part]!;
   }
 
-  /** The most that these rows take. */
+  /** The most that these rows take, each piece rounded up to 16 bytes. */
   private roomFor(data: readonly Data[], { start, length, count }: Window): number {
     const parts = this.put!.rows.length;
     const each = this.lanes.map(({ layout, shift }, i) => {
@@ -215,16 +218,26 @@ export class Aside {
     return piece;
   }
 
-  /** A piece of a slab, aligned to 16. */
+  /** Sees to it that there is so much left of a slab; false where that would take too much. */
+  private makeRoom(bytes: number): boolean {
+    const { slab, instance } = this;
+    if (slab.next + bytes <= slab.end) return true;
+    const left = this.options.bytesMax - instance.usedBytes;
+    let size = Math.max(2 ** Math.ceil(Math.log2(bytes + slackBytes)), Math.min(slab.bytes * 2, slabMax));
+    while (size > left && size / 2 >= bytes + slackBytes) size /= 2;
+    if (size > left) return false;
+    slab.bytes = size;
+    slab.next = instance.alloc(size - slackBytes);
+    slab.end = slab.next + size - slackBytes;
+    return true;
+  }
+
+  /** A piece of the slab, aligned to 16, for which room was made. */
   private cutOff(bytes: number): number {
     const { slab } = this;
-    if (slab.next + bytes > slab.end) {
-      slab.bytes = Math.max(Math.min(slab.bytes * 2, slabMax), bytes);
-      slab.next = this.instance.alloc(slab.bytes);
-      slab.end = slab.next + slab.bytes;
-    }
     const piece = slab.next;
     slab.next += Math.ceil(bytes / 16) * 16;
+    invariant(slab.next <= slab.end, 'more was put aside than there was room made for');
     return piece;
   }
 

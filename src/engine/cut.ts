@@ -4,6 +4,8 @@ export interface Cut {
   readonly bounds: BigUint64Array;
   readonly prefix: bigint;
   readonly skipped: number;
+  /** About how many groups are in each part, where that is known. */
+  readonly groups?: number;
 }
 
 /** Keys that are looked at to cut. */
@@ -39,15 +41,16 @@ export interface SampledKeys {
 export function cutForAside(keys: SampledKeys, { rows, parts }: { readonly rows: number; readonly parts: number | undefined }): Cut | 'declined' | undefined {
   const { words, wordsEach } = keys;
   const cut = (count: number): Cut => (wordsEach === 2 ? cutStrings(words, count) : { bounds: boundsOf(words, count), prefix: 0n, skipped: 0 });
-  if (parts !== undefined) return cut(parts);
-  if (rows < asideRowsLeast) return 'declined';
   const sampled = words.length / wordsEach;
-  if (sampled < keysLeast) return undefined;
   const distinct = distinctOf(keys);
-  if (distinct < distinctAmong(asideGroupsLeast, sampled)) return 'declined';
-  let groups = asideGroupsLeast;
-  while (groups < rows && distinctAmong(groups * 1.25, sampled) < distinct) groups *= 1.25;
-  const made = cut(Math.min(Math.max(partsLeast, Math.ceil(groups / groupsOfPart)), partsMax));
+  let groups = 1;
+  while (groups < rows && distinctAmong(groups, sampled) < distinct) groups *= 1.25;
+  if (parts !== undefined) return { ...cut(parts), groups: Math.ceil(groups / parts) };
+  if (rows < asideRowsLeast) return 'declined';
+  if (sampled < keysLeast) return undefined;
+  if (groups < asideGroupsLeast) return 'declined';
+  const count = Math.min(Math.max(partsLeast, Math.ceil(groups / groupsOfPart)), partsMax);
+  const made = { ...cut(count), groups: Math.ceil(groups / count) };
   const aligned = { ...made, bounds: alignedBounds(made.bounds) };
   return [aligned, made].find((each) => isEven(keys, each)) ?? 'declined';
 }

@@ -13,7 +13,7 @@ import { OverflowError } from '../base/errors.ts';
 import { boundsOf, type Cut, cutStrings, type SampledKeys, sampledKeys } from './cut.ts';
 import type { Instance } from './instance.ts';
 import { type Bitmap, Buffer64, ColumnStage, gatherWide } from './staging.ts';
-import { type DecimalBuffers, spanColumn, stageDecimals } from './states/spans.ts';
+import { type DecimalBuffers, packSpans, spanColumn, stageDecimals } from './states/spans.ts';
 import { type KeyColumn, type TileKey, tileType } from './types.ts';
 
 /** A stretch of a batch: rows [start, start + length), of which `count` are selected (`rows` 0: all). */
@@ -29,6 +29,8 @@ export interface ColumnGrouper {
   readonly name: string;
   /** Announces rows that are to come. */
   expect(rows: number): void;
+  /** Makes room for so many groups, before there is one. */
+  reserve?(groups: number): void;
   /** Writes the id of each selected row to `ids`. */
   group(data: Data, window: Window, ids: number): void;
   readonly count: number;
@@ -82,6 +84,10 @@ class IntGrouper implements ColumnGrouper {
     this.instance.kernels.expectKeys(this.address, rows);
   }
 
+  reserve(groups: number): void {
+    this.instance.kernels.reserveInts(this.address, groups);
+  }
+
   group(data: Data, window: Window, ids: number): void {
     const { layout } = this.key;
     const { kernels } = this.instance;
@@ -127,7 +133,7 @@ class IntGrouper implements ColumnGrouper {
 
   partRows(data: Data, window: Window, { bounds: { length } }: Cut, search: number, out: number): void {
     const keys = gatherWide(this.instance, this.stage, data, this.key.layout, window, this.wide);
-    this.instance.kernels.partsOfInts(keys, window.count, this.flip, search, length + 1, out);
+    this.instance.kernels.partsOfWords(keys, this.flip, window.count, search, length + 1, out);
   }
 
   /** Turns keys into words that order as they do. */
@@ -263,6 +269,10 @@ class StringGrouper implements ColumnGrouper {
     // A string grouper grows as it goes.
   }
 
+  reserve(strings: number): void {
+    this.instance.kernels.reserveStrings(this.address, strings);
+  }
+
   group(data: Data, { start, length, rows, count }: Window, ids: number): void {
     const { kernels } = this.instance;
     if (!DataType.isDictionary(data.type)) {
@@ -343,9 +353,10 @@ class StringGrouper implements ColumnGrouper {
     const wanted = spans + ids.length * 8;
     instance.put(ids, wanted);
     instance.kernels.stringSpans(this.address, wanted, ids.length, spans);
-    const found = instance.view32(spans, ids.length * 2).slice();
+    const packed = packSpans(instance, this.key.type, spans, ids.length);
+    const found = packed === undefined ? instance.view32(spans, ids.length * 2).slice() : undefined;
     instance.free(spans, bytes);
-    return spanColumn(instance, this.name, this.key.type, found, { nullCount: 0 });
+    return packed ?? spanColumn(instance, this.name, this.key.type, found!, { nullCount: 0 });
   }
 }
 
@@ -396,6 +407,10 @@ export class Grouper {
   expect(rows: number): void {
     for (const column of this.columns) column.expect(rows);
     for (const pair of this.pairs) this.instance.kernels.expectKeys(pair, rows);
+  }
+
+  reserve(groups: number): void {
+    if (this.columns.length === 1) this.columns[0]!.reserve?.(groups);
   }
 
   /** Returns where the group ids of the selected rows are; they stay there until the next call. */

@@ -43,6 +43,7 @@ export interface Kernels extends StateKernels, AsOfKernels {
   tileOf(times: Pointer, bitmap: Pointer, bitOffset: number, rows: Pointer, count: number, numerator: bigint, denominator: bigint): void;
   newIntGrouper(maySlots: number): Pointer;
   expectKeys(grouper: Pointer, count: number): void;
+  reserveInts(grouper: Pointer, groups: number): void;
   groupInts(grouper: Pointer, keys: Pointer, count: number, ids: Pointer): void;
   groupSlots32(grouper: Pointer, keys: Pointer, rows: Pointer, count: number, signed: number, ids: Pointer): number;
   groupCount(grouper: Pointer): number;
@@ -54,8 +55,11 @@ export interface Kernels extends StateKernels, AsOfKernels {
   intKeys(grouper: Pointer): Pointer;
   forceHash(useDirect: number, allHashesEqual: number): void;
   newStringGrouper(): Pointer;
+  reserveStrings(grouper: Pointer, strings: number): void;
   groupStrings(grouper: Pointer, offsets: Pointer, bytes: Pointer, rows: Pointer, count: number, ids: Pointer): void;
   groupCodes(grouper: Pointer, codes: Pointer, rows: Pointer, count: number, memo: Pointer, offsets: Pointer, bytes: Pointer, ids: Pointer): void;
+  placeSpans(spans: Pointer, count: number, offsets: Pointer): number;
+  copySpans(spans: Pointer, count: number, out: Pointer): void;
   stringSpans(grouper: Pointer, ids: Pointer, count: number, out: Pointer): void;
   mergeInts(grouper: Pointer, other: Pointer, ids: Pointer): void;
   mergeStrings(grouper: Pointer, other: Pointer, groups: Pointer, count: number, ids: Pointer): void;
@@ -66,7 +70,7 @@ export interface Kernels extends StateKernels, AsOfKernels {
   searchBytes(parts: number): number;
   partInts(grouper: Pointer, flip: bigint, search: Pointer, parts: number, starts: Pointer, ids: Pointer): void;
   partStrings(grouper: Pointer, prefix: bigint, skipped: number, search: Pointer, parts: number, starts: Pointer, ids: Pointer): void;
-  partsOfInts(words: Pointer, count: number, flip: bigint, search: Pointer, parts: number, out: Pointer): void;
+  partsOfWords(words: Pointer, flip: bigint, count: number, search: Pointer, parts: number, out: Pointer): void;
   partsOfStrings(grouper: Pointer, offsets: Pointer, bytes: Pointer, rows: Pointer, count: number, prefix: bigint, skipped: number, search: Pointer, parts: number, out: Pointer): void;
   headsOf(grouper: Pointer, offsets: Pointer, bytes: Pointer, rows: Pointer, count: number, out: Pointer): void;
   placesOf(partOfRow: Pointer, count: number, parts: number, starts: Pointer, places: Pointer): void;
@@ -115,6 +119,12 @@ export interface Kernels extends StateKernels, AsOfKernels {
 
 const keptMax = 4;
 const pagesMax = 65_536;
+
+/** All that a memory can hold. */
+export const memoryMax = 0xffff0000;
+
+/** Where a memory says how much of it is kept (kernel/memory.ts). */
+const keptAt = 68;
 
 /** Behind every block that is read by whole words stands this much room. */
 export const slackBytes = 16;
@@ -175,7 +185,7 @@ export class Instance {
 
   private configure(memoryLimit: number | undefined): void {
     this.broken = false;
-    this.limit = memoryLimit ?? 0xffff0000;
+    this.limit = memoryLimit ?? memoryMax;
     this.kernels.setLimit(this.limit);
     this.kernels.forceHash(1, 0);
   }
@@ -203,7 +213,7 @@ export class Instance {
 
   /** A block of at least this many bytes, with slack behind it. */
   alloc(bytes: number): number {
-    if (bytes + slackBytes > 0xffff0000) throw this.limitError();
+    if (bytes + slackBytes > memoryMax) throw this.limitError();
     return this.kernels.alloc(bytes + slackBytes) >>> 0;
   }
 
@@ -259,6 +269,12 @@ export class Instance {
 
   get usedBytes(): number {
     return this.kernels.usedBytes() >>> 0;
+  }
+
+  /** What may still be used. */
+  get leftBytes(): number {
+    const kept = this.view32(keptAt, 1)[0]!;
+    return Math.max(0, Math.min(this.limit + kept, memoryMax) - this.usedBytes);
   }
 
   giveBack(): void {

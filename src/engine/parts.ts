@@ -68,11 +68,19 @@ export async function answerHere(aggregation: Aggregation, reader: PartReader, w
   return tableOfParts(tables[0]!.schema, tables);
 }
 
+interface Region {
+  readonly block: number;
+  readonly bytes: number;
+  readonly wanted: number;
+}
+
 /** Reads parts on one thread. */
 export class PartReader {
-  private region: { readonly block: number; readonly bytes: number } | undefined;
+  private region: Region | undefined;
   private readonly plan: GroupByPlan;
   private readonly columns: readonly AsideColumn[];
+  /** The most groups that any part had. */
+  private groupsMost = 0;
 
   constructor(
     private readonly instance: Instance,
@@ -90,15 +98,18 @@ export class PartReader {
   read(groups: readonly PartOfGroups[], what: 'finish' | 'states'): Table {
     const { instance } = this;
     const aside = groups.flatMap((each) => (each.aside === undefined || each.aside.rows === 0 ? [] : [each.aside]));
-    const count = groups.reduce((sum, each) => sum + each.count, 0) + aside.reduce((sum, { rows }) => sum + rows, 0);
-    const bytes = roomOf(count, groups);
+    const rows = aside.reduce((sum, each) => sum + each.rows, 0);
+    const merged = groups.reduce((sum, each) => sum + each.count, 0);
+    const groupsExpected = merged + Math.min(rows, Math.ceil(Math.max(0, ...aside.map((each) => each.groups)) * spareGroups));
+    const bytes = roomOf(Math.max(groupsExpected, Math.min(merged + rows, this.groupsMost)), groups);
     return instance.guard(() => {
       const region = this.regionOf(bytes);
       instance.kernels.enterRegion(region.block, region.bytes);
       try {
-        const aggregation = Aggregation.create(this.plan, this.schema, { ...this.options, rowsExpected: count }, instance);
+        const aggregation = Aggregation.create(this.plan, this.schema, { ...this.options, rowsExpected: merged + rows, groupsExpected }, instance);
         for (const each of groups) aggregation.mergePart(each);
         if (aside.length > 0) for (const batch of new AsideReader(instance, this.columns).batches(aside)) aggregation.add(batch);
+        this.groupsMost = Math.max(this.groupsMost, aggregation.groupCount);
         return aggregation[what]();
       } finally {
         instance.kernels.leaveRegion();
@@ -106,14 +117,19 @@ export class PartReader {
     });
   }
 
-  private regionOf(bytes: number): { readonly block: number; readonly bytes: number } {
-    if (this.region === undefined || this.region.bytes < bytes) {
+  private regionOf(wanted: number): Region {
+    if (this.region === undefined || this.region.wanted < wanted) {
       if (this.region !== undefined) this.instance.free(this.region.block, this.region.bytes);
-      this.region = { block: this.instance.alloc(bytes), bytes };
+      // Where memory is short, a part is grouped in less, and takes the rest from elsewhere.
+      const bytes = Math.min(wanted, Math.floor(this.instance.leftBytes * 0.75));
+      this.region = { block: this.instance.alloc(bytes), bytes, wanted };
     }
     return this.region;
   }
 }
+
+/** Parts are not all of the same size. */
+const spareGroups = 1.25;
 
 /** About what merging and reading out so many groups takes; what is beyond is taken from elsewhere. */
 function roomOf(count: number, groups: readonly PartOfGroups[]): number {

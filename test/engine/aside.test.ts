@@ -4,7 +4,9 @@ import test, { after } from 'node:test';
 import fc from 'fast-check';
 import { type DataType, Field, Float64, Int64, makeData, Schema, type Table, TimestampMicrosecond } from '../../src/arrow/arrow.ts';
 import { tableOfColumns, tablesEqual } from '../../src/arrow/canonical.ts';
+import { MemoryLimitError } from '../../src/base/errors.ts';
 import { Aggregation, type AggregationOptions, type Counters } from '../../src/engine/aggregation.ts';
+import { cutForAside } from '../../src/engine/cut.ts';
 import { groupBy } from '../../src/engine/group-by.ts';
 import { type GroupByPlan, outputsOf } from '../../src/engine/plan.ts';
 import { createAggregations } from '../../src/engine/run.ts';
@@ -130,4 +132,41 @@ test('keys of all kinds beside each other, ranges and filters, several plans ove
     }),
     { numRuns: 150 },
   );
+});
+
+test('within a memory limit some rows are put aside and the others grouped at once; where the groups do not fit, it is an error, and nothing is harmed', async () => {
+  await startThreads(1);
+  const table = manyGroups(1 << 16);
+  const spec = { amount: ['sum', 'count'], time: 'max' } as const;
+  const expected = await groupBy(table, 'key').agg(spec, { threads: 1 });
+  const plan = { keys: ['key'], outputs: outputsOf(spec) };
+  for (const memoryLimit of [24, 64, 400].map((megabytes) => megabytes * 2 ** 20)) {
+    const run = createAggregations([plan], table.schema, { threads: 1, memoryLimit, rowsExpected: rows, rare: { asideParts: 16 } });
+    for (const batch of table.batches) await run.add(batch);
+    assert.ok(tablesEqual((await run.finish())[0]!, expected));
+    await run.close();
+  }
+  for (const threads of [1, 2]) {
+    const tooMany = groupBy(manyGroups(rows), 'key').agg(spec, { threads, memoryLimit: 2 ** 20 });
+    if (threads === 1) await assert.rejects(tooMany, MemoryLimitError);
+    else await tooMany;
+    assert.ok(tablesEqual(await groupBy(table, 'key').agg(spec, { threads }), expected));
+  }
+});
+
+test('few rows, few groups, or keys that are all alike where it is looked: none is put aside', () => {
+  const keys = (count: number, key: (i: number) => bigint) => ({ words: BigUint64Array.from({ length: count }, (_, i) => key(i)), wordsEach: 1 as const });
+  const spread = (i: number): bigint => BigInt.asUintN(64, BigInt(i) * 0x9e3779b97f4a7c15n);
+  const many = 1e7;
+  assert.equal(cutForAside(keys(16_384, spread), { rows: 1e5, parts: undefined }), 'declined');
+  assert.equal(cutForAside(keys(100, spread), { rows: many, parts: undefined }), undefined);
+  assert.equal(cutForAside(keys(16_384, (i) => spread(i % 10_000)), { rows: many, parts: undefined }), 'declined');
+  const cut = cutForAside(keys(16_384, spread), { rows: many, parts: undefined });
+  assert.ok(typeof cut === 'object' && cut.bounds.length > 100 && cut.groups! > 10_000);
+  assert.ok(cut.bounds.every((bound, i) => i === 0 || bound > cut.bounds[i - 1]!));
+  // Nearly all in one place, so that cells are too coarse for bounds; and strings that differ beyond what is looked at.
+  const skewed = cutForAside(keys(16_384, (i) => (i % 100 === 0 ? spread(i) : BigInt(i))), { rows: many, parts: undefined });
+  assert.ok(typeof skewed === 'object' && skewed.bounds[100]! < 16_384n);
+  const alike = { words: BigUint64Array.from({ length: 32_768 }, (_, i) => (i % 2 === 0 ? 0n : BigInt(i % 7))), wordsEach: 2 as const };
+  assert.equal(cutForAside(alike, { rows: many, parts: undefined }), 'declined');
 });

@@ -10,7 +10,8 @@
  * A lane is made in a place that stays in the cache, and copied from there: what is written at random to new memory waits for each line of
  * it to be read first.
  */
-import { partOf, wordOfHead } from './part';
+import { alloc, free } from './memory';
+import { partsOfWords, wordOfHead, wordsAtOnce } from './part';
 import { validBit } from './select';
 import { headOf, stringMasks } from './strings';
 
@@ -23,25 +24,24 @@ const roomBehind: u32 = 16;
   return rows == 0 ? <u32>i : load<u32>(rows + (<usize>i << 2));
 }
 
-/** The part of each word, u16. */
-export function partsOfInts(words: usize, count: i32, flip: i64, search: usize, parts: i32, out: usize): void {
-  for (let i = 0; i < count; i++) {
-    store<u16>(out + (<usize>i << 1), <u16>partOf(<u64>(load<i64>(words + (<usize>i << 3)) ^ flip), search, parts));
-  }
-}
-
 /** The part of each selected string, u16. */
 export function partsOfStrings(
   grouper: usize, offsets: usize, bytes: usize, rows: usize, count: i32, prefix: i64, skipped: i32, search: usize, parts: i32, out: usize,
 ): void {
   const masks = stringMasks(grouper);
-  for (let i = 0; i < count; i++) {
-    const place = offsets + (<usize>rowAt(rows, i) << 2);
-    const start = load<u32>(place);
-    const head = headOf(masks, bytes + start, load<u32>(place, 4) - start);
-    const word = wordOfHead(bswap<u64>(i64x2.extract_lane(head, 0)), bswap<u64>(i64x2.extract_lane(head, 1)), <u64>prefix, skipped);
-    store<u16>(out + (<usize>i << 1), <u16>partOf(word, search, parts));
+  const words = alloc(wordsAtOnce << 3);
+  for (let first = 0; first < count; first += wordsAtOnce) {
+    const some = min<i32>(wordsAtOnce, count - first);
+    for (let i = 0; i < some; i++) {
+      const place = offsets + (<usize>rowAt(rows, first + i) << 2);
+      const start = load<u32>(place);
+      const head = headOf(masks, bytes + start, load<u32>(place, 4) - start);
+      const word = wordOfHead(bswap<u64>(i64x2.extract_lane(head, 0)), bswap<u64>(i64x2.extract_lane(head, 1)), <u64>prefix, skipped);
+      store<u64>(words + (<usize>i << 3), word);
+    }
+    partsOfWords(words, 0, some, search, parts, out + (<usize>first << 1));
   }
+  free(words, wordsAtOnce << 3);
 }
 
 /** The first 16 bytes of the selected strings as two words each that order as they do. */

@@ -27,13 +27,13 @@ export {
   compact64, pairIds, tileOf, shiftOffsets,
 } from './gather';
 export {
-  newIntGrouper, expectKeys, groupInts, groupSlots32, groupCount, intKeys, nameKeys, isOrdered, aliveIds, countsAt, meet, forceHash,
+  newIntGrouper, expectKeys, reserveInts, groupInts, groupSlots32, groupCount, intKeys, nameKeys, isOrdered, aliveIds, countsAt, meet, forceHash,
   mergeInts, mergePairs,
 } from './group';
-export { newStringGrouper, groupStrings, groupCodes, stringSpans, mergeStrings } from './strings';
+export { newStringGrouper, reserveStrings, groupStrings, groupCodes, stringSpans, mergeStrings } from './strings';
 export { growStates, accumulate, accumulatePair, countNulls, countBits, invertCounts, fillNulls, mergeNulls, mergeHighLow, mergeInt128, mergeCounts, countRows } from './state';
 export { wideOf, wideAdd, wideAddLimb, wideFlag, newWideTable } from './wide';
-export { gatherSpans, gatherCodeSpans, gatherDecimals, orderKeys, compactTimed } from './values';
+export { placeSpans, copySpans, gatherSpans, gatherCodeSpans, gatherDecimals, orderKeys, compactTimed } from './values';
 export { extremeSpans } from './bytes';
 export { pickByTime } from './pick';
 export { newDistinct, addDistinct, mergeDistinct, addDistinctBytes, listDistinct, sortValues, spansSize, writeSpans } from './distinct';
@@ -42,9 +42,9 @@ export { newSquareTable, addSquares, mergeSquares, writeSquares, addSquareBytes 
 export { addIntegerSquares, addDecimals, addDecimalSquares, mergeWords } from './integers';
 export { pointsBefore, sortPoints, pointsMost, markParts, mightLocate, orderByEntity, locate } from './asof';
 export { argsort64, argsortStrings, ranksOf, flipSigns } from './sort';
-export { newSearch, searchBytes, partInts, partStrings, sampleInts, sampleStrings, mergeSomeInts, gatherRows } from './part';
+export { newSearch, searchBytes, partsOfWords, partInts, partStrings, sampleInts, sampleStrings, mergeSomeInts, gatherRows } from './part';
 export {
-  partsOfInts, partsOfStrings, headsOf, placesOf, scatterLane, scatterBits, scatterLengths, scatterBytes, copyLane, blocksOf, gatherLane, bytesOfPart, gatherBytes, offsetsOf, packBits,
+  partsOfStrings, headsOf, placesOf, scatterLane, scatterBits, scatterLengths, scatterBytes, copyLane, blocksOf, gatherLane, bytesOfPart, gatherBytes, offsetsOf, packBits,
 } from './aside';
 export { mergeRows, mergeStates, mergeNullCounts, gatherStates } from './merge';
 export { wordsOf, extremesOf, countsOf, sumsOf, meansOf } from './output';

@@ -54,25 +54,70 @@ export function newSearch(bounds: usize, parts: i32, search: usize): void {
   store<i32>(search, most, bMost);
 }
 
-/** How many of the bounds are not above a word. */
-@inline export function partOf(word: u64, search: usize, parts: i32): u32 {
-  const low = load<u64>(search, bLow);
+/** After how many bounds a word comes, by its cell alone. */
+@inline function cellOf(word: u64, low: u64, shift: u64, last: u64, cells: usize): u32 {
   if (word < low) return 0;
-  const last = <u64>load<u32>(search);
-  const own = search + bBounds;
-  let cell = (word - low) >> <u64>load<u32>(search, bShift);
+  let cell = (word - low) >> shift;
   if (cell > last) cell = last;
-  const part = <u32>load<u16>(own + (<usize>parts << 4) + (<usize>cell << 1));
-  let left = load<u32>(search, bMost);
-  if (left == 0) return part;
-  let from = own + (<usize>part << 3);
-  while (left > 0) {
-    const half: usize = (left + 1) >> 1;
-    from += (0 - <usize>(load<u64>(from + (half << 3) - 8) <= word)) & (half << 3);
-    left -= <u32>half;
-  }
-  return min<u32>(<u32>((from - own) >> 3), <u32>parts - 1);
+  return <u32>load<u16>(cells + (<usize>cell << 1));
 }
+
+/** One step further, by `half` bounds or not. */
+@inline function step(from: usize, half: usize, word: u64): usize {
+  return from + ((0 - <usize>(load<u64>(from + (half << 3) - 8) <= word)) & (half << 3));
+}
+
+/** The part of each word, u16: how many of the bounds are not above it. Four are searched for side by side, for each step waits for the one before. */
+export function partsOfWords(words: usize, flip: u64, count: i32, search: usize, parts: i32, out: usize): void {
+  const low = load<u64>(search, bLow);
+  const last = <u64>load<u32>(search);
+  const shift = <u64>load<u32>(search, bShift);
+  const most = load<u32>(search, bMost);
+  const own = search + bBounds;
+  const cells = own + (<usize>parts << 4);
+  let i = 0;
+  if (most > 0) {
+    for (; i + 4 <= count; i += 4) {
+      const place = words + (<usize>i << 3);
+      const word0 = load<u64>(place) ^ flip, word1 = load<u64>(place, 8) ^ flip, word2 = load<u64>(place, 16) ^ flip, word3 = load<u64>(place, 24) ^ flip;
+      let from0 = own + (<usize>cellOf(word0, low, shift, last, cells) << 3);
+      let from1 = own + (<usize>cellOf(word1, low, shift, last, cells) << 3);
+      let from2 = own + (<usize>cellOf(word2, low, shift, last, cells) << 3);
+      let from3 = own + (<usize>cellOf(word3, low, shift, last, cells) << 3);
+      for (let left = most; left > 0; ) {
+        const half: usize = (left + 1) >> 1;
+        from0 = step(from0, half, word0);
+        from1 = step(from1, half, word1);
+        from2 = step(from2, half, word2);
+        from3 = step(from3, half, word3);
+        left -= <u32>half;
+      }
+      const to = out + (<usize>i << 1);
+      store<u16>(to, <u16>min<usize>((from0 - own) >> 3, parts - 1));
+      store<u16>(to, <u16>min<usize>((from1 - own) >> 3, parts - 1), 2);
+      store<u16>(to, <u16>min<usize>((from2 - own) >> 3, parts - 1), 4);
+      store<u16>(to, <u16>min<usize>((from3 - own) >> 3, parts - 1), 6);
+    }
+  }
+  for (; i < count; i++) {
+    const word = load<u64>(words + (<usize>i << 3)) ^ flip;
+    const part = cellOf(word, low, shift, last, cells);
+    if (most == 0) {
+      store<u16>(out + (<usize>i << 1), <u16>part);
+      continue;
+    }
+    let from = own + (<usize>part << 3);
+    for (let left = most; left > 0; ) {
+      const half: usize = (left + 1) >> 1;
+      from = step(from, half, word);
+      left -= <u32>half;
+    }
+    store<u16>(out + (<usize>i << 1), <u16>min<usize>((from - own) >> 3, parts - 1));
+  }
+}
+
+/** Words of strings that are made before they are searched for. */
+export const wordsAtOnce: i32 = 1024;
 
 /** From the part of each of `count` ids (u16, 0xffff: in none): the ids by part, and where each part begins. */
 function gatherParts(partOfId: usize, count: i32, parts: i32, starts: usize, ids: usize): void {
@@ -103,12 +148,11 @@ function gatherParts(partOfId: usize, count: i32, parts: i32, starts: usize, ids
 export function partInts(grouper: usize, flip: i64, search: usize, parts: i32, starts: usize, ids: usize): void {
   nameKeys(grouper);
   const count = groupCount(grouper);
-  const keys = intKeys(grouper);
   const bytes = max<usize>(<usize>count << 1, 16);
   const partOfId = alloc(bytes);
+  partsOfWords(intKeys(grouper), <u64>flip, count, search, parts, partOfId);
   for (let id = 0; id < count; id++) {
-    const part = isAlive(grouper, id) ? partOf(<u64>(load<i64>(keys + (<usize>id << 3)) ^ flip), search, parts) : 0xffff;
-    store<u16>(partOfId + (<usize>id << 1), <u16>part);
+    if (!isAlive(grouper, id)) store<u16>(partOfId + (<usize>id << 1), 0xffff);
   }
   gatherParts(partOfId, count, parts, starts, ids);
   free(partOfId, bytes);
@@ -130,12 +174,17 @@ export function partStrings(grouper: usize, prefix: i64, skipped: i32, search: u
   const entries = stringEntries(grouper);
   const bytes = max<usize>(<usize>count << 1, 16);
   const partOfId = alloc(bytes);
-  for (let id = 0; id < count; id++) {
-    const entry = entries + (<usize>id << 5);
-    const word = wordOfHead(bswap<u64>(load<u64>(entry)), bswap<u64>(load<u64>(entry, 8)), <u64>prefix, skipped);
-    store<u16>(partOfId + (<usize>id << 1), <u16>partOf(word, search, parts));
+  const words = alloc(wordsAtOnce << 3);
+  for (let first = 0; first < count; first += wordsAtOnce) {
+    const some = min<i32>(wordsAtOnce, count - first);
+    for (let i = 0; i < some; i++) {
+      const entry = entries + (<usize>(first + i) << 5);
+      store<u64>(words + (<usize>i << 3), wordOfHead(bswap<u64>(load<u64>(entry)), bswap<u64>(load<u64>(entry, 8)), <u64>prefix, skipped));
+    }
+    partsOfWords(words, 0, some, search, parts, partOfId + (<usize>first << 1));
   }
   gatherParts(partOfId, count, parts, starts, ids);
+  free(words, wordsAtOnce << 3);
   free(partOfId, bytes);
 }
 

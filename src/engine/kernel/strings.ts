@@ -8,7 +8,7 @@
  * ones are kept once more, whole, at `bytes`, zero-padded to words. Bytes that come in may be read 16 beyond their end.
  */
 import { collide } from './group';
-import { alloc, allocZeroed, enlarge } from './memory';
+import { alloc, allocZeroed, enlarge, free } from './memory';
 import { enter, findSlots, freeTable, newTable, slotOf } from './slots';
 import { spanOf } from './values';
 
@@ -49,6 +49,23 @@ export function newStringGrouper(): usize {
   store<u32>(grouper + sMasks, <u32>masks);
   store<u32>(grouper + sScratch, <u32>alloc(scratchBytes));
   return grouper;
+}
+
+/** Makes room for so many strings before there is one, so that nothing has to grow and be copied. */
+export function reserveStrings(grouper: usize, strings: u32): void {
+  const capacity = load<u32>(grouper + sCapacity);
+  if (strings > capacity) {
+    free(load<u32>(grouper + sEntries), <usize>capacity << entryShift);
+    store<u32>(grouper + sEntries, <u32>alloc(<usize>strings << entryShift));
+    store<u32>(grouper + sCapacity, strings);
+  }
+  const before = load<u32>(grouper + sSlots);
+  let slots = before;
+  while (slots < strings << 2) slots <<= 1;
+  if (slots == before) return;
+  freeTable(load<u32>(grouper + sTable), before);
+  store<u32>(grouper + sTable, <u32>newTable(slots));
+  store<u32>(grouper + sSlots, slots);
 }
 
 @inline function entryOf(grouper: usize, id: usize): usize {

@@ -32,6 +32,29 @@ export function gatherSpans(offsets: usize, bytes: usize, rows: usize, count: i3
   }
 }
 
+/** Where each of these spans begins when they stand one behind the other, u32, and where the last ends; returns that, whatever it is. */
+export function placeSpans(spans: usize, count: i32, offsets: usize): f64 {
+  let end: u64 = 0;
+  for (let i = 0; i < count; i++) {
+    store<u32>(offsets + (<usize>i << 2), <u32>end);
+    end += load<u64>(spans + (<usize>i << 3)) >> 32;
+  }
+  store<u32>(offsets + (<usize>count << 2), <u32>end);
+  return <f64>end;
+}
+
+/** Copies them there. Up to 16 bytes behind the last are written. */
+export function copySpans(spans: usize, count: i32, out: usize): void {
+  for (let i = 0; i < count; i++) {
+    const span = load<u64>(spans + (<usize>i << 3));
+    const from = addressOf(span);
+    const length = lengthOf(span);
+    if (length <= 16) v128.store(out, v128.load(from));
+    else memory.copy(out, from, length);
+    out += length;
+  }
+}
+
 /** Strings of a dictionary, by their codes. A code under a null may be anything. */
 export function gatherCodeSpans(
   codes: usize, entries: u32, offsets: usize, bytes: usize, rows: usize, count: i32, out: usize,

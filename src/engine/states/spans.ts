@@ -56,6 +56,23 @@ export function stageDecimals(
   return { offsets, bytes };
 }
 
+/** The column that `count` spans in memory are, by kernels; undefined where the type, or how long they are together, asks for more care. */
+export function packSpans(instance: Instance, type: DataType, spans: number, count: number): Data | undefined {
+  if (type.typeId !== Type.Utf8 && type.typeId !== Type.Binary) return undefined;
+  const { kernels } = instance;
+  const offsetsBytes = (count + 1) * 4;
+  const offsets = instance.alloc(offsetsBytes);
+  const bytes = kernels.placeSpans(spans, count, offsets);
+  const valueOffsets = new Int32Array(instance.view8(offsets, offsetsBytes).slice().buffer);
+  instance.free(offsets, offsetsBytes);
+  if (bytes > 0x7fffffff) return undefined;
+  const out = instance.alloc(bytes);
+  kernels.copySpans(spans, count, out);
+  const data = instance.view8(out, bytes).slice();
+  instance.free(out, bytes);
+  return makeData({ type, length: count, nullCount: 0, valueOffsets, data } as never);
+}
+
 /** The column that spans (address and length in turn) are, of a string, binary or decimal type. */
 export function spanColumn(instance: Instance, name: string, type: DataType, spans: Uint32Array, validity: Validity): Data {
   const length = spans.length / 2;
