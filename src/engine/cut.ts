@@ -13,8 +13,8 @@ export const sampledKeys = 8_192;
 
 /** Rows from which on it may be worth it to put them aside by part. */
 export const asideRowsLeast = 1 << 20;
-/** And groups, about. */
-const asideGroupsLeast = 1 << 18;
+/** And groups, about; keys of a dense range are found without a search otherwise, so it takes more of them. */
+const asideGroupsLeast = { dense: 1 << 19, others: 1 << 18 } as const;
 /** Groups of a part, about; they should stay in the cache. */
 const groupsOfPart = 1 << 15;
 /** Fewer parts than that are not shared out evenly. */
@@ -48,7 +48,7 @@ export function cutForAside(keys: SampledKeys, { rows, parts }: { readonly rows:
   if (parts !== undefined) return { ...cut(parts), groups: Math.ceil(groups / parts) };
   if (rows < asideRowsLeast) return 'declined';
   if (sampled < keysLeast) return undefined;
-  if (groups < asideGroupsLeast) return 'declined';
+  if (groups < asideGroupsLeast[areDense(keys, rows) ? 'dense' : 'others']) return 'declined';
   const count = Math.min(Math.max(partsLeast, Math.ceil(groups / groupsOfPart)), partsMax);
   const made = { ...cut(count), groups: Math.ceil(groups / count) };
   const aligned = { ...made, bounds: alignedBounds(made.bounds) };
@@ -65,6 +65,13 @@ function alignedBounds(bounds: BigUint64Array): BigUint64Array {
 /** How many different keys so many rows have, about, of so many groups that are equally frequent. */
 function distinctAmong(groups: number, rows: number): number {
   return groups * (1 - Math.exp(-rows / groups));
+}
+
+/** Whether so many rows may fill the range of these keys. */
+function areDense({ words, wordsEach }: SampledKeys, rows: number): boolean {
+  if (wordsEach === 2) return false;
+  const [low, high] = words.reduce(([least, most], word) => [word < least ? word : least, word > most ? word : most], [words[0]!, words[0]!]);
+  return high - low < BigInt(Math.floor(rows * 1.25));
 }
 
 function distinctOf({ words, wordsEach }: SampledKeys): number {

@@ -11,6 +11,7 @@ import { groupBy } from '../../src/engine/group-by.ts';
 import { type GroupByPlan, outputsOf } from '../../src/engine/plan.ts';
 import { createAggregations } from '../../src/engine/run.ts';
 import { endIdleWorkers } from '../../src/engine/threads/pool.ts';
+import { randomOf } from '../../bench/support/random.ts';
 import { batchesOf, type TestColumn, types } from '../support/arrow.ts';
 import { caseOf } from '../support/cases.ts';
 import { startThreads } from '../support/threads.ts';
@@ -161,6 +162,11 @@ test('few rows, few groups, or keys that are all alike where it is looked: none 
   assert.equal(cutForAside(keys(16_384, spread), { rows: 1e5, parts: undefined }), 'declined');
   assert.equal(cutForAside(keys(100, spread), { rows: many, parts: undefined }), undefined);
   assert.equal(cutForAside(keys(16_384, (i) => spread(i % 10_000)), { rows: many, parts: undefined }), 'declined');
+  // Dense keys take more groups.
+  const random = randomOf(7);
+  const among = (groups: number) => (): bigint => BigInt(Math.floor(random() * groups));
+  assert.equal(cutForAside(keys(16_384, among(400_000)), { rows: many, parts: undefined }), 'declined');
+  assert.equal(typeof cutForAside(keys(16_384, among(4_000_000)), { rows: many, parts: undefined }), 'object');
   const cut = cutForAside(keys(16_384, spread), { rows: many, parts: undefined });
   assert.ok(typeof cut === 'object' && cut.bounds.length > 100 && cut.groups! > 10_000);
   assert.ok(cut.bounds.every((bound, i) => i === 0 || bound > cut.bounds[i - 1]!));
