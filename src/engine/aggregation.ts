@@ -16,6 +16,7 @@ import { type AccumulatorMemory, Accumulators, stateFields } from './accumulator
 import type { Cut } from './cut.ts';
 import { Locator } from './as-of/locator.ts';
 import { selectRows } from './filter.ts';
+import { Aside, type AsideColumn, type AsideMemory, newSearch, rowsAside } from './aside.ts';
 import { columnGrouper, type ColumnGrouper, Grouper, type GrouperMemory, TileGrouper, type Window } from './grouper.ts';
 import { borrowInstance, type Instance } from './instance.ts';
 import type { PartOfGroups, SplitGroups } from './parts.ts';
@@ -30,9 +31,13 @@ export interface AggregationOptions {
   readonly memoryLimit?: number;
   /** About how many rows are to come, where that is known: it decides how much room direct addressing may take. */
   readonly rowsExpected?: number;
+  /** And how many groups they are likely to have: room is made for them at once. */
+  readonly groupsExpected?: number;
   /** For tests, that want the rare to be common. */
   readonly rare?: {
     readonly noDirectAddressing?: boolean;
+    /** Puts rows aside in so many parts, however few there are. */
+    readonly asideParts?: number;
     readonly allHashesEqual?: boolean;
     /** Shares stretches of so many rows out to threads, however few rows there are. */
     readonly stretchRows?: number;
@@ -51,6 +56,8 @@ export interface AggregationMemory extends Counters {
   readonly groups: number;
   readonly grouper: GrouperMemory;
   readonly accumulators: AccumulatorMemory;
+  /** Rows that were not grouped yet. */
+  readonly aside: AsideMemory | undefined;
 }
 
 /** Rows that came in, that had a null entity key, and that counted. */
@@ -63,6 +70,16 @@ export interface Counters {
 const batchSizeDefault = 16_384;
 /** The more rows at a time, the fewer entities are touched in turn when they are ordered by entity (as-of/locator.ts). */
 const batchSizeOfMoments = 65_536;
+
+/** Which share of the memory rows that are put aside may take: the rest is for grouping them, and those that come then. */
+const asideShare = 0.25;
+
+/** The columns of rows that are put aside: the key first. */
+export function asideColumns(bound: BoundPlan): readonly AsideColumn[] {
+  const byTime = bound.values.some((value) => value.first || value.last);
+  const all: readonly AsideColumn[] = [...bound.keys, ...bound.values, ...(byTime ? [bound.time!] : [])];
+  return all.filter(({ name }, i) => all.findIndex((column) => column.name === name) === i).map(({ name, type }) => ({ name, type }));
+}
 
 /** The columns of the partial states of a plan, keys first. */
 export function statesSchema(plan: GroupByPlan, schema: Schema): Schema {
@@ -84,6 +101,7 @@ export class Aggregation implements Counters {
   /** Where rows are grouped by stretches between moments. */
   private readonly locator: Locator | undefined;
   private readonly accumulators: Accumulators;
+  private readonly aside: Aside | undefined;
   private readonly batchSize: number;
   private readonly expected: number;
   private open: boolean;
@@ -94,8 +112,9 @@ export class Aggregation implements Counters {
   private constructor(
     private readonly instance: Instance,
     private readonly bound: BoundPlan,
-    options: AggregationOptions,
+    private readonly options: AggregationOptions,
     borrowed: boolean,
+    asideCell: number | undefined,
   ) {
     this.open = borrowed;
     this.batchSize = Math.max(1, options.batchSize ?? (bound.plan.moments === undefined ? batchSizeDefault : batchSizeOfMoments));
@@ -110,19 +129,35 @@ export class Aggregation implements Counters {
     this.grouper = new Grouper(instance, groupers);
     this.accumulators = new Accumulators(instance, bound.values, allHashesEqual);
     this.expected = options.rowsExpected ?? 0;
+    this.aside = asideCell === undefined ? undefined : this.asideAt(asideCell);
     if (this.expected > 0) this.grouper.expect(this.expected);
+    if (options.groupsExpected !== undefined) {
+      this.grouper.reserve(options.groupsExpected);
+      this.grow(options.groupsExpected);
+    }
+  }
+
+  /** Where rows of this plan can be put aside. */
+  private asideAt(cell: number): Aside | undefined {
+    const { bound, options, instance } = this;
+    const [key] = this.grouper.columns;
+    if (key!.partRows === undefined || bound.tile !== undefined || bound.plan.moments !== undefined) return undefined;
+    const bytesMax = instance.usedBytes + instance.leftBytes * asideShare;
+    const settings = { rowsExpected: this.expected, bytesMax, parts: options.rare?.asideParts };
+    return new Aside(instance, key!, asideColumns(bound), (name) => this.stage(name), cell, settings);
   }
 
   /**
    * Begins an aggregation over batches of this schema. Throws SchemaMismatchError for a column that is missing or whose type
    * has no such aggregation. Call `close` when done. `shared`: an instance on a memory that others use too, which stays
-   * with whoever gave it.
+   * with whoever gave it. `asideCell`: where the threads of a run agree on whether rows are put aside (aside.ts); then the answer is read in parts
+   * where `memory` has such rows.
    */
-  static create(plan: GroupByPlan, schema: Schema, options: AggregationOptions = {}, shared?: Instance): Aggregation {
+  static create(plan: GroupByPlan, schema: Schema, options: AggregationOptions = {}, shared?: Instance, asideCell?: number): Aggregation {
     const bound = bindPlan(plan, schema);
     for (const column of plan.filter === undefined ? [] : columnsOf(plan.filter)) fieldOf(schema, column);
     const instance = shared ?? borrowInstance(options.memoryLimit);
-    return instance.guard(() => new Aggregation(instance, bound, options, shared === undefined));
+    return instance.guard(() => new Aggregation(instance, bound, options, shared === undefined, asideCell));
   }
 
   /** The groups so far. */
@@ -130,13 +165,26 @@ export class Aggregation implements Counters {
     return this.grouper.count;
   }
 
+  /** Groups what was put aside as other rows are: where states cannot be cut into parts, and some are there. */
+  drain(): void {
+    const { rowsSeen, rowsDroppedNullKey, rowsInRange } = this;
+    this.instance.guard(() => this.aside?.drain((batch) => this.addRows(batch, 0, batch.numRows, true)));
+    Object.assign(this, { rowsSeen, rowsDroppedNullKey, rowsInRange });
+  }
+
   /** Adds the rows of a batch, or those from `first` to before `end`. Copies what it needs; the batch is not kept. */
   add(batch: RecordBatch, first = 0, end = batch.numRows): void {
-    const { bound } = this;
     this.rowsSeen += end - first;
+    this.addRows(batch, first, end, false);
+  }
+
+  /** `areChosen`: by the range and the filter, before. */
+  private addRows(batch: RecordBatch, first: number, end: number, areChosen: boolean): void {
+    const { bound } = this;
     if (first >= end) return;
-    const range = bound.plan.range && rangeInUnits(bound.plan.range, bound.time!.type);
-    if (bound.plan.range !== undefined && range === undefined) return;
+    const { range: wanted, filter } = areChosen ? {} : bound.plan;
+    const range = wanted && rangeInUnits(wanted, bound.time!.type);
+    if (wanted !== undefined && range === undefined) return;
     const keys = bound.keys.map((key) => columnData(batch, key.name, key.type));
     const values = bound.values.map((value) => columnData(batch, value.name, value.type));
     const byTime = bound.values.some((value) => value.first || value.last);
@@ -144,12 +192,14 @@ export class Aggregation implements Counters {
     const valueStages = bound.values.map((value) => this.stage(value.name));
     const eventTimes = byTime ? { data: time!, stage: this.stage(bound.time!.name), bytes: bound.time!.bytes } : undefined;
     const grouped = bound.tile === undefined ? keys : [...keys, time!];
-    this.each(batch, first, end, (window) => {
+    const carried = this.aside === undefined ? [] : asideColumns(bound).map(({ name, type }) => columnData(batch, name, type));
+    this.each(batch, first, end, filter, (window) => {
       const inRange = range === undefined ? window : this.selectTime(window, time!, bound.time!, range);
       const keyed = this.selectKeys(inRange, bound.keys.map((key) => key.name), keys);
       this.rowsDroppedNullKey += inRange.count - keyed.count;
       this.rowsInRange += keyed.count;
       if (keyed.count === 0) return;
+      if (this.aside?.take(carried, keyed)) return;
       const located = this.locator?.locate(keys, time!, keyed);
       if (located?.window.count === 0) return;
       const ids = located === undefined ? this.grouper.group(grouped, keyed) : this.grouper.group([located.stretches], located.all);
@@ -174,7 +224,7 @@ export class Aggregation implements Counters {
     const states = fields.map((each) => each.map((field) => columnData(batch, field.name, field.type)));
     const stages = fields.map((each) => each.map((field) => this.stage(field.name)));
     const tiles = range === undefined ? undefined : columnData(batch, tileColumn!, tileType);
-    this.each(batch, first, end, (window) => {
+    this.each(batch, first, end, bound.plan.filter, (window) => {
       const time = { name: tileColumn!, type: tileType as Timestamp, bytes: 8 } as const;
       const inRange = tiles === undefined ? window : this.selectTime(window, tiles, time, range!);
       const keyed = this.selectKeys(inRange, bound.keys.map((key) => key.name), keys);
@@ -189,7 +239,8 @@ export class Aggregation implements Counters {
   /** Where the groups are, for `merge` on another thread of the same memory. */
   get memory(): AggregationMemory {
     const { rowsSeen, rowsDroppedNullKey, rowsInRange } = this;
-    return { groups: this.groupCount, grouper: this.grouper.memory, accumulators: this.accumulators.memory, rowsSeen, rowsDroppedNullKey, rowsInRange };
+    const { grouper, accumulators, aside } = this;
+    return { groups: this.groupCount, grouper: grouper.memory, accumulators: accumulators.memory, aside: aside?.memory, rowsSeen, rowsDroppedNullKey, rowsInRange };
   }
 
   /** Takes over the groups of an aggregation of the same plan on another thread of the same memory. */
@@ -219,16 +270,14 @@ export class Aggregation implements Counters {
   split(memory: AggregationMemory, cut: Cut): SplitGroups {
     const { instance } = this;
     return instance.guard(() => {
-      const { buffer, byteOffset, byteLength, length } = cut.bounds;
-      const bounds = instance.alloc(byteLength);
-      instance.put(new Uint8Array(buffer, byteOffset, byteLength), bounds);
+      const { length } = cut.bounds;
+      const search = newSearch(instance, cut);
       const startsBytes = (length + 2) * 4;
       const starts = instance.alloc(startsBytes);
       const ids = instance.alloc(memory.groups * 4);
-      this.grouper.split(memory.grouper, cut, bounds, starts, ids);
+      this.grouper.split(memory.grouper, cut, search, starts, ids);
       const split = { memory, ids, starts: instance.view32(starts, length + 2).slice() };
       instance.free(starts, startsBytes);
-      instance.free(bounds, byteLength);
       return split;
     });
   }
@@ -244,8 +293,8 @@ export class Aggregation implements Counters {
   }
 
   /** Makes room for the groups there are. */
-  private grow(): void {
-    if (!this.accumulators.grow(this.grouper.count)) return;
+  private grow(groups = this.grouper.count): void {
+    if (!this.accumulators.grow(groups)) return;
     const { rows, stride, count } = this.accumulators.counted;
     this.grouper.countsAt(rows, stride, count);
   }
@@ -279,14 +328,13 @@ export class Aggregation implements Counters {
   }
 
   /** Calls `work` for each stretch of these rows that the filter leaves something of. */
-  private each(batch: RecordBatch, from: number, end: number, work: (window: Window) => void): void {
-    const { filter } = this.bound.plan;
+  private each(batch: RecordBatch, from: number, end: number, filter: GroupByPlan['filter'], work: (window: Window) => void): void {
     const selected = filter === undefined ? undefined : selectRows(batch.slice(from, end), filter);
     this.instance.guard(() => {
       if (this.expected === 0) this.grouper.expect(end - from);
       let next = 0;
-      for (let start = from; start < end; start += this.batchSize) {
-        const length = Math.min(this.batchSize, end - start);
+      for (let start = from, length = 0; start < end; start += length) {
+        length = Math.min(this.rowsAtOnce, end - start);
         if (selected === undefined) {
           work({ start, length, rows: 0, count: length });
           continue;
@@ -294,12 +342,18 @@ export class Aggregation implements Counters {
         const first = next;
         while (next < selected.length && selected[next]! + from < start + length) next++;
         if (next === first) continue;
-        const rows = this.rows.ensure(this.batchSize * 4);
+        const rows = this.rows.ensure(length * 4);
         const target = this.instance.view32(rows, next - first);
         for (let i = first; i < next; i++) target[i - first] = selected[i]! + from - start;
         work({ start, length, rows, count: next - first });
       }
     });
+  }
+
+  /** Larger where rows are put aside, so that those of a part come in longer runs. */
+  private get rowsAtOnce(): number {
+    const { aside, options, batchSize } = this;
+    return aside === undefined || aside.isDeclined || options.batchSize !== undefined ? batchSize : rowsAside;
   }
 
   private selectTime(
@@ -312,7 +366,7 @@ export class Aggregation implements Counters {
     const stage = this.stage(time.name);
     const values = stage.stageFixed(data, window.start, window.length);
     if (time.bytes === 8 && window.rows === 0 && kernels.anyInRange64(values, window.count, range.start, range.end) === 0) return { ...window, count: 0 };
-    const out = this.rows.ensure(this.batchSize * 4);
+    const out = this.rows.ensure(window.length * 4);
     const select = time.bytes === 8 ? kernels.selectRange64 : kernels.selectRange32;
     const count = select(values, window.rows, window.count, range.start, range.end, out);
     return this.selectValid(count === window.count ? window : { ...window, rows: out, count }, stage, data);
@@ -326,7 +380,7 @@ export class Aggregation implements Counters {
   private selectValid(window: Window, stage: ColumnStage, data: Data): Window {
     const bitmap = window.count === 0 ? undefined : stage.stageBitmap(data, window.start, window.length);
     if (bitmap === undefined) return window;
-    const out = this.rows.ensure(this.batchSize * 4);
+    const out = this.rows.ensure(window.length * 4);
     const count = this.instance.kernels.selectValid(bitmap.pointer, bitmap.bitOffset, window.rows, window.count, out);
     return count === window.count ? window : { ...window, rows: out, count };
   }

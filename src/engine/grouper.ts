@@ -10,7 +10,7 @@
  */
 import { type Data, DataType, makeData, Type } from '../arrow/arrow.ts';
 import { OverflowError } from '../base/errors.ts';
-import { boundsOf, type Cut, cutStrings, sampledKeys } from './cut.ts';
+import { boundsOf, type Cut, cutStrings, type SampledKeys, sampledKeys } from './cut.ts';
 import type { Instance } from './instance.ts';
 import { type Bitmap, Buffer64, ColumnStage, gatherWide } from './staging.ts';
 import { type DecimalBuffers, spanColumn, stageDecimals } from './states/spans.ts';
@@ -29,6 +29,8 @@ export interface ColumnGrouper {
   readonly name: string;
   /** Announces rows that are to come. */
   expect(rows: number): void;
+  /** Makes room for so many groups, before there is one. */
+  reserve?(groups: number): void;
   /** Writes the id of each selected row to `ids`. */
   group(data: Data, window: Window, ids: number): void;
   readonly count: number;
@@ -41,7 +43,11 @@ export interface ColumnGrouper {
   /** Cuts the keys of groupers of its kind in the same memory into parts. */
   cut?(others: readonly { readonly address: number; readonly count: number }[], parts: number): Cut;
   /** Writes the ids of another's keys by part, and where each part begins. */
-  split?(other: number, cut: Cut, bounds: number, starts: number, ids: number): void;
+  split?(other: number, cut: Cut, search: number, starts: number, ids: number): void;
+  /** The keys of some of these rows, in words that order as they do. Absent, as the next, where rows are not cut into parts. */
+  sampleRows?(data: Data, window: Window, scratch: Buffer64): SampledKeys;
+  /** Writes the part of each selected row, u16. */
+  partRows?(data: Data, window: Window, cut: Cut, search: number, out: number): void;
   /** How many ids are keys': there may be gaps where there is but one key column. */
   readonly alive: number;
   /** Fills `positions` with the ids of keys, in ascending order of those. */
@@ -78,6 +84,10 @@ class IntGrouper implements ColumnGrouper {
     this.instance.kernels.expectKeys(this.address, rows);
   }
 
+  reserve(groups: number): void {
+    this.instance.kernels.reserveInts(this.address, groups);
+  }
+
   group(data: Data, window: Window, ids: number): void {
     const { layout } = this.key;
     const { kernels } = this.instance;
@@ -110,8 +120,20 @@ class IntGrouper implements ColumnGrouper {
     return { bounds: boundsOf(words, parts), prefix: 0n, skipped: 0 };
   }
 
-  split(other: number, { bounds: { length } }: Cut, bounds: number, starts: number, ids: number): void {
-    this.instance.kernels.partInts(other, this.flip, bounds, length + 1, starts, ids);
+  split(other: number, { bounds: { length } }: Cut, search: number, starts: number, ids: number): void {
+    this.instance.kernels.partInts(other, this.flip, search, length + 1, starts, ids);
+  }
+
+  sampleRows(data: Data, window: Window): SampledKeys {
+    const keys = this.instance.view64(gatherWide(this.instance, this.stage, data, this.key.layout, window, this.wide), window.count);
+    const step = Math.ceil(window.count / sampledRows);
+    const words = BigUint64Array.from({ length: Math.floor(window.count / step) }, (_, i) => BigInt.asUintN(64, keys[i * step]! ^ this.flip));
+    return { words, wordsEach: 1 };
+  }
+
+  partRows(data: Data, window: Window, { bounds: { length } }: Cut, search: number, out: number): void {
+    const keys = gatherWide(this.instance, this.stage, data, this.key.layout, window, this.wide);
+    this.instance.kernels.partsOfWords(keys, this.flip, window.count, search, length + 1, out);
   }
 
   /** Turns keys into words that order as they do. */
@@ -246,17 +268,41 @@ class StringGrouper implements ColumnGrouper {
     // A string grouper grows as it goes.
   }
 
+  reserve(strings: number): void {
+    this.instance.kernels.reserveStrings(this.address, strings);
+  }
+
   group(data: Data, { start, length, rows, count }: Window, ids: number): void {
     const { kernels } = this.instance;
     if (!DataType.isDictionary(data.type)) {
-      const isDecimal = this.key.layout.kind === 'decimal';
-      const { offsets, bytes } = isDecimal ? stageDecimals(this.instance, this.stage, data, start, length, this.decimals) : this.stage.stageStrings(data, start, length);
+      const { offsets, bytes } = this.stagePlain(data, start, length);
       kernels.groupStrings(this.address, offsets, bytes, rows, count, ids);
       return;
     }
     const dictionary = this.stageDictionary(data.dictionary!.data[0]!);
     const codes = this.stage.stageCodes(data, start, length);
     kernels.groupCodes(this.address, codes, rows, count, this.memo.pointer, dictionary.offsets, dictionary.bytes, ids);
+  }
+
+  /** Strings, or decimals as strings. */
+  private stagePlain(data: Data, start: number, length: number): { readonly offsets: number; readonly bytes: number } {
+    const isDecimal = this.key.layout.kind === 'decimal';
+    return isDecimal ? stageDecimals(this.instance, this.stage, data, start, length, this.decimals) : this.stage.stageStrings(data, start, length);
+  }
+
+  sampleRows(data: Data, { start, length, rows, count }: Window, scratch: Buffer64): SampledKeys {
+    const { offsets, bytes } = this.stagePlain(data, start, length);
+    const out = scratch.ensure(count * 16);
+    this.instance.kernels.headsOf(this.address, offsets, bytes, rows, count, out);
+    const heads = this.instance.view64(out, count * 2);
+    const step = Math.ceil(count / sampledRows);
+    const words = BigUint64Array.from({ length: Math.floor(count / step) * 2 }, (_, i) => BigInt.asUintN(64, heads[(i >> 1) * step * 2 + (i & 1)]!));
+    return { words, wordsEach: 2 };
+  }
+
+  partRows(data: Data, { start, length, rows, count }: Window, { bounds: { length: cuts }, prefix, skipped }: Cut, search: number, out: number): void {
+    const { offsets, bytes } = this.stagePlain(data, start, length);
+    this.instance.kernels.partsOfStrings(this.address, offsets, bytes, rows, count, BigInt.asIntN(64, prefix), skipped, search, cuts + 1, out);
   }
 
   /** Brings a dictionary into memory once, with a memo of which of its entries have an id. */
@@ -290,8 +336,8 @@ class StringGrouper implements ColumnGrouper {
     return cutStrings(sample(this.instance, others, 2, (address, step, out) => this.instance.kernels.sampleStrings(address, step, out)), parts);
   }
 
-  split(other: number, { bounds: { length }, prefix, skipped }: Cut, bounds: number, starts: number, ids: number): void {
-    this.instance.kernels.partStrings(other, BigInt.asIntN(64, prefix), skipped, bounds, length + 1, starts, ids);
+  split(other: number, { bounds: { length }, prefix, skipped }: Cut, search: number, starts: number, ids: number): void {
+    this.instance.kernels.partStrings(other, BigInt.asIntN(64, prefix), skipped, search, length + 1, starts, ids);
   }
 
   sort(positions: number): void {
@@ -311,6 +357,9 @@ class StringGrouper implements ColumnGrouper {
     return spanColumn(instance, this.name, this.key.type, found, { nullCount: 0 });
   }
 }
+
+/** Rows of which the keys are looked at. */
+const sampledRows = 16_384;
 
 /** Words of some of the keys of several groupers, `wordsEach` of each key. */
 function sample(
@@ -356,6 +405,10 @@ export class Grouper {
   expect(rows: number): void {
     for (const column of this.columns) column.expect(rows);
     for (const pair of this.pairs) this.instance.kernels.expectKeys(pair, rows);
+  }
+
+  reserve(groups: number): void {
+    if (this.columns.length === 1) this.columns[0]!.reserve?.(groups);
   }
 
   /** Returns where the group ids of the selected rows are; they stay there until the next call. */
@@ -435,8 +488,8 @@ export class Grouper {
     return this.columns[0]!.cut!(others.map(({ columns }) => columns[0]!), parts);
   }
 
-  split(other: GrouperMemory, cut: Cut, bounds: number, starts: number, ids: number): void {
-    this.columns[0]!.split!(other.columns[0]!.address, cut, bounds, starts, ids);
+  split(other: GrouperMemory, cut: Cut, search: number, starts: number, ids: number): void {
+    this.columns[0]!.split!(other.columns[0]!.address, cut, search, starts, ids);
   }
 
   mergeSome(other: GrouperMemory, groups: number, count: number, ids: number): void {

@@ -44,6 +44,7 @@ export interface Kernels extends StateKernels, AsOfKernels {
   tileOf(times: Pointer, bitmap: Pointer, bitOffset: number, rows: Pointer, count: number, numerator: bigint, denominator: bigint): void;
   newIntGrouper(maySlots: number): Pointer;
   expectKeys(grouper: Pointer, count: number): void;
+  reserveInts(grouper: Pointer, groups: number): void;
   groupInts(grouper: Pointer, keys: Pointer, count: number, ids: Pointer): void;
   groupSlots32(grouper: Pointer, keys: Pointer, rows: Pointer, count: number, signed: number, ids: Pointer): number;
   groupCount(grouper: Pointer): number;
@@ -55,6 +56,7 @@ export interface Kernels extends StateKernels, AsOfKernels {
   intKeys(grouper: Pointer): Pointer;
   forceHash(useDirect: number, allHashesEqual: number): void;
   newStringGrouper(): Pointer;
+  reserveStrings(grouper: Pointer, strings: number): void;
   groupStrings(grouper: Pointer, offsets: Pointer, bytes: Pointer, rows: Pointer, count: number, ids: Pointer): void;
   groupCodes(grouper: Pointer, codes: Pointer, rows: Pointer, count: number, memo: Pointer, offsets: Pointer, bytes: Pointer, ids: Pointer): void;
   stringSpans(grouper: Pointer, ids: Pointer, count: number, out: Pointer): void;
@@ -63,8 +65,25 @@ export interface Kernels extends StateKernels, AsOfKernels {
   mergeSomeInts(grouper: Pointer, other: Pointer, groups: Pointer, count: number, ids: Pointer): void;
   sampleInts(grouper: Pointer, flip: bigint, step: number, out: Pointer): number;
   sampleStrings(grouper: Pointer, step: number, out: Pointer): number;
-  partInts(grouper: Pointer, flip: bigint, bounds: Pointer, parts: number, starts: Pointer, ids: Pointer): void;
-  partStrings(grouper: Pointer, prefix: bigint, skipped: number, bounds: Pointer, parts: number, starts: Pointer, ids: Pointer): void;
+  newSearch(bounds: Pointer, parts: number, search: Pointer): void;
+  searchBytes(parts: number): number;
+  partInts(grouper: Pointer, flip: bigint, search: Pointer, parts: number, starts: Pointer, ids: Pointer): void;
+  partStrings(grouper: Pointer, prefix: bigint, skipped: number, search: Pointer, parts: number, starts: Pointer, ids: Pointer): void;
+  partsOfWords(words: Pointer, flip: bigint, count: number, search: Pointer, parts: number, out: Pointer): void;
+  partsOfStrings(grouper: Pointer, offsets: Pointer, bytes: Pointer, rows: Pointer, count: number, prefix: bigint, skipped: number, search: Pointer, parts: number, out: Pointer): void;
+  headsOf(grouper: Pointer, offsets: Pointer, bytes: Pointer, rows: Pointer, count: number, out: Pointer): void;
+  placesOf(partOfRow: Pointer, count: number, parts: number, starts: Pointer, places: Pointer): void;
+  scatterLane(shift: number, values: Pointer, rows: Pointer, count: number, places: Pointer, out: Pointer): void;
+  scatterBits(bits: Pointer, bitOffset: number, rows: Pointer, count: number, places: Pointer, out: Pointer): void;
+  scatterLengths(offsets: Pointer, rows: Pointer, count: number, partOfRow: Pointer, places: Pointer, parts: number, byteStarts: Pointer, out: Pointer): number;
+  scatterBytes(offsets: Pointer, bytes: Pointer, rows: Pointer, count: number, partOfRow: Pointer, parts: number, byteStarts: Pointer, out: Pointer): void;
+  copyLane(from: Pointer, bytes: number, to: Pointer): void;
+  blocksOf(first: Pointer, part: number, rowsWanted: number, out: Pointer): void;
+  gatherLane(block: Pointer, blocks: number, slot: number, shift: number, part: number, out: Pointer): void;
+  bytesOfPart(block: Pointer, blocks: number, slot: number, part: number): number;
+  gatherBytes(block: Pointer, blocks: number, slot: number, part: number, out: Pointer): void;
+  offsetsOf(lengths: Pointer, count: number): void;
+  packBits(flags: Pointer, count: number): void;
   gatherRows(states: Pointer, stride: number, groups: Pointer, count: number, out: Pointer): void;
   mergePairs(grouper: Pointer, other: Pointer, firsts: Pointer, firstCount: number, seconds: Pointer, secondCount: number, ids: Pointer): void;
   growStates(states: Pointer, have: number, wanted: number, stride: number, template: Pointer): Pointer;
@@ -102,6 +121,12 @@ export interface Kernels extends StateKernels, AsOfKernels {
 
 const keptMax = 4;
 const pagesMax = 65_536;
+
+/** All that a memory can hold. */
+export const memoryMax = 0xffff0000;
+
+/** Where a memory says how much of it is kept (kernel/memory.ts). */
+const keptAt = 68;
 
 /** Behind every block that is read by whole words stands this much room. */
 export const slackBytes = 16;
@@ -162,7 +187,7 @@ export class Instance {
 
   private configure(memoryLimit: number | undefined): void {
     this.broken = false;
-    this.limit = memoryLimit ?? 0xffff0000;
+    this.limit = memoryLimit ?? memoryMax;
     this.kernels.setLimit(this.limit);
     this.kernels.forceHash(1, 0);
   }
@@ -190,7 +215,7 @@ export class Instance {
 
   /** A block of at least this many bytes, with slack behind it. */
   alloc(bytes: number): number {
-    if (bytes + slackBytes > 0xffff0000) throw this.limitError();
+    if (bytes + slackBytes > memoryMax) throw this.limitError();
     return this.kernels.alloc(bytes + slackBytes) >>> 0;
   }
 
@@ -257,6 +282,12 @@ export class Instance {
 
   get usedBytes(): number {
     return this.kernels.usedBytes() >>> 0;
+  }
+
+  /** What may still be used. */
+  get leftBytes(): number {
+    const kept = this.view32(keptAt, 1)[0]!;
+    return Math.max(0, Math.min(this.limit + kept, memoryMax) - this.usedBytes);
   }
 
   giveBack(): void {

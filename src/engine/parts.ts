@@ -3,15 +3,18 @@
  *
  *   cut     where ranges begin, from a sample of all keys, so that parts are about as large
  *   split   which groups of one thread are in which part
- *   read    one part: the groups of all threads in that range, merged in a region of memory that the next part uses again
+ *   read    one part: the groups of all threads in that range, merged in a region of memory that the next part uses again, and the
+ *           rows that were put aside for it (aside.ts)
  *
  * What the threads have is only read, so parts can be read side by side, and again. Law: the parts, one after the other, are what
  * one aggregation over all rows gives. See kernel/part.ts.
  */
-import type { Schema, Table } from '../arrow/arrow.ts';
-import { Aggregation, type AggregationMemory, type AggregationOptions } from './aggregation.ts';
+import { type Schema, Table } from '../arrow/arrow.ts';
+import { Aggregation, asideColumns, type AggregationMemory, type AggregationOptions } from './aggregation.ts';
+import { type AsideColumn, AsideReader, type PartAside, partAside } from './aside.ts';
 import type { Instance } from './instance.ts';
 import type { GroupByPlan } from './plan.ts';
+import { bindPlan } from './types.ts';
 
 /** Groups of one thread by part: `ids` is where their numbers are, those of part p from `starts[p]` to `starts[p + 1]`. */
 export interface SplitGroups {
@@ -25,34 +28,88 @@ export interface PartOfGroups {
   readonly memory: AggregationMemory;
   readonly ids: number;
   readonly count: number;
+  readonly aside: PartAside | undefined;
 }
 
 export function partOf({ memory, ids, starts }: SplitGroups, part: number): PartOfGroups {
-  return { memory, ids: ids + starts[part]! * 4, count: starts[part + 1]! - starts[part]! };
+  const aside = memory.aside && partAside(memory.aside, part);
+  return { memory: { ...memory, aside: undefined }, ids: ids + starts[part]! * 4, count: starts[part + 1]! - starts[part]!, aside };
+}
+
+/** Of a thread that has no groups. */
+export function noGroups(memory: AggregationMemory, parts: number): SplitGroups {
+  return { memory, ids: 0, starts: new Uint32Array(parts + 1) };
+}
+
+/** The parts, one after the other; those without groups have no batch. */
+export function tableOfParts(schema: Schema, parts: readonly Table[]): Table {
+  const batches = parts.flatMap((table) => (table.numRows === 0 ? [] : table.batches));
+  return new Table(schema, batches.length === 0 ? parts[0]!.batches : batches);
+}
+
+/** Whether what several threads put aside has to be grouped as other rows are: groups are there that cannot be cut. */
+export function mustDrain(memories: readonly AggregationMemory[], { isCuttable }: Aggregation): boolean {
+  return !isCuttable && memories.some(({ aside }) => aside !== undefined) && memories.some(({ groups }) => groups > 0);
+}
+
+/** The answer of an aggregation that is alone, in parts where rows were put aside; `turn` is called before each. */
+export async function answerHere(aggregation: Aggregation, reader: PartReader, what: 'finish' | 'states', turn: () => Promise<void>): Promise<Table> {
+  if (mustDrain([aggregation.memory], aggregation)) aggregation.drain();
+  const { memory } = aggregation;
+  if (memory.aside === undefined) return aggregation[what]();
+  const { cut } = memory.aside;
+  const parts = cut.bounds.length + 1;
+  const split = memory.groups === 0 ? noGroups(memory, parts) : aggregation.split(memory, cut);
+  const tables: Table[] = [];
+  for (let part = 0; part < parts; part++) {
+    await turn();
+    tables.push(reader.read([partOf(split, part)], what));
+  }
+  return tableOfParts(tables[0]!.schema, tables);
+}
+
+interface Region {
+  readonly block: number;
+  readonly bytes: number;
+  readonly wanted: number;
 }
 
 /** Reads parts on one thread. */
 export class PartReader {
-  private region: { readonly block: number; readonly bytes: number } | undefined;
+  private region: Region | undefined;
+  private readonly plan: GroupByPlan;
+  private readonly columns: readonly AsideColumn[];
+  /** The most groups that any part had. */
+  private groupsMost = 0;
 
   constructor(
     private readonly instance: Instance,
-    private readonly plan: GroupByPlan,
+    plan: GroupByPlan,
     private readonly schema: Schema,
     private readonly options: AggregationOptions,
-  ) {}
+  ) {
+    // What is put aside was chosen before.
+    const { range: _range, filter: _filter, ...chosen } = plan;
+    this.plan = chosen;
+    this.columns = asideColumns(bindPlan(chosen, schema));
+  }
 
   /** The answer, or the partial states, of the groups in one part. */
   read(groups: readonly PartOfGroups[], what: 'finish' | 'states'): Table {
     const { instance } = this;
-    const count = groups.reduce((sum, each) => sum + each.count, 0);
-    const bytes = roomOf(count, groups);
+    const aside = groups.flatMap((each) => (each.aside === undefined || each.aside.rows === 0 ? [] : [each.aside]));
+    const rows = aside.reduce((sum, each) => sum + each.rows, 0);
+    const merged = groups.reduce((sum, each) => sum + each.count, 0);
+    const groupsExpected = merged + Math.min(rows, Math.ceil(Math.max(0, ...aside.map((each) => each.groups)) * spareGroups));
+    const bytes = roomOf(Math.max(groupsExpected, Math.min(merged + rows, this.groupsMost)), groups);
     return instance.guard(() => {
       const region = this.regionOf(bytes);
       instance.kernels.enterRegion(region.block, region.bytes);
       try {
-        const aggregation = Aggregation.create(this.plan, this.schema, { ...this.options, rowsExpected: count }, instance);
+        const aggregation = Aggregation.create(this.plan, this.schema, { ...this.options, rowsExpected: merged + rows, groupsExpected }, instance);
         for (const each of groups) aggregation.mergePart(each);
+        if (aside.length > 0) for (const batch of new AsideReader(instance, this.columns).batches(aside)) aggregation.add(batch);
+        this.groupsMost = Math.max(this.groupsMost, aggregation.groupCount);
         return aggregation[what]();
       } finally {
         instance.kernels.leaveRegion();
@@ -60,14 +117,19 @@ export class PartReader {
     });
   }
 
-  private regionOf(bytes: number): { readonly block: number; readonly bytes: number } {
-    if (this.region === undefined || this.region.bytes < bytes) {
+  private regionOf(wanted: number): Region {
+    if (this.region === undefined || this.region.wanted < wanted) {
       if (this.region !== undefined) this.instance.free(this.region.block, this.region.bytes);
-      this.region = { block: this.instance.alloc(bytes), bytes };
+      // Where memory is short, a part is grouped in less, and takes the rest from elsewhere.
+      const bytes = Math.min(wanted, Math.floor(this.instance.leftBytes * 0.75));
+      this.region = { block: this.instance.alloc(bytes), bytes, wanted };
     }
     return this.region;
   }
 }
+
+/** Parts are not all of the same size. */
+const spareGroups = 1.25;
 
 /** About what merging and reading out so many groups takes; what is beyond is taken from elsewhere. */
 function roomOf(count: number, groups: readonly PartOfGroups[]): number {

@@ -9,6 +9,8 @@ import type { RecordBatch, Schema, Table } from '../arrow/arrow.ts';
 import type { ColumnMemory } from '../arrow/column-memory.ts';
 import { ArgumentError, throwIfCancelled } from '../base/errors.ts';
 import { Aggregation, type AggregationOptions, type Counters, type StateOptions } from './aggregation.ts';
+import { answerHere, PartReader } from './parts.ts';
+import { asideRowsLeast } from './cut.ts';
 import type { GroupByPlan } from './plan.ts';
 import { type CommonMemory, giveBackMemory, leaseMemory } from './threads/common-memory.ts';
 import { threadsByDefault, threadsMax, workersListening } from './threads/pool.ts';
@@ -142,14 +144,16 @@ function inline(
   home: CommonMemory | undefined,
 ): AggregationsRun {
   const aggregations: Aggregation[] = [];
-  let leased = home === undefined || home.isTaken ? undefined : leaseMemory(options.memoryLimit, home);
+  const isMuch = options.rare?.asideParts !== undefined || (options.rowsExpected ?? 0) >= asideRowsLeast;
+  let leased = isMuch || (home !== undefined && !home.isTaken) ? tryLease(options.memoryLimit, home) : undefined;
   const close = async (): Promise<void> => {
     for (const aggregation of aggregations) aggregation.close();
     if (leased !== undefined) giveBackMemory(leased, true);
     leased = undefined;
   };
   try {
-    for (const plan of plans) aggregations.push(Aggregation.create(plan, schema, options, leased?.instance));
+    const cells = leased === undefined ? undefined : leased.instance.kernels.allocZeroed(plans.length * 4) >>> 0;
+    for (const [i, plan] of plans.entries()) aggregations.push(Aggregation.create(plan, schema, options, leased?.instance, cells && cells + i * 4));
   } catch (error) {
     void close();
     throw error;
@@ -167,19 +171,40 @@ function inline(
       }
     }
   };
+  const answers = (what: 'finish' | 'states'): Promise<Table[]> =>
+    Promise.all(
+      aggregations.map((aggregation, i) => {
+        if (leased === undefined) return aggregation[what]();
+        const turn = async (): Promise<void> => {
+          await nextTurn();
+          throwIfCancelled(signal, 'group by');
+        };
+        return answerHere(aggregation, new PartReader(leased.instance, plans[i]!, schema, options), what, turn);
+      }),
+    );
   const add = (batch: RecordBatch): Promise<void> => inTurns(batch, (aggregation, start, end) => aggregation.add(batch, start, end));
   return {
     add,
     addUnits: (units, onRows) => fetchUnits(units, signal, add, onRows),
     addStates: (batch, stateOptions) => inTurns(batch, (aggregation, start, end, i) => aggregation.addStates(batch, stateOptions?.[i], start, end)),
-    states: async () => aggregations.map((aggregation) => aggregation.states()),
-    finish: async () => aggregations.map((aggregation) => aggregation.finish()),
+    states: () => answers('states'),
+    finish: () => answers('finish'),
     close,
     threads: 1,
     get counters() {
       return aggregations;
     },
   };
+}
+
+/** A memory that is kept across its own growth, as rows that are put aside need it; undefined where there is no room for one. */
+function tryLease(memoryLimit: number | undefined, home: CommonMemory | undefined): CommonMemory | undefined {
+  try {
+    return leaseMemory(memoryLimit, home);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
 }
 
 /** Undefined where there is no room for a memory that threads can share. */

@@ -44,8 +44,9 @@ const iRows: usize = 60; // where the rows of each id are counted, u64, and how 
 const iRowsStride: usize = 64;
 const iRowsCount: usize = 68;
 const iScratch: usize = 72; // the hashes of rows, and which rows were not found at once
-const iShift: usize = 76; // of pairs: how many bits the second id has
-const intGrouperBytes: usize = 80;
+const iReserved: usize = 76; // how many groups there are likely to be
+const iShift: usize = 80; // of pairs: how many bits the second id has
+const intGrouperBytes: usize = 88;
 
 /** A table of pairs may always have so many slots, and beyond that so many for each pair that is there. */
 const pairSlotsFree: u64 = 1 << 17;
@@ -93,6 +94,16 @@ function newId(grouper: usize, key: i64): u32 {
 /** Announces keys that are to come: how wide a direct table may be depends on how many there are. */
 export function expectKeys(grouper: usize, count: i32): void {
   store<u64>(grouper + iExpected, load<u64>(grouper + iExpected) + count);
+}
+
+/** Makes room for so many groups before there is one, so that nothing has to grow and be copied. */
+export function reserveInts(grouper: usize, groups: u32): void {
+  const capacity = load<u32>(grouper + iCapacity);
+  store<u32>(grouper + iReserved, groups);
+  if (groups <= capacity) return;
+  free(load<u32>(grouper + iKeys), <usize>capacity << 3);
+  store<u32>(grouper + iKeys, <u32>alloc(<usize>groups << 3));
+  store<u32>(grouper + iCapacity, groups);
 }
 
 /** Gives each key its id. */
@@ -386,7 +397,7 @@ function becomeHashed(grouper: usize): void {
   if (load<u32>(grouper + iMode) == 1 || load<u32>(grouper + iMode) == 4) free(load<u32>(grouper + iTable), <usize>load<u64>(grouper + iSlots) << 2);
   store<u32>(grouper + iMode, 2);
   let slots: u64 = 1024;
-  while (slots < <u64>load<u32>(grouper + iCount) << 2) slots <<= 1;
+  while (slots < <u64>max<u32>(load<u32>(grouper + iCount), load<u32>(grouper + iReserved)) << 2) slots <<= 1;
   rehash(grouper, slots);
   store<u32>(grouper + iScratch, <u32>alloc(rowsAtOnce << 3));
 }

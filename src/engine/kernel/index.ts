@@ -13,6 +13,7 @@
  *   distinct  the distinct values of groups      sketch    about how many they are      hash   what both go by
  *   squares   exact sums of squares of doubles   integers  exact sums of several words
  *   merge     the states of another thread, in the same memory      part      the same, a range of keys at a time
+ *   aside     rows put aside by part, to be grouped a part at a time
  *   output    from states to columns
  *   asof      points in time of entities, and the stretch between two of them that an event lies in
  *   sort      positions in ascending order of 64-bit words or strings
@@ -26,10 +27,10 @@ export {
   compact64, tileOf, shiftOffsets,
 } from './gather';
 export {
-  newIntGrouper, expectKeys, groupInts, groupSlots32, groupCount, intKeys, nameKeys, isOrdered, aliveIds, countsAt, meet, forceHash,
+  newIntGrouper, expectKeys, reserveInts, groupInts, groupSlots32, groupCount, intKeys, nameKeys, isOrdered, aliveIds, countsAt, meet, forceHash,
   groupPairs, mergeInts, mergePairs,
 } from './group';
-export { newStringGrouper, groupStrings, groupCodes, stringSpans, mergeStrings } from './strings';
+export { newStringGrouper, reserveStrings, groupStrings, groupCodes, stringSpans, mergeStrings } from './strings';
 export { growStates, accumulate, accumulatePair, countNulls, countBits, invertCounts, fillNulls, mergeNulls, mergeHighLow, mergeInt128, mergeCounts, countRows } from './state';
 export { wideOf, wideAdd, wideAddLimb, wideFlag, newWideTable } from './wide';
 export { gatherSpans, gatherCodeSpans, gatherDecimals, lengthOfSpans, concatSpans, orderKeys, compactTimed } from './values';
@@ -41,6 +42,9 @@ export { newSquareTable, addSquares, mergeSquares, writeSquares, addSquareBytes 
 export { addIntegerSquares, addDecimals, addDecimalSquares, mergeWords } from './integers';
 export { pointsBefore, sortPoints, pointsMost, markParts, mightLocate, orderByEntity, locate } from './asof';
 export { argsort64, argsortStrings, ranksOf, flipSigns } from './sort';
-export { partInts, partStrings, sampleInts, sampleStrings, mergeSomeInts, gatherRows } from './part';
+export { newSearch, searchBytes, partsOfWords, partInts, partStrings, sampleInts, sampleStrings, mergeSomeInts, gatherRows } from './part';
+export {
+  partsOfStrings, headsOf, placesOf, scatterLane, scatterBits, scatterLengths, scatterBytes, copyLane, blocksOf, gatherLane, bytesOfPart, gatherBytes, offsetsOf, packBits,
+} from './aside';
 export { mergeRows, mergeStates, mergeNullCounts, gatherStates } from './merge';
 export { wordsOf, extremesOf, countsOf, sumsOf, meansOf, keysOf } from './output';

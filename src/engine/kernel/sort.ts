@@ -13,46 +13,97 @@ export function ranksOf(positions: usize, count: i32, ranks: usize): void {
   for (let rank = 0; rank < count; rank++) store<u32>(ranks + (<usize>load<u32>(positions + (<usize>rank << 2)) << 2), rank);
 }
 
-/** Fills `positions` so that words[positions[i]] ascends, unsigned. Radix sort by bytes; bytes that are all equal are skipped. */
+/** Fewer are sorted by inserting each where it belongs. */
+const fewMost: i32 = 24;
+const digitBits: u32 = 11;
+const digits: usize = 3;
+const countsBytes: usize = digits << (digitBits + 2);
+
+/**
+ * Fills `positions` so that words[positions[i]] ascends, unsigned. Radix sort by the upper 32 bits of what words are above the least, in entries that
+ * carry the position; what agrees in those is sorted by the rest.
+ */
 export function argsort64(words: usize, count: i32, positions: usize): void {
-  const counts = alloc(8 * 256 * 4);
-  memory.fill(counts, 0, 8 * 256 * 4);
+  for (let i = 0; i < count; i++) store<u32>(positions + (<usize>i << 2), i);
+  sortPositions(words, count, positions);
+}
+
+function sortPositions(words: usize, count: i32, positions: usize): void {
+  if (count <= fewMost) return insertSorted(words, count, positions);
+  let low = u64.MAX_VALUE;
+  let high: u64 = 0;
   for (let i = 0; i < count; i++) {
-    const word = load<u64>(words + (<usize>i << 3));
-    for (let digit: usize = 0; digit < 8; digit++) {
-      const place = counts + (digit << 10) + (<usize>((word >> (digit << 3)) & 255) << 2);
+    const word = load<u64>(words + (<usize>load<u32>(positions + (<usize>i << 2)) << 3));
+    low = min<u64>(low, word);
+    high = max<u64>(high, word);
+  }
+  if (low == high) return;
+  const bits = 64 - clz<u64>(high - low);
+  const shift = bits > 32 ? bits - 32 : 0;
+  const counts = alloc(countsBytes);
+  memory.fill(counts, 0, countsBytes);
+  const bytes = <usize>count << 3;
+  const entries = alloc(bytes);
+  const spare = alloc(bytes);
+  for (let i = 0; i < count; i++) {
+    const position = load<u32>(positions + (<usize>i << 2));
+    const upper = (load<u64>(words + (<usize>position << 3)) - low) >> shift;
+    for (let digit: usize = 0; digit < digits; digit++) {
+      const place = counts + (digit << (digitBits + 2)) + ((<usize>(upper >> (digit * digitBits)) & ((1 << digitBits) - 1)) << 2);
       store<u32>(place, load<u32>(place) + 1);
     }
-    store<u32>(positions + (<usize>i << 2), i);
+    store<u64>(entries + (<usize>i << 3), (upper << 32) | <u64>position);
   }
-  const bytes = max<usize>(<usize>count << 2, 16);
-  const spare = alloc(bytes);
-  let from = positions;
+  let from = entries;
   let to = spare;
-  for (let digit: usize = 0; digit < 8; digit++) {
-    const starts = counts + (digit << 10);
+  for (let digit: usize = 0; digit < digits; digit++) {
+    const starts = counts + (digit << (digitBits + 2));
     if (!startsOf(starts, count)) continue;
+    const skipped = 32 + <u64>(digit * digitBits);
     for (let i = 0; i < count; i++) {
-      const position = load<u32>(from + (<usize>i << 2));
-      const word = load<u64>(words + (<usize>position << 3));
-      const place = starts + (<usize>((word >> (digit << 3)) & 255) << 2);
+      const entry = load<u64>(from + (<usize>i << 3));
+      const place = starts + ((<usize>(entry >> skipped) & ((1 << digitBits) - 1)) << 2);
       const start = load<u32>(place);
-      store<u32>(to + (<usize>start << 2), position);
+      store<u64>(to + (<usize>start << 3), entry);
       store<u32>(place, start + 1);
     }
     const swap = from;
     from = to;
     to = swap;
   }
-  if (from != positions) memory.copy(positions, from, <usize>count << 2);
+  for (let i = 0; i < count; i++) store<u32>(positions + (<usize>i << 2), load<u32>(from + (<usize>i << 3)));
+  if (shift > 0) {
+    for (let start = 0, end = 0; start < count; start = end) {
+      const upper = load<u32>(from + (<usize>start << 3), 4);
+      end = start + 1;
+      while (end < count && load<u32>(from + (<usize>end << 3), 4) == upper) end++;
+      if (end - start > 1) sortPositions(words, end - start, positions + (<usize>start << 2));
+    }
+  }
   free(spare, bytes);
-  free(counts, 8 * 256 * 4);
+  free(entries, bytes);
+  free(counts, countsBytes);
+}
+
+function insertSorted(words: usize, count: i32, positions: usize): void {
+  for (let i = 1; i < count; i++) {
+    const position = load<u32>(positions + (<usize>i << 2));
+    const word = load<u64>(words + (<usize>position << 3));
+    let place = positions + (<usize>i << 2);
+    while (place > positions) {
+      const before = load<u32>(place - 4);
+      if (load<u64>(words + (<usize>before << 3)) <= word) break;
+      store<u32>(place, before);
+      place -= 4;
+    }
+    store<u32>(place, position);
+  }
 }
 
 /** Turns counts of a digit into where each begins; false when one digit has them all. */
 function startsOf(counts: usize, count: i32): bool {
   let start: u32 = 0;
-  for (let value: usize = 0; value < 256; value++) {
+  for (let value: usize = 0; value < 1 << digitBits; value++) {
     const here = load<u32>(counts + (value << 2));
     if (here == <u32>count) return false;
     store<u32>(counts + (value << 2), start);

@@ -8,7 +8,7 @@
  * ones are kept once more, whole, at `bytes`, zero-padded to words. Bytes that come in may be read 16 beyond their end.
  */
 import { collide } from './group';
-import { alloc, allocZeroed, enlarge } from './memory';
+import { alloc, allocZeroed, enlarge, free } from './memory';
 import { enter, findSlots, freeTable, newTable, slotOf } from './slots';
 import { spanOf } from './values';
 
@@ -51,6 +51,23 @@ export function newStringGrouper(): usize {
   return grouper;
 }
 
+/** Makes room for so many strings before there is one, so that nothing has to grow and be copied. */
+export function reserveStrings(grouper: usize, strings: u32): void {
+  const capacity = load<u32>(grouper + sCapacity);
+  if (strings > capacity) {
+    free(load<u32>(grouper + sEntries), <usize>capacity << entryShift);
+    store<u32>(grouper + sEntries, <u32>alloc(<usize>strings << entryShift));
+    store<u32>(grouper + sCapacity, strings);
+  }
+  const before = load<u32>(grouper + sSlots);
+  let slots = before;
+  while (slots < strings << 2) slots <<= 1;
+  if (slots == before) return;
+  freeTable(load<u32>(grouper + sTable), before);
+  store<u32>(grouper + sTable, <u32>newTable(slots));
+  store<u32>(grouper + sSlots, slots);
+}
+
 @inline function entryOf(grouper: usize, id: usize): usize {
   return <usize>load<u32>(grouper + sEntries) + (id << entryShift);
 }
@@ -66,7 +83,7 @@ export function newStringGrouper(): usize {
 }
 
 /** The first 16 bytes of a string, zeros behind its end. */
-@inline function headOf(masks: usize, bytes: usize, length: u32): v128 {
+@inline export function headOf(masks: usize, bytes: usize, length: u32): v128 {
   return v128.and(v128.load(bytes), v128.load(masks + (<usize>min<u32>(length, inlineBytes) << 4)));
 }
 
@@ -271,6 +288,11 @@ export function stringSpans(grouper: usize, ids: usize, count: i32, out: usize):
     const entry = entryOf(grouper, load<u32>(ids + (<usize>i << 2)));
     store<u64>(out + (<usize>i << 3), spanOf(placeOf(entry), load<u32>(entry, eLength)));
   }
+}
+
+/** What `headOf` masks with. */
+export function stringMasks(grouper: usize): usize {
+  return load<u32>(grouper + sMasks);
 }
 
 export function stringEntries(grouper: usize): usize {

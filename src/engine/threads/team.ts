@@ -16,7 +16,8 @@ import { columnsOf } from '../../arrow/expression.ts';
 import { throwIfCancelled } from '../../base/errors.ts';
 import { Aggregation, type AggregationMemory, type AggregationOptions, type Counters, type StateOptions, statesSchema } from '../aggregation.ts';
 import { sharedModule } from '../instance.ts';
-import { partOf, type PartOfGroups, PartReader } from '../parts.ts';
+import { type Cut, partsMax } from '../cut.ts';
+import { answerHere, mustDrain, noGroups, partOf, type PartOfGroups, PartReader, tableOfParts } from '../parts.ts';
 import type { GroupByPlan } from '../plan.ts';
 import type { RowUnit } from '../run.ts';
 import { columnData } from '../staging.ts';
@@ -43,13 +44,11 @@ const selective = 8;
 const groupsHere = 1 << 18;
 /** From so many groups on, of all threads together, they are merged and read out in parts of so many. */
 const partedDefault = { from: 1 << 19, groups: 1 << 16 } as const;
-/** Parts are numbered by 16 bits. */
-const partsMax = 4_096;
-/** Parts that a thread is given before it has answered for what it has. */
-const partsAhead = 2;
 /** Units that threads are told of at a time, so that telling them holds up nothing; and how often before they have answered. */
 const unitsAtOnce = 256;
 const unitsAhead = 2;
+/** And parts: this thread hears of an answer only when it is done with a part of its own. */
+const partsAhead = 4;
 /** What stretches under way may take beside the groups. */
 const stagingBytes = 256 * 2 ** 20;
 
@@ -71,6 +70,8 @@ export class TeamRun {
   private readonly members: Member[] = [];
   private readonly packer: BatchPacker;
   private readonly ringAddress: number;
+  /** Where the threads agree on whether rows are put aside, four bytes for each plan. */
+  private readonly asideCells: number;
   private readonly ring: Ring;
   /** What is to be given back once the entry of the ring is free. */
   private readonly underWay = new Map<number, () => void>();
@@ -112,6 +113,7 @@ export class TeamRun {
     const { instance } = this.team;
     this.packer = new BatchPacker(instance);
     this.ringAddress = instance.kernels.allocZeroed(ringBytes) >>> 0;
+    this.asideCells = instance.kernels.allocZeroed(plans.length * 4) >>> 0;
     this.ring = new Ring(instance.view8(this.ringAddress, ringBytes).buffer, this.ringAddress);
     this.counters = plans.map(() => countersOf([]));
     signal?.addEventListener('abort', this.onAbort);
@@ -136,7 +138,8 @@ export class TeamRun {
     }
     const { team, job, plans, options } = this;
     const schema = schemaBytes(this.schema);
-    const request = { job, team: team.id, memory: team.memory, ring: this.ringAddress, unitBytes: Math.floor(stagingBytes / this.threads), module: sharedModule(), plans, schema, options };
+    const unitBytes = Math.floor(stagingBytes / this.threads);
+    const request = { job, team: team.id, memory: team.memory, ring: this.ringAddress, asideCells: this.asideCells, unitBytes, module: sharedModule(), plans, schema, options };
     // Requests are served in order: whatever is asked from here on finds the run begun.
     member.begun = true;
     const begun = this.ask(member, () => worker.call('begin', request));
@@ -289,8 +292,12 @@ export class TeamRun {
   }
 
   private ownAggregations(): Aggregation[] {
-    this.own ??= this.plans.map((plan) => Aggregation.create(plan, this.schema, this.options, this.team.instance));
+    this.own ??= this.plans.map((_, i) => this.ownAggregation(i));
     return this.own;
+  }
+
+  private ownAggregation(plan: number): Aggregation {
+    return Aggregation.create(this.plans[plan]!, this.schema, this.options, this.team.instance, this.asideCells + plan * 4);
   }
 
   /**
@@ -344,26 +351,48 @@ export class TeamRun {
   async answers(what: 'finish' | 'states'): Promise<Table[]> {
     await this.quiet();
     const members = this.members.filter(({ begun, worker }) => begun && worker.alive);
-    const described = await Promise.all(members.map(({ worker }) => worker.call('describe', { job: this.job })));
-    const own = this.own?.map((aggregation) => aggregation.memory);
-    const all = [...described, ...(own === undefined ? [] : [own])];
+    let { described, own, all } = await this.describe(members);
+    if (await this.drainWhatMust(members, all)) ({ described, own, all } = await this.describe(members));
     this.counters = this.plans.map((_, i) => countersOf(all.map((each) => each[i]!)));
-    const isHere = described.every((memories) => memories.every(({ groups }) => groups === 0)) && (own?.every(({ groups }) => groups <= groupsHere) ?? false);
-    if (members.length === 0 || isHere) return this.ownAggregations().map((aggregation) => aggregation[what]());
+    const isLittle = ({ groups, aside }: AggregationMemory, groupsMax: number): boolean => groups <= groupsMax && aside === undefined;
+    const isHere = described.every((memories) => memories.every((memory) => isLittle(memory, 0))) && (own?.every((memory) => isLittle(memory, groupsHere)) ?? false);
+    if (members.length === 0 || isHere) {
+      return Promise.all(this.ownAggregations().map((aggregation, i) => answerHere(aggregation, this.readerHere(i), what, () => this.turn())));
+    }
     return Promise.all(
       this.plans.map(async (plan, i) => {
-        const inParts = this.partsOf(i, all);
-        if (inParts > 1) return this.answerInParts(i, members, all.map((each) => each[i]!), inParts, what);
+        const cut = all.map((each) => each[i]!.aside?.cut).find((each) => each !== undefined);
+        const inParts = cut === undefined ? this.partsOf(i, all) : cut.bounds.length + 1;
+        if (cut !== undefined || inParts > 1) return this.answerInParts(i, members, all.map((each) => each[i]!), cut ?? inParts, what);
         const memories = described.map((each) => each[i]!);
         const target = members[largest(memories.map(({ groups }) => groups), i)]!;
         const others = [...memories.filter((_, m) => members[m] !== target), ...(own === undefined ? [] : [own[i]!])].filter(({ groups }) => groups > 0);
         const packed = await target.worker.call('answer', { job: this.job, plan: i, others, what });
-        // Whatever is asked of them next is heard after that.
-        for (const member of members) if (member !== target) void this.ask(member, () => member.worker.call('restart', { job: this.job, plan: i }));
-        if (this.own !== undefined) this.own[i] = Aggregation.create(plan, this.schema, this.options, this.team.instance);
+        // Who had no groups keeps what it counted. Whatever is asked of the others next is heard after that.
+        const rest = members.filter((member, m) => member !== target && memories[m]!.groups > 0);
+        for (const member of rest) void this.ask(member, () => member.worker.call('restart', { job: this.job, plan: i }));
+        if (own !== undefined && own[i]!.groups > 0) this.own![i] = this.ownAggregation(i);
         return unpackTable(this.schemaOf(plan, what), packed);
       }),
     );
+  }
+
+  /** What each thread has, of each plan. */
+  private async describe(members: readonly Member[]) {
+    const described = await Promise.all(members.map(({ worker }) => worker.call('describe', { job: this.job })));
+    const own = this.own?.map((aggregation) => aggregation.memory);
+    return { described, own, all: [...described, ...(own === undefined ? [] : [own])] };
+  }
+
+  /** Has rows grouped that were put aside and cannot be read in parts; whether there were any. */
+  private async drainWhatMust(members: readonly Member[], all: readonly (readonly AggregationMemory[])[]): Promise<boolean> {
+    const plans = this.plans.flatMap((_, i) => (mustDrain(all.map((each) => each[i]!), this.ownAggregations()[i]!) ? [i] : []));
+    for (const plan of plans) {
+      const drained = members.map(({ worker }) => worker.call('drain', { job: this.job, plan }));
+      this.ownAggregations()[plan]!.drain();
+      await Promise.all(drained);
+    }
+    return plans.length > 0;
   }
 
   private schemaOf(plan: GroupByPlan, what: 'finish' | 'states'): Schema {
@@ -378,13 +407,24 @@ export class TeamRun {
     return this.ownAggregations()[plan]!.isCuttable ? Math.min(Math.ceil(groups / each), partsMax) : 1;
   }
 
-  /** Whoever has time takes the next part. */
-  private async answerInParts(plan: number, members: readonly Member[], all: readonly AggregationMemory[], parts: number, what: 'finish' | 'states'): Promise<Table> {
+  private readerHere(plan: number): PartReader {
+    return new PartReader(this.team.instance, this.plans[plan]!, this.schema, this.options);
+  }
+
+  private async turn(): Promise<void> {
+    await nextTurn();
+    this.check();
+  }
+
+  /** Whoever has time takes the next part. `wanted`: how to cut, or in how many parts. */
+  private async answerInParts(plan: number, members: readonly Member[], all: readonly AggregationMemory[], wanted: Cut | number, what: 'finish' | 'states'): Promise<Table> {
     const { job } = this;
-    const cut = await members[0]!.worker.call('cut', { job, plan, all, parts });
-    const split = await Promise.all(all.map((memory, i) => members[i % members.length]!.worker.call('split', { job, plan, memory, cut })));
-    const definition = this.plans[plan]!;
-    const schema = this.schemaOf(definition, what);
+    const cut = typeof wanted === 'number' ? await members[0]!.worker.call('cut', { job, plan, all, parts: wanted }) : wanted;
+    const parts = cut.bounds.length + 1;
+    const split = await Promise.all(
+      all.map((memory, i) => (memory.groups === 0 ? noGroups(memory, parts) : members[i % members.length]!.worker.call('split', { job, plan, memory, cut }))),
+    );
+    const schema = this.schemaOf(this.plans[plan]!, what);
     const tables: Table[] = [];
     const failures = new Map<number, unknown>();
     let next = 0;
@@ -403,7 +443,7 @@ export class TeamRun {
       takeParts(async (groups) => unpackTable(schema, await worker.call('part', { job, plan, groups, what }))),
     );
     if (members.length < this.threads) {
-      const reader = new PartReader(this.team.instance, definition, this.schema, this.options);
+      const reader = this.readerHere(plan);
       lanes.push(takeParts(async (groups) => {
         await nextTurn();
         return reader.read(groups, what);
@@ -412,8 +452,7 @@ export class TeamRun {
     await Promise.all(lanes);
     // Of several errors the one of the least keys, as one thread would have it.
     if (failures.size > 0) throw failures.get(Math.min(...failures.keys()));
-    const batches = tables.flatMap((table) => (table.numRows === 0 ? [] : table.batches));
-    return new Table(schema, batches.length === 0 ? tables[0]!.batches : batches);
+    return tableOfParts(schema, tables);
   }
 
   private cancel(): void {

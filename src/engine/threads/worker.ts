@@ -35,6 +35,7 @@ export interface Requests {
       readonly ring: number;
       /** What of the memory the rows of a unit may take. */
       readonly unitBytes: number;
+      readonly asideCells: number;
       readonly module: WebAssembly.Module;
       readonly plans: readonly GroupByPlan[];
       readonly schema: Uint8Array;
@@ -47,6 +48,8 @@ export interface Requests {
   /** Takes one unit after the other, the next being the one at the index that stands at `next`, in the memory, for all threads. */
   units: { asks: { readonly job: Job; readonly units: readonly RowUnit[]; readonly next: number }; gives: undefined };
   describe: { asks: { readonly job: Job }; gives: readonly AggregationMemory[] };
+  /** Groups the rows of a plan that were put aside. */
+  drain: { asks: { readonly job: Job; readonly plan: number }; gives: undefined };
   /** Takes over what other threads have of one plan, and answers. */
   answer: { asks: { readonly job: Job; readonly plan: number; readonly others: readonly AggregationMemory[]; readonly what: 'finish' | 'states' }; gives: PackedTable };
   /** Cuts the keys of all threads into parts, and says which groups of one are in which (parts.ts). */
@@ -83,6 +86,7 @@ interface Run {
   readonly plans: readonly GroupByPlan[];
   readonly options: AggregationOptions;
   readonly aggregations: Aggregation[];
+  readonly asideCells: number;
   readonly parts: readonly PartReader[];
   readonly ring: Ring;
   readonly batches: BatchUnpacker;
@@ -156,6 +160,9 @@ async function answer(request: Request): Promise<unknown> {
       return addUnits(run, request);
     case 'describe':
       return run.aggregations.map((aggregation) => aggregation.memory);
+    case 'drain':
+      run.aggregations[request.plan]!.drain();
+      return undefined;
     case 'answer': {
       const aggregation = run.aggregations[request.plan]!;
       for (const other of request.others) aggregation.merge(other);
@@ -169,17 +176,17 @@ async function answer(request: Request): Promise<unknown> {
       throwIfCancelled(run.heard.cancelled.signal, 'group by');
       return packTable(run.parts[request.plan]!.read(request.groups, request.what));
     case 'restart':
-      run.aggregations[request.plan] = Aggregation.create(run.plans[request.plan]!, run.schema, run.options, run.instance);
+      run.aggregations[request.plan] = Aggregation.create(run.plans[request.plan]!, run.schema, run.options, run.instance, run.asideCells + request.plan * 4);
       return undefined;
   }
 }
 
-function begin({ job, team, memory, ring, unitBytes, module, plans, schema, options }: Request & { readonly kind: 'begin' }): void {
+function begin({ job, team, memory, ring, asideCells, unitBytes, module, plans, schema, options }: Request & { readonly kind: 'begin' }): void {
   let instance = instances.get(team);
   if (instance === undefined) instances.set(team, (instance = new Instance(module, memory)));
   instance.join(options.memoryLimit);
   const tableSchema = tableFromIPC(schema).schema;
-  const aggregations = plans.map((plan) => Aggregation.create(plan, tableSchema, options, instance));
+  const aggregations = plans.map((plan, i) => Aggregation.create(plan, tableSchema, options, instance, asideCells + i * 4));
   runs.set(job, {
     instance,
     unitMemory: instance.lend(unitBytes),
@@ -187,6 +194,7 @@ function begin({ job, team, memory, ring, unitBytes, module, plans, schema, opti
     plans,
     options,
     aggregations,
+    asideCells,
     parts: plans.map((plan) => new PartReader(instance, plan, tableSchema, options)),
     ring: new Ring(instance.view8(ring, ringBytes).buffer, ring),
     batches: new BatchUnpacker(instance),
