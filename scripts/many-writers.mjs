@@ -1,6 +1,6 @@
 // Many processes append to one table at once: nothing is lost, nothing doubled.
 //
-//   node scripts/many-writers.mjs [writers = 8] [commits = 200] [place]      after a build
+//   node scripts/many-writers.mjs [writers = 8] [commits = 200] [place] [format…]      after a build
 //
 // The place is a folder, s3://bucket/prefix (AWS_ENDPOINT_URL and its like say where that is), or `s3`: the small server of the tests, in
 // this process. By default it is a temporary folder.
@@ -41,7 +41,7 @@ async function appendAtOnce(place, format) {
 }
 
 try {
-  for (const format of ['parquet', 'delta']) {
+  for (const format of process.argv.length > 5 ? process.argv.slice(5) : ['parquet', 'delta']) {
     await appendAtOnce(`${folder}/${format}`, format);
   }
 } finally {
