@@ -2,9 +2,8 @@
 import assert from 'node:assert/strict';
 import { FeatureStoreError } from '../build/src/base/errors.js';
 
-/** Of the processor, since others may be at work on the machine; what waits for nothing to come ends at the clock. */
+/** Of the processor, since the machine may be at other work. What waits for nothing to come ends the process: Node says so (code 13). */
 const processorMsMax = 5_000;
-const millisecondsMax = 60_000;
 const grownBytesMax = 512 * 1024 * 1024;
 
 /** Of one run; the same seed finds the same. */
@@ -21,17 +20,17 @@ export function fuzzing(seed) {
     slowestMs: () => Math.round(slowest),
     /** What reading gives, or undefined for an error of ours. Anything else is a finding. */
     async attempt(what, read) {
-      const [start, processor] = [performance.now(), process.cpuUsage()];
+      const before = process.cpuUsage();
       try {
         return await read();
       } catch (thrown) {
         if (!(thrown instanceof FeatureStoreError) || thrown.tag === 'Invariant') throw new Error(`${what} (seed ${seed}): ${thrown?.stack ?? thrown}`, { cause: thrown });
         return undefined;
       } finally {
-        const { user, system } = process.cpuUsage(processor);
-        const [took, worked] = [performance.now() - start, (user + system) / 1_000];
+        const { user, system } = process.cpuUsage(before);
+        const worked = (user + system) / 1_000;
         slowest = Math.max(slowest, worked);
-        assert.ok(worked < processorMsMax && took < millisecondsMax, `${what} (seed ${seed}): ${worked} ms of the processor, ${took} ms in all`);
+        assert.ok(worked < processorMsMax, `${what} (seed ${seed}): ${worked} ms of the processor`);
       }
     },
   };
