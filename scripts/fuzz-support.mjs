@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { FeatureStoreError } from '../build/src/base/errors.js';
 
-const millisecondsMax = 5_000;
+/** Of the processor, since the machine may be at other work. What waits for nothing to come ends the process: Node says so (code 13). */
+const processorMsMax = 5_000;
 const grownBytesMax = 512 * 1024 * 1024;
 
 /** Of one run; the same seed finds the same. */
@@ -19,16 +20,17 @@ export function fuzzing(seed) {
     slowestMs: () => Math.round(slowest),
     /** What reading gives, or undefined for an error of ours. Anything else is a finding. */
     async attempt(what, read) {
-      const start = performance.now();
+      const before = process.cpuUsage();
       try {
         return await read();
       } catch (thrown) {
         if (!(thrown instanceof FeatureStoreError) || thrown.tag === 'Invariant') throw new Error(`${what} (seed ${seed}): ${thrown?.stack ?? thrown}`, { cause: thrown });
         return undefined;
       } finally {
-        const took = performance.now() - start;
-        slowest = Math.max(slowest, took);
-        assert.ok(took < millisecondsMax, `${what} (seed ${seed}): ${took} ms`);
+        const { user, system } = process.cpuUsage(before);
+        const worked = (user + system) / 1_000;
+        slowest = Math.max(slowest, worked);
+        assert.ok(worked < processorMsMax, `${what} (seed ${seed}): ${worked} ms of the processor`);
       }
     },
   };

@@ -49,8 +49,8 @@ export interface Bytes {
   locate(path: string): string;
   kind(path: string): Promise<'file' | 'folder' | undefined>;
   stat(path: string): Promise<FileStat | undefined>;
-  /** Undefined when there is no such file. */
-  open(path: string): Promise<OpenFile | undefined>;
+  /** Undefined when there is no such file. `whole`: all of it will be read, so its beginning may come along. */
+  open(path: string, options?: { readonly whole?: boolean }): Promise<OpenFile | undefined>;
   /** The names in a folder, sorted by code point; undefined when there is no such folder. */
   names(folder: string): Promise<string[] | undefined>;
   /** All files under a folder, sorted by path; none when it is not there. Names for which `skip` is true are left out. */
@@ -74,15 +74,27 @@ export async function deleteFiles(bytes: Bytes, files: readonly FileStat[]): Pro
   return { files: gone.size, bytes: files.reduce((sum, { path, size }) => sum + (gone.has(path) ? size : 0), 0) };
 }
 
-/** The whole content of a file, or undefined when it is not there. */
-export async function readWhole(bytes: Bytes, path: string): Promise<Uint8Array | undefined> {
-  const file = await bytes.open(path);
+export interface WholeFile {
+  /** For messages. */
+  readonly name: string;
+  readonly content: Uint8Array;
+  readonly fileState: FileState;
+}
+
+/** A file with all of its content, or undefined when it is not there. */
+export async function readFile(bytes: Bytes, path: string): Promise<WholeFile | undefined> {
+  const file = await bytes.open(path, { whole: true });
   if (file === undefined) return undefined;
   try {
-    return await file.read(0, file.size);
+    const { name, size, modifiedNs, etag } = file;
+    return { name, content: await file.read(0, size), fileState: { size, modifiedNs, ...(etag !== undefined && { etag }) } };
   } finally {
     await file.close();
   }
+}
+
+export async function readWhole(bytes: Bytes, path: string): Promise<Uint8Array | undefined> {
+  return (await readFile(bytes, path))?.content;
 }
 
 /** Whether two looks found the same content. */

@@ -9,6 +9,9 @@ import type { CommitResult } from './table.ts';
 const attemptsMax = 200;
 const backoffMaxMs = 32;
 
+/** Of files that are to be committed, to see that they are there. */
+export const looksAtOnce = 8;
+
 export interface Committing<Version, Entry> {
   newest(): Promise<Version | undefined>;
   versionOf(newest: Version): number;

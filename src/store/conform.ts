@@ -5,6 +5,7 @@
  * that hold the same values are widened: integers and floats to wider ones, timestamps to finer units, decimals to more
  * digits, dictionaries to what they stand for. Whatever would lose or change a value is refused when the schemas meet. What
  * stands in a file for a type that its table format lacks (stored-types.ts) becomes that type, value by value or not at all.
+ * Where a table declares a column's type, files from before it was widened (widened-types.ts) become that type, too.
  */
 import {
   ArrowTimeUnit, type Data, type DataType as AnyType, DataType, type Decimal, Dictionary, Field, type Float, type Int, Int32, makeData,
@@ -13,6 +14,7 @@ import {
 import { canonicalTable, plainType } from '../arrow/canonical.ts';
 import { invariant, OverflowError, SchemaMismatchError } from '../base/errors.ts';
 import { fromStored, standsFor } from './stored-types.ts';
+import { isWidened, toWidened } from './widened-types.ts';
 
 /**
  * A value that all rows of a file share, told by its path or the log, as Arrow stores it (decimals and instants as whole
@@ -59,8 +61,18 @@ export function mightConform(from: AnyType, to: AnyType): boolean {
   const wanted = plainType(to);
   const plain = plainType(from);
   const stored = DataType.isTimestamp(plain) && DataType.isTimestamp(wanted) ? new Timestamp(plain.unit, wanted.timezone) : plain;
-  const common = tryCommonType(stored, wanted);
-  return (common !== undefined && sameType(common, wanted)) || standsFor(plain, wanted);
+  return holdsAll(wanted, stored) || standsFor(plain, wanted);
+}
+
+/** Whether the first type has all values of the second. */
+export function holdsAll(wide: AnyType, narrow: AnyType): boolean {
+  const common = tryCommonType(narrow, wide);
+  return (common !== undefined && sameType(common, wide)) || isWidened(narrow, wide);
+}
+
+/** Whether a key is the same number, or text, in a column of the first type and, conformed, in one of the second. */
+export function keepsKeys(from: AnyType, to: AnyType): boolean {
+  return plainType(from).typeId === plainType(to).typeId && !isWidened(plainType(from), plainType(to));
 }
 
 function widerInteger(a: Int, b: Int): Int | undefined {
@@ -136,6 +148,7 @@ function convert(data: Data, field: Field): Data {
   if (DataType.isDictionary(field.type)) return encodeDictionary(field.type, convert(data, field.clone({ type: field.type.dictionary })), field.name);
   if (DataType.isDictionary(data.type)) return convert(decodeDictionary(data), field);
   if (standsFor(data.type, field.type)) return fromStored(data, field);
+  if (isWidened(data.type, field.type)) return toWidened(data, field);
   const values = data.values as Int32Array;
   const { type, length, nullCount, nullBitmap, offset } = data;
   // Values start at the slice, the bitmap does not: only the bitmap has an offset to keep.

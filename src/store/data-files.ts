@@ -14,7 +14,7 @@ import type { ColumnMemory } from '../arrow/column-memory.ts';
 import { SchemaMismatchError, throwIfCancelled } from '../base/errors.ts';
 import { didYouMean } from '../base/names.ts';
 import { type Bytes, mapConcurrently } from './bytes.ts';
-import { type Constant, conformBatch, isNested, mightConform } from './conform.ts';
+import { type Constant, conformBatch, isNested, keepsKeys, mightConform } from './conform.ts';
 import { type DeletedRows, deletedWithin, withoutDeleted } from './deleted-rows.ts';
 import type { FileFormatName, FileMetadata, FilePlan } from './file-format.ts';
 import { formatNamed, readMetadata } from './file-formats.ts';
@@ -93,7 +93,7 @@ export async function planDataFiles(table: DataFiles, options: ScanOptions = {})
 export async function planFiles(table: DataFiles, requested: Schema, options: ScanOptions): Promise<{ readonly file: DataFile; readonly read: FileRead }[]> {
   const planned = await mapConcurrently(table.files, 8, async (file) => {
     throwIfCancelled(options.signal, `planning a read of ${table.name}`);
-    return { file, read: await planFile(file, requested, options) };
+    return { file, read: await planFile(table, file, requested, options) };
   });
   return planned.flatMap(({ file, read }) => (read === undefined ? [] : [{ file, read }]));
 }
@@ -106,7 +106,7 @@ async function* scanInOrder(table: DataFiles, options: ScanOptions): AsyncGenera
   const schema = requestedSchema(table, options);
   for (const file of table.files) {
     throwIfCancelled(options.signal, `reading ${table.name}`);
-    const read = await planFile(file, schema, options);
+    const read = await planFile(table, file, schema, options);
     if (read !== undefined) yield* scanFile(file, read, schema, { signal: options.signal });
   }
 }
@@ -137,7 +137,7 @@ export async function* scanFile(
 }
 
 /** What a scan of these columns reads of a file; undefined when that is nothing. */
-async function planFile(file: DataFile, requested: Schema, { timeRange, anyOf }: ScanOptions): Promise<FileRead | undefined> {
+async function planFile(table: DataFiles, file: DataFile, requested: Schema, { timeRange, anyOf }: ScanOptions): Promise<FileRead | undefined> {
   if (timeRange !== undefined && !file.mightContain(timeRange)) return undefined;
   const format = formatNamed(file.format);
   const metadata = await file.metadata();
@@ -151,7 +151,7 @@ async function planFile(file: DataFile, requested: Schema, { timeRange, anyOf }:
   const time = timeRange === undefined || isConstant(timeRange.column) ? undefined : nameInFile(file, metadata, timeRange.column);
   // A file that lacks the event time has it null in every row, and null is in no range.
   if (timeRange !== undefined && time === undefined && !isConstant(timeRange.column)) return undefined;
-  const key = anyOf === undefined || isConstant(anyOf.column) ? undefined : nameInFile(file, metadata, anyOf.column);
+  const key = anyOf === undefined || isConstant(anyOf.column) ? undefined : keyInFile(table, file, metadata, anyOf.column);
   const pruning = {
     ...(timeRange !== undefined && time !== undefined && { timeRange: { column: time, range: timeRange.range } }),
     ...(anyOf !== undefined && key !== undefined && { anyOf: { column: key, values: anyOf.values } }),
@@ -183,6 +183,13 @@ function nameInFile({ rename }: DataFile, { schema, passedOver, fieldIds }: File
   const name = typeof told === 'number' ? fieldIds?.get(told) : told;
   const isThere = schema.fields.some((field) => field.name === name) || passedOver.some((other) => other.column === name);
   return isThere ? name : undefined;
+}
+
+/** The name under which the file has a column of keys, if they are the same ones in the file and in the table. */
+function keyInFile(table: DataFiles, file: DataFile, metadata: FileMetadata, column: string): string | undefined {
+  const inFile = nameInFile(file, metadata, column);
+  const [found, field] = [metadata.schema.fields.find(({ name }) => name === inFile), table.schema.fields.find(({ name }) => name === column)];
+  return found !== undefined && field !== undefined && keepsKeys(found.type, field.type) ? inFile : undefined;
 }
 
 /** Throws when the file's column cannot be made the table's. Folders were checked when their schemas met; a log may lie. */

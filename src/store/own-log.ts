@@ -6,8 +6,9 @@
  */
 import { ArgumentError, DamagedFileError, invariant, NotFoundError, StorageError } from '../base/errors.ts';
 import { formatInstant } from '../base/time.ts';
-import { type Bytes, type FileState, isSameState, joinPath } from './bytes.ts';
+import { type Bytes, type FileState, isSameState, joinPath, readFile } from './bytes.ts';
 import { decodeEntry, encodeEntry, entryName, type LogEntry, type LoggedFile, type TableFacts, versionOf } from './log.ts';
+import { RecentEntries } from './recent-entries.ts';
 
 /** A version as it follows from the log. Never changed once made. */
 export interface TableState {
@@ -23,6 +24,9 @@ export interface TableState {
   readonly headState: FileState;
 }
 
+/** Of entries, when a log is read from where it begins. */
+const readsAtOnce = 32;
+
 interface ReadEntry {
   readonly entry: LogEntry;
   readonly fileState: FileState;
@@ -30,6 +34,7 @@ interface ReadEntry {
 
 export class TableLog {
   private last: TableState | undefined;
+  private recent = new RecentEntries<ReadEntry>();
 
   constructor(
     private readonly bytes: Bytes,
@@ -41,23 +46,24 @@ export class TableLog {
   /** The newest version; undefined when there is none. */
   async newest(): Promise<TableState | undefined> {
     let state = this.last;
+    let next: ReadEntry | undefined;
     if (state !== undefined) {
-      const head = await this.bytes.stat(this.entryPath(state.head.version));
+      const { version } = state.head;
+      const [head, found] = await Promise.all([this.bytes.stat(this.entryPath(version)), this.tryRead(version + 1)]);
+      next = found;
       if (head === undefined || !isSameState(head, state.headState)) state = undefined;
     }
     if (state === undefined) {
+      this.recent = new RecentEntries();
       const last = await this.lastListed();
       if (last === undefined) {
         this.last = undefined;
         return undefined;
       }
       state = await this.at(last);
+      next = await this.tryRead(last + 1);
     }
-    for (;;) {
-      const next = await this.tryRead(state.head.version + 1);
-      if (next === undefined) break;
-      state = follow(state, next);
-    }
+    for (; next !== undefined; next = await this.tryRead(state.head.version + 1)) state = follow(state, next);
     // A slower call must not take back what a faster one has found, unless the table was made anew.
     if (this.last?.table.id !== state.table.id || this.last.head.version <= state.head.version) this.last = state;
     return state;
@@ -66,17 +72,26 @@ export class TableLog {
   /** A version from its entries: back to the last one that needs none before it, then forward. */
   async at(version: number): Promise<TableState> {
     const entries: ReadEntry[] = [];
-    for (let number = version; ; number--) {
-      const read = number < 0 ? undefined : await this.tryRead(number);
-      if (read === undefined) {
-        throw new DamagedFileError(this.bytes.locate(this.entryPath(Math.max(number, 0))), 'this entry of the commit log is missing, and later ones build on it. Restore the file, or write the table again');
+    for (let [end, width] = [version + 1, 1]; ; end -= width, width = Math.min(2 * width, readsAtOnce)) {
+      // Some too many are read; what is wrong with those is no matter.
+      const numbers = Array.from({ length: Math.min(width, end) }, (_, i) => end - 1 - i);
+      const reads = numbers.map((number) => this.tryRead(number));
+      for (const read of reads) read.catch(() => undefined);
+      for (const [i, number] of numbers.entries()) {
+        const read = await reads[i]!;
+        if (read === undefined) throw this.missing(number);
+        entries.push(read);
+        if (read.entry.table === undefined) continue;
+        let state: TableState | undefined;
+        for (const entry of entries.reverse()) state = follow(state, entry);
+        return state!;
       }
-      entries.push(read);
-      if (read.entry.table !== undefined) break;
+      if (end <= width) throw this.missing(0);
     }
-    let state: TableState | undefined;
-    for (const read of entries.reverse()) state = follow(state, read);
-    return state!;
+  }
+
+  private missing(version: number): DamagedFileError {
+    return new DamagedFileError(this.bytes.locate(this.entryPath(version)), 'this entry of the commit log is missing, and later ones build on it. Restore the file, or write the table again');
   }
 
   /** The version that was the newest at a time. Throws NotFoundError when the table is younger. */
@@ -128,13 +143,14 @@ export class TableLog {
   }
 
   private async tryRead(version: number): Promise<ReadEntry | undefined> {
-    const file = await this.bytes.open(this.entryPath(version));
+    const { recent } = this;
+    const known = recent.get(version);
+    if (known !== undefined) return known;
+    const file = await readFile(this.bytes, this.entryPath(version));
     if (file === undefined) return undefined;
-    try {
-      return { entry: decodeEntry(file.name, version, await file.read(0, file.size)), fileState: file };
-    } finally {
-      await file.close();
-    }
+    const read = { entry: decodeEntry(file.name, version, file.content), fileState: file.fileState };
+    recent.add(version, read);
+    return read;
   }
 
   private entryPath(version: number): string {

@@ -7,7 +7,7 @@
  * Law: moving files changes no answer, since readers look in all three places; only vacuum deletes, and never what a version
  * within the retention uses. What a crash left undone the next call does.
  */
-import { type Bytes, deleteFiles, type FileStat, joinPath } from './bytes.ts';
+import { type Bytes, deleteFiles, type FileStat, joinPath, mapConcurrently } from './bytes.ts';
 import type { LogEntry } from './log.ts';
 import type { TableLog, TableState } from './own-log.ts';
 import { baseName, stagedPath, supersededPath } from './placed-file.ts';
@@ -21,29 +21,30 @@ export interface Places {
 /**
  * Moves every file to where its life has come to: superseded ones out first, so that a foreign reader never sees a row
  * twice, then new ones in. Staged files are listed before the live places, since files move that way; and both before the
- * log is read, so that a file in a live place which the log does not have was superseded, not just committed.
+ * log is read, so that a file in a live place which the log does not have was superseded, not just committed. `isOnlyAdding`: there
+ * are none of those, and the live places, which may be many, need not be listed.
  */
-export async function settle({ bytes, folder, log }: Places): Promise<void> {
+export async function settle({ bytes, folder, log }: Places, { isOnlyAdding = false }: { readonly isOnlyAdding?: boolean } = {}): Promise<void> {
   const staged = (await bytes.names(joinPath(folder, '_staged'))) ?? [];
-  const settled = await filesInPlace(bytes, folder);
+  const settled = isOnlyAdding ? [] : await filesInPlace(bytes, folder);
   const newest = await log.newest();
   if (newest === undefined) return;
-  for (const path of settled) {
-    if (!newest.live.has(path)) await bytes.move(joinPath(folder, path), supersededPath(folder, path));
-  }
+  await mapConcurrently(settled.filter((path) => !newest.live.has(path)), movesAtOnce, (path) => bytes.move(joinPath(folder, path), supersededPath(folder, path)));
   // A staged file's name is that of its place without the folders.
   const places = (paths: Iterable<string>): Map<string, string> => new Map(Array.from(paths, (path) => [baseName(path), path]));
   const [removed, live] = [places(newest.removed), places(newest.live.keys())];
-  for (const name of staged) {
+  await mapConcurrently(staged, movesAtOnce, async (name) => {
     const path = removed.get(name);
-    if (path === undefined || (await bytes.move(stagedPath(folder, name), supersededPath(folder, name)))) continue;
+    if (path === undefined || (await bytes.move(stagedPath(folder, name), supersededPath(folder, name)))) return;
     await bytes.move(joinPath(folder, path), supersededPath(folder, name));
-  }
-  for (const name of staged) {
+  });
+  await mapConcurrently(staged, movesAtOnce, async (name) => {
     const path = live.get(name);
     if (path !== undefined) await bytes.move(stagedPath(folder, name), joinPath(folder, path));
-  }
+  });
 }
+
+const movesAtOnce = 8;
 
 export interface VacuumLimits {
   /** Versions that were the newest at this time or later keep their files. */

@@ -16,8 +16,8 @@
 import { randomUUID } from 'node:crypto';
 import type { RecordBatch, Schema } from '../arrow/arrow.ts';
 import { ArgumentError, NotFoundError, SchemaMismatchError, StorageError, throwIfCancelled } from '../base/errors.ts';
-import { type Bytes, joinPath } from './bytes.ts';
-import { commitOnTop } from './commit-loop.ts';
+import { type Bytes, joinPath, mapConcurrently } from './bytes.ts';
+import { commitOnTop, looksAtOnce } from './commit-loop.ts';
 import { planCompaction } from './compaction.ts';
 import { decodeBatches } from './conform.ts';
 import { scanDataFiles } from './data-files.ts';
@@ -69,6 +69,8 @@ class LoggedTable implements OwnTable {
   private readonly places: Places;
   private readonly files: OwnFiles;
   private readonly now: () => number;
+  /** Whether files of older versions that a crash may have left in live places were looked for. */
+  private isSettled = false;
 
   constructor(
     private readonly bytes: Bytes,
@@ -162,26 +164,35 @@ class LoggedTable implements OwnTable {
     add: readonly StagedFile[], read: number,
     entryOn: (newest: TableState | undefined, readVersion: number, commitId: string) => Promise<LogEntry | undefined>,
   ): Promise<CommitResult> {
+    // Where nothing was removed, nothing stands in a live place that should not.
+    let isOnlyAdding = false;
     return commitOnTop<TableState, LogEntry>(read, {
       newest: () => this.log.newest(),
       versionOf: ({ head }) => head.version,
       tryFindOwn: async (newest, readVersion) => (add.length > 0 ? (await this.findCommitOf(add[0]!.path, newest, readVersion))?.version : undefined),
       entryOn: async (newest, readVersion, commitId) => {
         await this.checkStaged(add);
-        return entryOn(newest, readVersion, commitId);
+        const entry = await entryOn(newest, readVersion, commitId);
+        isOnlyAdding = entry?.remove.length === 0 && (newest?.removed.size ?? 0) === 0;
+        return entry;
       },
       tryAppend: (entry) => this.log.tryAppend(entry),
       // A failure to move files is left to the next writer.
-      committed: () => settle(this.places).catch(() => undefined),
+      committed: () => this.settle(isOnlyAdding).catch(() => undefined),
     });
   }
 
+  private async settle(isOnlyAdding: boolean): Promise<void> {
+    await settle(this.places, { isOnlyAdding: isOnlyAdding && this.isSettled });
+    this.isSettled = true;
+  }
+
   private async checkStaged(add: readonly StagedFile[]): Promise<void> {
-    for (const { path } of add) {
+    await mapConcurrently(add, looksAtOnce, async ({ path }) => {
       const place = stagedPath(this.folder, path);
-      if ((await this.bytes.stat(place)) !== undefined) continue;
+      if ((await this.bytes.stat(place)) !== undefined) return;
       throw new StorageError(this.bytes.locate(place), 'a staged file is gone: it was discarded, or vacuumed as forgotten. Write it again');
-    }
+    });
   }
 
   /** Whether what was committed since `readVersion` cannot stand below the request. Throws when it never could. */

@@ -4,7 +4,8 @@
  *   path        <prefix>/<path> is the key; a folder is a prefix with something under it
  *   put         one PUT with `If-None-Match: *`. It carries an id of its own, so a put whose answer was lost finds out
  *               by that id whether the object there is its own
- *   open        HEAD; each read asks for the ETag that was found, so a file that was replaced is never read in parts
+ *   open        HEAD, or a GET of the beginning where all is wanted; each read asks for the ETag that was found, so a file that was
+ *               replaced is never read in parts
  *   move        copy, then delete: the file stands in both places for a moment, and never in none
  *   deleteAll   up to a thousand keys a request; those that the store leaves, one by one
  *
@@ -25,6 +26,9 @@ import { type Listing, readListing } from './s3/listing.ts';
 /** A long range is read in parts of this size, some at once: one connection does not fill the line. */
 const partBytes = 8 * 1024 * 1024;
 const partsAtOnce = 8;
+
+/** What is read along with the look at a file that is wanted whole: all of a log's entry, nearly always. */
+const beginningBytes = 1024 * 1024;
 
 const listingBytesMax = 32 * 1024 * 1024;
 /** So many keys one request deletes at most, by S3. */
@@ -65,17 +69,24 @@ class S3Bytes implements Bytes {
     return found && { path, size: found.size, modifiedNs: found.modifiedNs, etag: found.etag };
   };
 
-  readonly open = async (path: string): Promise<OpenFile | undefined> => {
+  readonly open = async (path: string, { whole = false }: { readonly whole?: boolean } = {}): Promise<OpenFile | undefined> => {
     const key = this.keyOf(path);
-    const found = key === '' ? undefined : await this.head(key);
+    const found = key === '' ? undefined : whole ? await this.beginningOf(key) : await this.head(key);
     if (found === undefined) return undefined;
-    const { size, modifiedNs, etag } = found;
+    const { size, modifiedNs, etag, beginning } = found;
     const name = this.locate(path);
     return {
       name, size, modifiedNs, etag,
       read: async (start, end) => {
         checkRange(name, size, start, end);
-        return this.readRange(key, etag, start, end);
+        const known = beginning?.slice(start, end) ?? new Uint8Array(0);
+        if (known.length === end - start) return known;
+        const rest = await this.readRange(key, etag, start + known.length, end);
+        if (known.length === 0) return rest;
+        const content = new Uint8Array(end - start);
+        content.set(known);
+        content.set(rest, known.length);
+        return content;
       },
       stat: async () => {
         const now = await this.head(key);
@@ -173,6 +184,24 @@ class S3Bytes implements Bytes {
     return answer.status === 404 ? undefined : readHead(this.client.locate(key), answer);
   }
 
+  /** As `head`, with as much of the object as `beginningBytes` are. */
+  private async beginningOf(key: string): Promise<Head | undefined> {
+    const answer = await this.client.send({
+      method: 'GET', key, headers: { range: `bytes=0-${beginningBytes - 1}` }, answerBytesMax: beginningBytes, doing: 'read', expected: [404, 416],
+    });
+    if (answer.status === 404) return undefined;
+    // An object of no bytes has no range. One that is all there may come as a whole.
+    if (answer.status === 416) return this.head(key);
+    const where = this.client.locate(key);
+    const { body, headers } = answer;
+    const told = answer.status === 206 ? /^bytes 0-\d+\/(\d+)$/.exec(String(headers['content-range']))?.[1] : body.length;
+    const size = Number(told);
+    if (told === undefined || body.length !== Math.min(size, beginningBytes)) {
+      throw new StorageError(where, `cannot read its beginning: the store answered with others of its bytes (${answer.status}, ${body.length} bytes)`);
+    }
+    return { ...readHead(where, { ...answer, headers: { ...headers, 'content-length': String(size) } }), beginning: body };
+  }
+
   private async readRange(key: string, etag: string, start: number, end: number): Promise<Uint8Array> {
     if (end - start <= partBytes) return this.readPart(key, etag, start, end);
     const content = new Uint8Array(end - start);
@@ -209,7 +238,7 @@ class S3Bytes implements Bytes {
       });
       if (answer.status < 300) return true;
       // There is an object. It may be this one: an attempt before may have been done although its answer was lost.
-      if (answer.status === 412) return (await this.head(key))?.putId === putId;
+      if (answer.status === 412) return (answer.wasRepeated || conflicts > 0) && (await this.head(key))?.putId === putId;
       // 409: another put of this key was under way. Which of them wins is known when it has ended.
       if (conflicts === conflictsMax) throw new StorageError(this.client.locate(key), `cannot ${doing}: other writers were at it each time (409 ${answer.code}); try again`);
       await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(1_000, 10 * 2 ** conflicts)));
@@ -269,6 +298,8 @@ interface Head {
   readonly modifiedNs: bigint;
   readonly etag: string;
   readonly putId: string | undefined;
+  /** The first bytes, where they were read along. */
+  readonly beginning?: Uint8Array;
 }
 
 function readHead(where: string, { headers }: S3Answer): Head {

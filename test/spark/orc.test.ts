@@ -2,8 +2,11 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { openTable } from '../../src/store/open-table.ts';
+import fc from 'fast-check';
+import { Table } from '../../src/arrow/arrow.ts';
+import { openTable, writeTable } from '../../src/store/open-table.ts';
 import { temporaryFolder } from '../support/store.ts';
+import { batchFrom, writable } from '../store/parquet/support.ts';
 import { type Columns, foundText } from '../interop/python.ts';
 import { checkOurs } from './ours.ts';
 import { checkColumns, skip, Spark } from './spark.ts';
@@ -34,8 +37,9 @@ for rows, nulls in [(0, 0), (1500, 0), (1500, 0.3), (1500, 1)]:
     for (const { columns, names } of written) {
       for (const name of names) {
         const table = await (await openTable(join(folder, name))).read();
-        // ORC counts nanoseconds.
-        checkColumns(table, columns, name, (column, found) => foundText(found).map((cell) => (cell !== null && (column === 'at' || column === 'local') ? `${cell}000`.replace(/^0+$/, '0') : cell)));
+        // Nanoseconds, where 64 bits hold them; microseconds as Spark has them otherwise.
+        const isNano = `${table.schema.fields.find((field) => field.name === 'at')!.type}` === 'Timestamp<NANOSECOND>';
+        checkColumns(table, columns, name, (column, found) => foundText(found).map((cell) => (cell !== null && column === 'at' && isNano ? `${cell}000`.replace(/^0+$/, '0') : cell)));
       }
     }
   });
@@ -54,6 +58,35 @@ spark.sql('drop table chars')`,
     assert.deepEqual(read.schema.fields.map(({ name }) => name), ['n', 'c', 'v']);
     checkColumns(read, columns, 'chars');
     for (const column of ['l', 's', 'm']) await assert.rejects(table.read({ columns: [column] }), new RegExp(`column ${column}\\b`));
+  });
+
+  it('by another clock: what Spark shows is what we read, and our instants are the same', async (t) => {
+    const folder = temporaryFolder(t);
+    const far = await Spark.start('America/Los_Angeles');
+    try {
+      // Wall clocks, from the year 1 on.
+      const shown = await far.run<Columns>(
+        `df = spark.range(3000).selectExpr('id as n', "date_add(date'0001-01-01', cast(id * 251 as int)) as day", "cast(timestamp_ntz'0001-01-03 00:00:00.123456' + make_dt_interval(cast(id * 251 as int), cast(id % 24 as int), 0, id % 7) as timestamp) as at")
+df.coalesce(1).write.orc(paths[0] + '/theirs')
+walls = df.selectExpr('n', 'day', 'cast(at as timestamp_ntz) as at')
+spark.conf.set('spark.sql.session.timeZone', 'UTC')
+result = columns(walls)
+spark.conf.unset('spark.sql.session.timeZone')`,
+        folder,
+      );
+      const table = await (await openTable(join(folder, 'theirs'))).read();
+      checkColumns(table, shown, 'theirs');
+      // Before 1900 Spark itself takes instants for others where it does not live in UTC.
+      const instants = fc.sample(fc.bigInt({ min: -2_000_000_000_000_000n, max: 253_000_000_000_000_000n }).filter((us) => us <= -1_000_000n || us >= 0n), { numRuns: 2_000, seed: 5 });
+      await writeTable(join(folder, 'ours'), new Table([batchFrom({ n: { type: writable.int64!, cells: instants.map((_, n) => BigInt(n)) }, at: { type: writable.usZone!, cells: instants } })]), { format: 'orc' });
+      for (const vectorized of [true, false]) {
+        const { at } = await far.run<Columns>(`spark.conf.set('spark.sql.orc.enableVectorizedReader', ${vectorized ? 'True' : 'False'})
+result = columns(spark.read.orc(paths[0] + '/ours'))`, folder);
+        assert.deepEqual(at!.cells, instants.map(String));
+      }
+    } finally {
+      await far.stop();
+    }
   });
 
   it('ours is read: every type, with nulls, partitions and no rows', (t) => checkOurs(t, spark, 'orc'));

@@ -25,8 +25,8 @@ from pyspark.sql import SparkSession, functions as F, types as T
 builder = SparkSession.builder.master('local[2]').config('spark.ui.enabled', 'false').config('spark.driver.memory', '2g')
 settings = {
     'spark.sql.extensions': 'io.delta.sql.DeltaSparkSessionExtension', 'spark.sql.catalog.spark_catalog': 'org.apache.spark.sql.delta.catalog.DeltaCatalog',
-    'spark.sql.shuffle.partitions': '2', 'spark.databricks.delta.snapshotPartitions': '2', 'spark.sql.session.timeZone': 'UTC', 'spark.ui.showConsoleProgress': 'false',
-    'spark.driver.extraJavaOptions': '-Duser.timezone=UTC', 'spark.databricks.delta.retentionDurationCheck.enabled': 'false', 'spark.databricks.delta.allowArbitraryProperties.enabled': 'true',
+    'spark.sql.shuffle.partitions': '2', 'spark.databricks.delta.snapshotPartitions': '2', 'spark.sql.session.timeZone': sys.argv[1], 'spark.ui.showConsoleProgress': 'false',
+    'spark.driver.extraJavaOptions': '-Duser.timezone=' + sys.argv[1], 'spark.databricks.delta.retentionDurationCheck.enabled': 'false', 'spark.databricks.delta.allowArbitraryProperties.enabled': 'true',
     # Times before 1900 as they are, not as old calendars had them.
     'spark.sql.parquet.int96RebaseModeInWrite': 'CORRECTED', 'spark.sql.parquet.datetimeRebaseModeInWrite': 'CORRECTED',
 }
@@ -84,8 +84,8 @@ export class Spark {
     private readonly lines: Interface,
   ) {}
 
-  static async start(): Promise<Spark> {
-    const child = spawn(sparkPython!, ['-c', server], { stdio: ['pipe', 'pipe', process.env.TAURO_SPARK_LOG === undefined ? 'ignore' : 'inherit'] });
+  static async start(zone = 'UTC'): Promise<Spark> {
+    const child = spawn(sparkPython!, ['-c', server, zone], { stdio: ['pipe', 'pipe', process.env.TAURO_SPARK_LOG === undefined ? 'ignore' : 'inherit'] });
     const spark = new Spark(child, createInterface({ input: child.stdout! }));
     await spark.answer();
     return spark;

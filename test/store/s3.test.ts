@@ -232,6 +232,53 @@ describe('s3: reading', () => {
     }
   });
 
+  it('a file that is wanted whole is one request, or one and the rest', async (t) => {
+    const { server, bytes } = await provenBytes(t);
+    const large = Uint8Array.from({ length: 1_500_000 }, (_, i) => i % 251);
+    for (const [name, whole, requests] of [['none', new Uint8Array(0), 2], ['small', content, 1], ['exact', large.slice(0, 1 << 20), 1], ['large', large, 2]] as const) {
+      await bytes.writeNew(name, whole);
+      server.calls.length = 0;
+      assert.deepEqual(await readWhole(bytes, name), whole, name);
+      assert.equal(server.calls.length, requests, name);
+      const file = (await bytes.open(name, { whole: true }))!;
+      const looked = (await bytes.stat(name))!;
+      assert.deepEqual([file.size, file.modifiedNs, file.etag], [looked.size, looked.modifiedNs, looked.etag]);
+      for (const [start, end] of [[0, 0], [0, 10], [10, 4_000], [1_000_000, 1_100_000], [1_200_000, 1_500_000]] as const) {
+        if (end <= whole.length) assert.deepEqual(await file.read(start, end), whole.slice(start, end), `${name} ${start} to ${end}`);
+      }
+    }
+    assert.equal(await readWhole(bytes, 'missing'), undefined);
+    const file = (await bytes.open('large', { whole: true }))!;
+    server.put('p/large', large);
+    assert.deepEqual(await file.read(0, 100), large.slice(0, 100), 'what came along is of the file that was opened');
+    await assert.rejects(file.read(0, large.length), DamagedFileError);
+    server.ignoresRanges = true;
+    assert.deepEqual(await readWhole(bytes, 'small'), content);
+    await assert.rejects(readWhole(bytes, 'large'), StorageError);
+  });
+
+  it('an entry of a log is asked for once, and a put that was refused at once for nothing else', async (t) => {
+    const { options, calls } = await startS3(t);
+    const bytes = s3Bytes('s3://bucket/p', options);
+    assert.equal(await bytes.putIfAbsent('a', content), true);
+    calls.length = 0;
+    assert.equal(await bytes.putIfAbsent('a', content), false);
+    assert.deepEqual(calls.map(({ method }) => method), ['PUT']);
+    for (const format of ['parquet', 'delta'] as const) {
+      const open = () => openWritable(s3Bytes('s3://bucket/p', options), format, format);
+      const [one, other] = [open(), open()];
+      for (const [i, table] of [one, other, one].entries()) await write(table, 'append', events(i, 1));
+      const { schema, batches } = events(9, 1);
+      const add = await one.stage(schema, batches);
+      await write(other, 'append', events(3, 1));
+      calls.length = 0;
+      await one.commit({ readVersion: 2, kind: 'append', schema, add, info: {} });
+      const ofLog = calls.filter(({ key }) => /\d{20}\.json$/.test(key)).map(({ method, key }) => `${method} ${Number(/(\d{20})\.json$/.exec(key)![1])}`);
+      assert.equal(ofLog.filter((call) => call === 'GET 3').length, 1, `${format}: ${ofLog}`);
+      assert.ok(!ofLog.includes('GET 2') && !ofLog.includes('GET 1'), `${format}: ${ofLog}`);
+    }
+  });
+
   it('a folder of files has another version when one is replaced', async (t) => {
     const server = await startS3(t);
     const versions = new Set<string>();

@@ -45,6 +45,7 @@ export class S3Server {
   /** Asked at every request, which waits for the answer; what it returns is done to it. */
   fault: (call: S3Call, number: number) => S3Fault | undefined | Promise<undefined> = () => undefined;
   ignoresConditions = false;
+  ignoresRanges = false;
   /** Keys that a request to delete many leaves, and says so. */
   undeletable: (key: string) => boolean = () => false;
   pageKeysMax = 1000;
@@ -129,7 +130,7 @@ export class S3Server {
     if (method === 'HEAD') return { status: 200, headers: { ...common, 'content-length': content.length } };
     if (headers['if-match'] !== undefined && headers['if-match'] !== etag && !this.ignoresConditions) return refusal(412, 'PreconditionFailed');
     const range = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '');
-    if (range === null) return { status: 200, headers: common, body: content };
+    if (range === null || this.ignoresRanges) return { status: 200, headers: common, body: content };
     const [start, last] = [Number(range[1]), Math.min(Number(range[2]), content.length - 1)];
     if (start >= content.length) return refusal(416, 'InvalidRange');
     return { status: 206, headers: { ...common, 'content-range': `bytes ${start}-${last}/${content.length}` }, body: content.slice(start, last + 1) };

@@ -4,6 +4,7 @@
  */
 import { type DataType, Field, Schema } from '../../arrow/arrow.ts';
 import { DamagedFileError, UnsupportedError } from '../../base/errors.ts';
+import { holdsAll } from '../conform.ts';
 import type { Metadata } from './write-actions.ts';
 import { schemaFields, tryArrowType } from './write-schema.ts';
 
@@ -41,9 +42,21 @@ export function tableSchemaOf(table: string, { schemaString, configuration }: Me
     }
     const kind = typeof type === 'object' && type !== null ? (type as { readonly type?: unknown }).type : type;
     const arrow: DataType | undefined = typeof kind === 'string' && kind === type ? tryArrowType(kind) : undefined;
-    if (arrow !== undefined) fields.push(new Field(name, arrow, nullable));
-    else if (nestedKinds.has(kind)) passedOver.push({ column: name, why: `columns of type ${String(kind)} are not read` });
+    if (arrow !== undefined) {
+      checkTypeChanges(`${table}, column ${name}`, field.metadata?.['delta.typeChanges']);
+      fields.push(new Field(name, arrow, nullable));
+    } else if (nestedKinds.has(kind)) passedOver.push({ column: name, why: `columns of type ${String(kind)} are not read` });
     else throw new UnsupportedError(`${table}, column ${name}`, 'type', `is of type ${JSON.stringify(type)}, which this library does not read`);
   }
   return { schema: new Schema(fields), passedOver, rename: mode === 'none' ? undefined : rename, physicalName: (column) => physical.get(column) ?? column };
+}
+
+/** Files from before a change have the type of then; a change that we do not know would be read as something else. */
+function checkTypeChanges(where: string, changes: unknown): void {
+  for (const change of Array.isArray(changes) ? changes : changes === undefined ? [] : [changes]) {
+    const { fromType, toType } = (change ?? {}) as { readonly fromType?: unknown; readonly toType?: unknown };
+    const [from, to] = [fromType, toType].map((type) => (typeof type === 'string' ? tryArrowType(type) : undefined));
+    if (from !== undefined && to !== undefined && holdsAll(to, from)) continue;
+    throw new UnsupportedError(where, 'type widening', `was changed from ${JSON.stringify(fromType)} to ${JSON.stringify(toType)}, which is not among the changes that Delta's protocol lists`);
+  }
 }

@@ -6,11 +6,12 @@
  */
 import { ArgumentError, DamagedFileError, invariant, NotFoundError, StorageError, UnsupportedError } from '../../base/errors.ts';
 import { formatInstant } from '../../base/time.ts';
-import { type Bytes, type FileState, isSameState, joinPath, mapConcurrently } from '../bytes.ts';
+import { type Bytes, type FileState, isSameState, joinPath, mapConcurrently, readFile, type WholeFile } from '../bytes.ts';
 import { checksumOf } from '../checksum.ts';
 import { type CheckpointPointer, tryPointer } from './checkpoint-pointer.ts';
 import type { CommitFacts } from './conflict.ts';
 import { baseName } from '../placed-file.ts';
+import { RecentEntries } from '../recent-entries.ts';
 import { deletionVectorId } from './deletion-vector.ts';
 import { type CheckpointFile, decodeCheckpoint } from './read-checkpoint.ts';
 import { type Checkpoint, type CompactedCommits, type Segments, segmentsOf } from './read-segments.ts';
@@ -49,6 +50,7 @@ interface Known {
 
 export class DeltaLog {
   private last: Known | undefined;
+  private recent = new RecentEntries<DeltaCommit>();
 
   constructor(
     private readonly bytes: Bytes,
@@ -60,21 +62,23 @@ export class DeltaLog {
   /** The newest version; undefined when there is none. */
   async newest(): Promise<DeltaVersion | undefined> {
     let known = this.last;
+    let next: DeltaCommit | undefined;
     if (known !== undefined) {
-      const head = await this.bytes.stat(known.place);
+      const [head, found] = await Promise.all([this.bytes.stat(known.place), this.tryCommit(known.state.version + 1)]);
+      next = found;
       if (head === undefined || !isSameState(head, known.head)) known = undefined;
     }
     if (known === undefined) {
+      this.recent = new RecentEntries();
       const last = await this.lastListed();
       if (last === undefined) {
         this.last = undefined;
         return undefined;
       }
       known = await this.load(last);
+      next = await this.tryCommit(last + 1);
     }
-    for (;;) {
-      const next = await this.tryCommit(known.state.version + 1);
-      if (next === undefined) break;
+    for (; next !== undefined; next = await this.tryCommit(known.state.version + 1)) {
       known = { state: follow(known.state, [next], this.name), head: next.fileState, place: this.entryPath(next.version) };
     }
     // A slower call must not take back what a faster one has found, unless the table was made anew.
@@ -103,13 +107,14 @@ export class DeltaLog {
 
   /** Undefined when there is no such entry. */
   async tryCommit(version: number): Promise<DeltaCommit | undefined> {
-    const file = await this.bytes.open(this.entryPath(version));
+    const { recent } = this;
+    const known = recent.get(version);
+    if (known !== undefined) return known;
+    const file = await readFile(this.bytes, this.entryPath(version));
     if (file === undefined) return undefined;
-    try {
-      return decodeCommit(file.name, version, await file.read(0, file.size), file);
-    } finally {
-      await file.close();
-    }
+    const commit = decodeCommit(file.name, version, file.content, file.fileState);
+    recent.add(version, commit);
+    return commit;
   }
 
   /** False when another writer has this version. A put that fails may have happened, so it is tried once more. */
@@ -190,7 +195,7 @@ export class DeltaLog {
 
   private async followCompacted(known: Known | undefined, { last, name }: CompactedCommits): Promise<Known> {
     const place = joinPath(this.folder, logFolder, name);
-    const { content, fileState, where } = await this.readWhole(place);
+    const { content, fileState, name: where } = await this.readWhole(place);
     return { state: follow(known?.state, [{ version: last, ...decodeActions(where, content), fileState }], this.name), head: fileState, place };
   }
 
@@ -198,7 +203,7 @@ export class DeltaLog {
     const parts: CheckpointFile[] = [];
     let head: FileState | undefined;
     const read = async (path: string): Promise<void> => {
-      const { content, fileState, where } = await this.readWhole(path);
+      const { content, fileState, name: where } = await this.readWhole(path);
       if (head === undefined && checksum !== undefined && checksumOf(content) !== checksum) {
         throw new DamagedFileError(where, 'is not the checkpoint that was written: its checksum differs. Remove it, if the commits before it are there; else restore it');
       }
@@ -223,15 +228,10 @@ export class DeltaLog {
     return { state: follow(undefined, [actions], this.bytes.locate(place)), head: actions.fileState, place: commit === undefined ? place : this.entryPath(version) };
   }
 
-  private async readWhole(path: string): Promise<{ readonly content: Uint8Array; readonly fileState: FileState; readonly where: string }> {
-    const file = await this.bytes.open(path);
+  private async readWhole(path: string): Promise<WholeFile> {
+    const file = await readFile(this.bytes, path);
     if (file === undefined) throw new DamagedFileError(this.bytes.locate(path), 'is missing, and the log of the table names it. Restore the file');
-    try {
-      const { size, modifiedNs, etag } = file;
-      return { content: await file.read(0, size), fileState: { size, modifiedNs, ...(etag !== undefined && { etag }) }, where: file.name };
-    } finally {
-      await file.close();
-    }
+    return file;
   }
 
   private entryPath(version: number): string {
@@ -317,6 +317,6 @@ function vectorId({ deletionVector }: AddFile | RemoveFile): string {
   return deletionVector === undefined ? '' : deletionVectorId(deletionVector);
 }
 
-function decodeCommit(name: string, version: number, content: Uint8Array, { size, modifiedNs, etag }: FileState): DeltaCommit {
-  return { version, ...decodeActions(name, content), fileState: { size, modifiedNs, ...(etag !== undefined && { etag }) } };
+function decodeCommit(name: string, version: number, content: Uint8Array, fileState: FileState): DeltaCommit {
+  return { version, ...decodeActions(name, content), fileState };
 }

@@ -9,7 +9,7 @@ import { filesSnapshot } from '../files-snapshot.ts';
 import { localBytes } from '../local-bytes.ts';
 import { mightContainConstant } from '../partitions.ts';
 import type { ImmutableFile } from '../placed-file.ts';
-import { mightContainTime, tryStats } from '../stats.ts';
+import { type FileStats, mightContainTime, tryStats } from '../stats.ts';
 import type { OwnSnapshot } from '../table.ts';
 import { type DeletionVector, readDeletionVector } from './deletion-vector.ts';
 import { deltaConstants } from './read-partition.ts';
@@ -52,12 +52,13 @@ export class DeltaFiles {
     return { name: this.table, schema, passedOver, files: logged.map((file) => this.dataFile(columns, file, version)) };
   }
 
-  private dataFile(columns: TableSchema, { path: uri, size, partitionValues, stats: text, tags, deletionVector }: AddFile, { version, metaData }: Pick<DeltaVersion, 'version' | 'metaData'>): DataFile {
+  private dataFile(columns: TableSchema, add: AddFile, { version, metaData }: Pick<DeltaVersion, 'version' | 'metaData'>): DataFile {
+    const { path: uri, size, partitionValues, stats: text, tags, deletionVector } = add;
     const place = this.placeOf(uri);
     const checksum = tags?.[tagOf.checksum] ?? undefined;
     const file: ImmutableFile = { kind: 'immutable', path: place.path, size, version, ...(checksum !== undefined && { checksum }) };
     const constants = deltaConstants(this.table, columns, metaData.partitionColumns, partitionValues);
-    const stats = text === undefined ? undefined : tryStats(text);
+    let stats: FileStats | undefined;
     // Other writers cut times in statistics to milliseconds.
     const cutUs = checksum === undefined ? 999n : 0n;
     return {
@@ -66,13 +67,14 @@ export class DeltaFiles {
       format: 'parquet',
       bytes: place.bytes,
       file,
-      rows: (stats?.rows ?? 0) - (deletionVector?.cardinality ?? 0),
+      rows: (loggedRows(add) ?? 0) - (deletionVector?.cardinality ?? 0),
       parts: Number(tags?.[tagOf.parts] ?? 1),
       constants,
       ...(columns.rename !== undefined && { rename: columns.rename }),
       mightContain: ({ column, range }) => {
         if (!mightContainConstant(constants, column, range)) return false;
         const wider = range.startUs === undefined ? range : { ...range, startUs: range.startUs - cutUs };
+        stats ??= text === undefined ? undefined : tryStats(text);
         return stats === undefined || mightContainTime(stats, columns.physicalName(column), wider);
       },
       ...(deletionVector !== undefined && { deletedRows: () => this.deletedRows(file, place.bytes, deletionVector) }),
@@ -132,11 +134,24 @@ function exactColumns(columns: TableSchema, { metaData }: DeltaVersion): TableSc
   return { ...columns, schema: exactSchema(columns.schema, metaData.configuration) };
 }
 
+/** Files stay the same from version to version, and every version says how many rows it has. */
+const rowsOfFiles = new WeakMap<AddFile, { readonly rows: number | undefined }>();
+
+/** As the file's statistics say, deleted ones too. */
+function loggedRows(add: AddFile): number | undefined {
+  let known = rowsOfFiles.get(add);
+  if (known === undefined) {
+    known = { rows: add.stats === undefined ? undefined : tryStats(add.stats)?.rows };
+    rowsOfFiles.set(add, known);
+  }
+  return known.rows;
+}
+
 /** The log need not say how many rows a file has; then the file does. */
 async function withRows(files: DataFiles, logged: readonly AddFile[]): Promise<DataFiles> {
-  const counted = await mapConcurrently(files.files.map((file, i) => ({ file, add: logged[i]! })), 8, async ({ file, add: { stats, deletionVector } }) => {
-    if (stats !== undefined && tryStats(stats) !== undefined) return file;
-    return { ...file, rows: (await file.metadata()).rows - (deletionVector?.cardinality ?? 0) };
+  const counted = await mapConcurrently(files.files.map((file, i) => ({ file, add: logged[i]! })), 8, async ({ file, add }) => {
+    if (loggedRows(add) !== undefined) return file;
+    return { ...file, rows: (await file.metadata()).rows - (add.deletionVector?.cardinality ?? 0) };
   });
   return { ...files, files: counted };
 }

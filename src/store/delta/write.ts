@@ -14,8 +14,8 @@
 import { randomUUID } from 'node:crypto';
 import type { RecordBatch, Schema } from '../../arrow/arrow.ts';
 import { ArgumentError, NotFoundError, StorageError, throwIfCancelled } from '../../base/errors.ts';
-import { type Bytes, joinPath } from '../bytes.ts';
-import { commitOnTop } from '../commit-loop.ts';
+import { type Bytes, joinPath, mapConcurrently } from '../bytes.ts';
+import { commitOnTop, looksAtOnce } from '../commit-loop.ts';
 import { type CompactedFile, planCompaction } from '../compaction.ts';
 import { decodeBatches } from '../conform.ts';
 import { scanDataFiles } from '../data-files.ts';
@@ -206,11 +206,11 @@ class WrittenDeltaTable implements DeltaTable {
   }
 
   private async checkStaged(add: readonly StagedFile[]): Promise<void> {
-    for (const { path } of add) {
+    await mapConcurrently(add, looksAtOnce, async ({ path }) => {
       const place = joinPath(this.folder, path);
-      if ((await this.bytes.stat(place)) !== undefined) continue;
+      if ((await this.bytes.stat(place)) !== undefined) return;
       throw new StorageError(this.bytes.locate(place), 'a staged file is gone: it was discarded, or vacuumed as forgotten. Write it again');
-    }
+    });
   }
 
   /** The commit that already added the files: the caller has tried before, and was told of a failure that was none. */

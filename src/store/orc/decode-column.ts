@@ -9,6 +9,7 @@
 import { type Data, DataType, Dictionary, Int32, makeData, type Timestamp, Type, Vector } from '../../arrow/arrow.ts';
 import { floatToHalf } from '../../arrow/half.ts';
 import { UnsupportedError } from '../../base/errors.ts';
+import { toProlepticDays, toProlepticTimes } from './calendar.ts';
 import { checkRoom, countSet, damaged, decodeBits, decodeBytes, decodeIntegers, integersIn, narrowed, type StreamName, type StreamPart } from './decode-runs.ts';
 import { type KernelMemory, type Pointer, withKernelMemory } from './kernel-memory.ts';
 import { encodingKind, type OrcType, streamKind, typeKind } from './metadata.ts';
@@ -22,6 +23,8 @@ export interface StripeColumn {
   readonly orcType: OrcType;
   /** The plain type. */
   readonly type: DataType;
+  /** Whether days before 1582-10-15 are Julian. */
+  readonly isHybrid: boolean;
   readonly encoding: number;
   readonly dictionarySize: number;
   /** The entries of the stripe's dictionary: made by `make` where they have not been yet. */
@@ -101,12 +104,14 @@ class ColumnDecoder {
     const name = this.named(streamKind.data);
     const values = narrowed(this.integers(streamKind.data, this.count, true));
     if (values === undefined) throw damaged(name, `a value does not fit ${this.column.type}`);
+    if (this.column.isHybrid && this.column.orcType.kind === typeKind.date) toProlepticDays(values);
     return this.fixed(values);
   }
 
   private wide(): Data {
     const { type } = this.column;
     const halves = this.integers(streamKind.data, this.count, true);
+    if (DataType.isTimestamp(type)) return this.fixed(new BigInt64Array(halves.buffer));
     if (DataType.isInt(type) && type.bitWidth === 64) return this.fixed(type.isSigned ? new BigInt64Array(halves.buffer) : new BigUint64Array(halves.buffer));
     const values = new Uint32Array(this.count);
     for (let i = 0; i < this.count; i++) {
@@ -123,31 +128,33 @@ class ColumnDecoder {
   }
 
   private timestamps(): Data {
-    const { type, orcType, wallClock } = this.column;
+    const { type, orcType, wallClock, isHybrid } = this.column;
     const perSecond = BigInt(type.typeId === Type.Date ? 1_000 : 1_000 ** (type as Timestamp).unit);
     const { count } = this;
     const values = withKernelMemory((memory) => {
       const seconds = this.integersIn(memory, streamKind.data, true);
       const nanos = this.integersIn(memory, streamKind.secondary, false);
       const isUtc = wallClock.isUtc || orcType.kind === typeKind.timestampInstant;
-      if (!isUtc) this.asShown(memory, seconds);
+      if (!isUtc) this.asShown(memory, seconds, nanos);
       const out = memory.reserve(8 * count);
-      const refused = memory.kernels.joinTimestamps(seconds, nanos, count, BigInt(isUtc ? secondsTo2015 : 0), perSecond, out);
+      const refused = memory.kernels.joinTimestamps(seconds, nanos, count, BigInt(isUtc ? secondsTo2015 : 0), isUtc, perSecond, out);
       if (refused >= 0) this.refuseTime(memory.int64s(seconds, count)[refused]!, memory.int64s(nanos, count)[refused]!, perSecond);
       return new BigInt64Array(memory.copy(out, out + 8 * count).buffer);
     });
+    if (isHybrid) toProlepticTimes(values, perSecond);
     return this.fixed(values);
   }
 
   /** Seconds since 2015 become what the writer's clock showed, in place. */
-  private asShown(memory: KernelMemory, seconds: Pointer): void {
+  private asShown(memory: KernelMemory, seconds: Pointer, nanos: Pointer): void {
     const { wallClock } = this.column;
     const halves = new Int32Array(memory.kernels.memory.buffer, seconds, 2 * this.count);
+    const parts = new Int32Array(memory.kernels.memory.buffer, nanos, 2 * this.count);
     for (let i = 0; i < halves.length; i += 2) {
       const since2015 = halves[i + 1]! * two32 + (halves[i]! >>> 0);
       // What is no time is left as it is: it will be refused.
       if (Math.abs(since2015) >= secondsMost) continue;
-      const second = wallClock.wallOf(since2015);
+      const second = wallClock.wallOf(since2015, nanosOf(parts[i]!, parts[i + 1]!) > 999_999);
       halves[i + 1] = Math.floor(second / two32);
       halves[i] = second;
     }
@@ -329,6 +336,12 @@ class ColumnDecoder {
 }
 
 type Numbers = Int8Array | Int32Array | Uint32Array | BigInt64Array | BigUint64Array | Float32Array | Float64Array;
+
+/** Of halves: the lowest three bits tell how many decimal zeros were cut off, less one. */
+function nanosOf(low: number, high: number): number {
+  const zeros = low & 7;
+  return Math.floor((high * two32 + (low >>> 0)) / 8) * (zeros === 0 ? 1 : 10 ** (zeros + 1));
+}
 
 const nothing: StreamPart = { bytes: new Uint8Array(0), skip: 0 };
 

@@ -13,7 +13,7 @@ import type { ArrowTimeUnit as Unit, DataType, Field } from '../../arrow/arrow.t
 import { ArrowTimeUnit, isBool, isDate, isDecimal, isFloat, isInt, isNull, isTimestamp, plainType, Type } from '../../arrow/types.ts';
 import { InvariantError } from '../../base/errors.ts';
 import type { StatisticsKind } from './encode-statistics.ts';
-import { type OrcType, typeKind } from './metadata.ts';
+import { type OrcType, sparkTypeAttribute, typeKind } from './metadata.ts';
 
 /** How a plain column is encoded. */
 export type Storage =
@@ -72,8 +72,11 @@ function storedInteger(bits: number, isSigned: boolean): Stored {
 
 function storedTimestamp(unit: Unit, hasZone: boolean): Stored {
   const perSecond = 1_000n ** BigInt(unit);
-  return { orcType: orcType(hasZone ? 'timestampInstant' : 'timestamp'), storage: { as: 'timestamps', perSecond }, statistics: { kind: 'timestamps', perSecond } };
+  return { orcType: hasZone ? instantType : orcType('timestamp'), storage: { as: 'timestamps', perSecond }, statistics: { kind: 'timestamps', perSecond } };
 }
+
+/** Spark has no word for `timestamp with local time zone`, and opens no file with one, but for what its own attribute says. */
+const instantType: OrcType = { kind: typeKind.timestampInstant, subtypes: [], fieldNames: [], attributes: [{ key: sparkTypeAttribute, value: 'timestamp' }] };
 
 function orcType(kind: keyof typeof typeKind): OrcType {
   return { kind: typeKind[kind], subtypes: [], fieldNames: [], attributes: [] };

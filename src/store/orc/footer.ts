@@ -8,6 +8,7 @@ import type { FileBytes } from '../bytes.ts';
 import { type EmbeddedType, embeddedTypes } from '../parquet/arrow-schema.ts';
 import { readExactly } from '../parquet/fetch.ts';
 import { areFiltersSound } from './bloom-filter.ts';
+import { isHybrid, isJava } from './calendar.ts';
 import { checkCompression, type Compression, decompress } from './decompress.ts';
 import {
   type ColumnStatistics, compressionKind, type Footer, footerCodec, type Metadata, metadataCodec, orcMagic, type PostScript, postScriptCodec, type StripeInformation, typeKind,
@@ -41,6 +42,8 @@ export interface OrcFile {
   /** Of the writer's fixes the newest that it has. */
   readonly writerVersion: number;
   readonly areFiltersSound: boolean;
+  /** Whether Java has written it. */
+  readonly isJava: boolean;
 }
 
 const tailBytes = 64 * 1024;
@@ -102,7 +105,7 @@ function fileOf(name: string, contentEnd: number, footer: Footer, metadata: Meta
     if (columns.has(column)) throw new UnsupportedError(name, `two columns ${column}`, 'columns are asked for by name; write it again with names that differ');
     const type = arrowTypeOf(orcType, hints.get(column) as EmbeddedType | undefined, footer.statistics[id]);
     if (type === undefined) passedOver.push({ column, why: `it is ${kindName(orcType.kind)}, and only flat columns are read` });
-    else columns.set(column, { name: column, id, orcType, type });
+    else columns.set(column, { name: column, id, orcType, type, isHybrid: isHybrid(footer) });
   });
   const stripes = footer.stripes.map((stripe, index) => stripeOf(name, contentEnd, stripe, index, metadata?.stripeStatistics[index]?.columns));
   const rows = stripes.reduce((sum, stripe) => sum + stripe.rows, 0);
@@ -111,7 +114,7 @@ function fileOf(name: string, contentEnd: number, footer: Footer, metadata: Meta
   }
   const schema = new Schema([...columns.values()].map((column) => new Field(column.name, column.type, true)));
   return {
-    name, rows, schema, columns, passedOver, stripes, compression, groupRows: footer.rowIndexStride ?? 0, writerVersion, areFiltersSound: areFiltersSound(footer),
+    name, rows, schema, columns, passedOver, stripes, compression, groupRows: footer.rowIndexStride ?? 0, writerVersion, areFiltersSound: areFiltersSound(footer), isJava: isJava(footer),
   };
 }
 

@@ -26,6 +26,9 @@ export const streamKind = {
 
 export const encodingKind = { direct: 0, dictionary: 1, directV2: 2, dictionaryV2: 3 } as const;
 
+/** What Spark says of a column whose type is not one of ORC's: its own name of it. */
+export const sparkTypeAttribute = 'spark.sql.catalyst.type';
+
 export const calendarKind = { unknown: 0, julianGregorian: 1, prolepticGregorian: 2 } as const;
 
 /** What the postscript ends with, and the file begins with. */

@@ -92,7 +92,7 @@ class StripeReader {
     private readonly stripe: OpenStripe,
   ) {
     this.rows = file.stripes[index]!.rows;
-    this.wallClock = new WallClock(file.name, stripe.footer.writerTimezone);
+    this.wallClock = new WallClock(file.name, stripe.footer.writerTimezone, file.isJava);
   }
 
   async readAll(): Promise<StripeRows> {
@@ -201,7 +201,7 @@ class StripeReader {
     const encoding = this.stripe.footer.columns[column.id];
     if (encoding === undefined) throw new DamagedFileError(name, `the footer of stripe ${this.index} says nothing of column ${column.name}; the file is damaged`);
     return decodeColumn({
-      file: name, name: column.name, stripe: this.index, rows, orcType: column.orcType, type: column.type, encoding: encoding.kind ?? 0,
+      file: name, name: column.name, stripe: this.index, rows, orcType: column.orcType, type: column.type, isHybrid: column.isHybrid, encoding: encoding.kind ?? 0,
       dictionarySize: encoding.dictionarySize ?? 0, dictionary: (make) => this.dictionaryOf(column, make), streams, wallClock: this.wallClock,
     });
   }

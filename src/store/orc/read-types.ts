@@ -8,14 +8,15 @@
  *   timestamp               Timestamp without zone    timestamp with local time zone   Timestamp, UTC
  *
  * Timestamps are in nanoseconds, in microseconds where the statistics say that nanoseconds would not fit 64 bits. The Arrow
- * schema that our writer keeps in the file brings back what ORC has no type for.
+ * schema that our writer keeps in the file brings back what ORC has no type for. Spark's timestamp_ntz is a bigint that says so:
+ * microseconds, without zone.
  */
 import {
   ArrowTimeUnit, Binary, Bool, type DataType, DateDay, DateMillisecond, Decimal, Float16, Float32, Float64, Int, Int16, Int32, Int64, Int8, LargeBinary, LargeUtf8,
   Null, Timestamp, Utf8,
 } from '../../arrow/arrow.ts';
 import type { EmbeddedType } from '../parquet/arrow-schema.ts';
-import { type ColumnStatistics, type OrcType, typeKind } from './metadata.ts';
+import { type ColumnStatistics, type OrcType, sparkTypeAttribute, typeKind } from './metadata.ts';
 
 const kindNames = Object.fromEntries(Object.entries(typeKind).map(([name, kind]) => [kind, name]));
 
@@ -36,7 +37,7 @@ export function arrowTypeOf(type: OrcType, embedded: EmbeddedType | undefined, s
     case typeKind.int:
       return integerOf(embedded, 32) ?? new Int32();
     case typeKind.long:
-      return integerOf(embedded, 64) ?? new Int64();
+      return isSparkTimestamp(type) ? new Timestamp(ArrowTimeUnit.MICROSECOND) : (integerOf(embedded, 64) ?? new Int64());
     case typeKind.float:
       return embedded?.kind === 'half' ? new Float16() : new Float32();
     case typeKind.double:
@@ -62,6 +63,10 @@ export function arrowTypeOf(type: OrcType, embedded: EmbeddedType | undefined, s
     default:
       return undefined;
   }
+}
+
+function isSparkTimestamp({ attributes }: OrcType): boolean {
+  return attributes.some(({ key, value }) => key === sparkTypeAttribute && value === 'timestamp_ntz');
 }
 
 /** Unsigned and narrow integers are stored in the next wider type; wider ones would not fit. */

@@ -4,8 +4,9 @@
  * Law: wrong only on the safe side. Bounds that are missing, doubtful or the wrong way round are as if they were not there.
  */
 import { DataType } from '../../arrow/arrow.ts';
-import type { TimeRange } from '../../base/time.ts';
+import { dayUs, type TimeRange } from '../../base/time.ts';
 import type { ScanOptions, TimeSpan } from '../table.ts';
+import { prolepticBounds } from './calendar.ts';
 import { type ColumnStatistics, type OrcType, typeKind } from './metadata.ts';
 
 /** What statistics are about. */
@@ -16,6 +17,8 @@ export interface StatedColumn {
   readonly orcType: OrcType;
   /** The plain type. */
   readonly type: DataType;
+  /** Whether days before 1582-10-15 are Julian in the file. */
+  readonly isHybrid: boolean;
 }
 
 type Key = bigint | Uint8Array;
@@ -95,11 +98,14 @@ function ordered(least: Key | undefined, greatest: Key | undefined): Bounds | un
   return least === undefined || greatest === undefined || compareKeys(least, greatest) > 0 ? undefined : { least, greatest };
 }
 
-const dayUs = 86_400_000_000n;
-
 /** No event time is outside. Statistics by the writer's wall clock alone are not believed. */
-function timeBounds(column: StatedColumn, { dates, timestamps }: ColumnStatistics): { readonly firstUs: bigint; readonly lastUs: bigint } | undefined {
+function timeBounds(column: StatedColumn, { dates, timestamps, integers }: ColumnStatistics): { readonly firstUs: bigint; readonly lastUs: bigint } | undefined {
   let bounds: { readonly firstUs: bigint; readonly lastUs: bigint } | undefined;
+  if (column.orcType.kind === typeKind.long) {
+    // Spark's timestamps without zone, which are of no other calendar.
+    const { minimum, maximum } = integers ?? {};
+    return minimum === undefined || maximum === undefined || minimum > maximum ? undefined : { firstUs: minimum, lastUs: maximum };
+  }
   if (dates?.minimum !== undefined && dates.maximum !== undefined) {
     bounds = { firstUs: BigInt(dates.minimum) * dayUs, lastUs: BigInt(dates.maximum) * dayUs };
   } else if (timestamps?.minimumUtc !== undefined && timestamps.maximumUtc !== undefined && column.orcType.kind !== typeKind.date) {
@@ -107,7 +113,8 @@ function timeBounds(column: StatedColumn, { dates, timestamps }: ColumnStatistic
     const { minimumUtc, maximumUtc } = timestamps;
     bounds = { firstUs: (minimumUtc < 0n ? minimumUtc - 1n : minimumUtc) * 1_000n, lastUs: (maximumUtc + 1n) * 1_000n };
   }
-  return bounds === undefined || bounds.firstUs > bounds.lastUs ? undefined : bounds;
+  if (bounds === undefined || bounds.firstUs > bounds.lastUs) return undefined;
+  return column.isHybrid ? prolepticBounds(bounds.firstUs, bounds.lastUs) : bounds;
 }
 
 /** The event times of so many rows, as far as the statistics tell. */

@@ -10,14 +10,25 @@ export const secondsTo2015 = 1_420_070_400;
 /** Offsets from UTC change at full quarters of an hour, but for some before 1900. */
 const stepSeconds = 900;
 
+/** 1900-01-01, in seconds since 1970. */
+const secondsTo1900 = -2_208_988_800;
+
+/** A winter and a summer, one of which has standard time: 2025-01-01 and 2025-07-01. */
+const standardAt = [1_735_689_600, 1_751_328_000] as const;
+
 export class WallClock {
   private readonly format: Intl.DateTimeFormat | undefined;
   private readonly offsets = new Map<number, number>();
   /** When it was midnight of 2015-01-01, in seconds since 1970. */
   private readonly begin: number;
+  /** What Java's clocks are off UTC by before 1900. */
+  private readonly standardOffset: number | undefined;
 
-  /** Throws UnsupportedError for a zone that is not known here. */
-  constructor(file: string, zone: string | undefined) {
+  /**
+   * Before there were zones, clocks went by the sun; those of Java went, before 1900, by the zone's standard time of today.
+   * Throws UnsupportedError for a zone that is not known here.
+   */
+  constructor(file: string, zone: string | undefined, isJava: boolean) {
     if (zone !== undefined && zone !== '' && zone !== 'UTC' && zone !== 'GMT' && zone !== 'Etc/UTC') {
       try {
         this.format = new Intl.DateTimeFormat('en-u-ca-iso8601', {
@@ -28,6 +39,7 @@ export class WallClock {
       }
     }
     this.begin = secondsTo2015 - this.offsetAt(secondsTo2015 - this.offsetAt(secondsTo2015));
+    if (isJava) this.standardOffset = Math.min(...standardAt.map((instant) => this.offsetAt(instant)));
   }
 
   /** Whether it shows the time in UTC. */
@@ -35,17 +47,21 @@ export class WallClock {
     return this.format === undefined;
   }
 
-  /** What the clock showed, as seconds since 1970 of a clock in UTC. */
-  wallOf(since2015: number): number {
-    const instant = since2015 + this.begin;
+  /**
+   * What the clock showed, as seconds since 1970 of a clock in UTC. `isRounded`: there are so many nanoseconds that a second before
+   * 1970, in UTC, was rounded towards it.
+   */
+  wallOf(since2015: number, isRounded: boolean): number {
+    const second = since2015 + this.begin;
+    const instant = isRounded && second < 0 ? second - 1 : second;
     return instant + this.offsetAt(instant);
   }
 
   private offsetAt(instant: number): number {
     const { format } = this;
     if (format === undefined) return 0;
-    // Before there were zones, clocks went by the sun.
-    const step = instant < -2_208_988_800 ? instant : Math.floor(instant / stepSeconds) * stepSeconds;
+    if (instant < secondsTo1900 && this.standardOffset !== undefined) return this.standardOffset;
+    const step = instant < secondsTo1900 ? instant : Math.floor(instant / stepSeconds) * stepSeconds;
     let offset = this.offsets.get(step);
     if (offset === undefined) {
       const part = Object.fromEntries(format.formatToParts(step * 1_000).map(({ type, value }) => [type, value]));

@@ -45,12 +45,15 @@ export interface S3Request {
 export interface S3Answer extends HttpAnswer {
   /** S3's code where it refused, else ''. */
   readonly code: string;
+  /** Whether an attempt before was sent, which may have been done although its answer was another, or lost. */
+  readonly wasRepeated: boolean;
 }
 
 const errorBytesMax = 64 * 1024;
 const backoffFirstMs = 50;
 const backoffMaxMs = 5_000;
 const bytesPerSecondMin = 100_000;
+const signingKeysMax = 16;
 
 const passingStatuses = new Set([429, 500, 502, 503, 504]);
 const passingCodes = new Set(['SlowDown', 'RequestTimeout', 'InternalError', 'ServiceUnavailable', 'Throttling', 'RequestLimitExceeded']);
@@ -64,6 +67,8 @@ export class S3Client {
   private readonly credentials: CredentialsSource;
   private readonly attempts: number;
   private readonly timeoutMs: number;
+  /** Those that aws4fetch has derived of the secret keys, day by day: four rounds of hashing each. Not shown when this is printed. */
+  readonly #signingKeys = new Map<string, ArrayBuffer>();
 
   constructor(readonly bucket: string, options: S3Options, env: Environment) {
     const endpoint = options.endpoint ?? (env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL || undefined);
@@ -96,7 +101,7 @@ export class S3Client {
         const answer = await this.attempt(request);
         const code = answer.status >= 300 || isHiddenError(request, answer) ? codeOf(answer) : '';
         const isAnswer = answer.status < 300 ? code === '' : request.expected?.includes(answer.status) && code !== 'NoSuchBucket';
-        if (isAnswer) return { ...answer, code };
+        if (isAnswer) return { ...answer, code, wasRepeated: attempt > 1 };
         const isExpired = expiredCodes.has(code) && !isRenewed;
         if (isExpired) {
           isRenewed = true;
@@ -128,10 +133,11 @@ export class S3Client {
 
   private async sign(method: string, url: URL, headers: Readonly<Record<string, string>>, body: Uint8Array | undefined): Promise<Record<string, string>> {
     const { accessKeyId, secretAccessKey, sessionToken } = await this.credentials.get(`s3://${this.bucket}`, Date.now());
+    if (this.#signingKeys.size > signingKeysMax) this.#signingKeys.clear();
     // Loaded by the first request only.
     const { AwsV4Signer } = await import('aws4fetch');
     const signer = new AwsV4Signer({
-      method, url: url.href, service: 's3', region: this.region, accessKeyId, secretAccessKey,
+      method, url: url.href, service: 's3', region: this.region, accessKeyId, secretAccessKey, cache: this.#signingKeys,
       ...(sessionToken && { sessionToken }),
       // The body is signed too, so what the store takes is what was sent.
       headers: { ...headers, 'x-amz-content-sha256': createHash('sha256').update(body ?? '').digest('hex') },

@@ -11,7 +11,7 @@ import { decodeCheckpoint } from '../../../src/store/delta/read-checkpoint.ts';
 import { openDeltaTable } from '../../../src/store/delta/write.ts';
 import { memoryBytes } from '../../../src/store/memory-bytes.ts';
 import { type FileStats, parseStats } from '../../../src/store/stats.ts';
-import { readThrift } from '../../../src/store/parquet/thrift.ts';
+import { readThrift, type ThriftStruct } from '../../../src/store/parquet/thrift.ts';
 import { currentIds, events, faultyBytes, range, readIds, readTable, write } from '../../support/store.ts';
 import { batchFrom, type Cell, chunkMeta, writable } from '../parquet/support.ts';
 import { addFile, checkpointKinds, commit, logPath, metaData, pad, writeCheckpoint, writeLines } from './foreign.ts';
@@ -27,10 +27,20 @@ async function begin(bytes: Bytes, configuration: Readonly<Record<string, string
   await writeLines(bytes, logPath(`${pad(0)}.json`), [{ protocol }, { metaData: { ...metaData, configuration } }]);
 }
 
-async function codecOf(bytes: Bytes, path: string): Promise<number> {
+async function footerOf(bytes: Bytes, path: string): Promise<ThriftStruct> {
   const content = (await readWhole(bytes, path))!;
   const size = new DataView(content.buffer, content.byteOffset, content.byteLength).getUint32(content.length - 8, true);
-  return chunkMeta(readThrift(content.subarray(content.length - 8 - size, content.length - 8)).value).int(4)!;
+  return readThrift(content.subarray(content.length - 8 - size, content.length - 8)).value;
+}
+
+async function codecOf(bytes: Bytes, path: string): Promise<number> {
+  return chunkMeta(await footerOf(bytes, path)).int(4)!;
+}
+
+/** The columns of a Parquet file under this one, by their names down to the leaves. */
+async function leavesOf(bytes: Bytes, path: string, under: string): Promise<string[]> {
+  const chunks = (await footerOf(bytes, path)).structs(4)![0]!.structs(1)!.map((chunk) => chunk.struct(3)!.binaries(3)!.map((part) => Buffer.from(part).toString()).join('.'));
+  return chunks.filter((name) => name.startsWith(`${under}.`)).map((name) => name.slice(under.length + 1));
 }
 
 describe('delta.parquet.compression.codec', () => {
@@ -60,6 +70,12 @@ async function daily(configuration: Readonly<Record<string, string>>, commits: n
   const table = openDeltaTable(bytes, 't', { now: () => nowMs });
   for (let i = 1; i < commits; i++, nowMs += dayMs) await write(table, 'append', events(i, 1));
   return { bytes, nowMs };
+}
+
+/** The files of a version, as a checkpoint of it lists them. */
+async function checkpointOf(bytes: Bytes, version: number): Promise<{ readonly actions: readonly object[] }> {
+  const lines = await Promise.all(range(1, version).map(async (each) => Buffer.from((await readWhole(bytes, logPath(`${pad(each)}.json`)))!).toString().split('\n')));
+  return { actions: lines.flat().filter((line) => line.startsWith('{"add"')).map((line) => JSON.parse(line) as object) };
 }
 
 async function logNames(bytes: Bytes): Promise<string[]> {
@@ -105,6 +121,13 @@ describe('delta.logRetentionDuration', () => {
     await damaged.bytes.delete(path);
     await damaged.bytes.writeNew(path, content.slice(0, content.length - 9));
     await untouched({ ...damaged, nowMs: damaged.nowMs + dayMs });
+    // What says nothing of the protocol or the schema is no start, whole as it may look.
+    for (const said of [[{ metaData }], [{ protocol }], []]) {
+      const { bytes, nowMs } = await daily(week, 12, 100);
+      const { actions } = await checkpointOf(bytes, 5);
+      await writeLines(bytes, logPath(`${pad(5)}.checkpoint.3a0d65cd-4056-49b8-937b-95f9e3ee90e5.json`), [{ checkpointMetadata: { version: 5 } }, ...said, ...actions]);
+      await untouched({ bytes, nowMs: nowMs + dayMs });
+    }
     // A version that is kept is told by the checkpoint before it.
     const kept = await daily(week, 24);
     await openDeltaTable(kept.bytes, 't').vacuum({ nowMs: kept.nowMs, keepVersion: 11 });
@@ -213,6 +236,8 @@ describe('delta.checkpoint.writeStatsAsStruct', () => {
     const rows = new Table([batchFrom({ blob: { type: writable.binary!, cells: ['b:00', null] }, day: { type: writable.day!, cells: [1, null] } })]);
     await writeLines(bytes, logPath(`${pad(0)}.json`), [{ protocol }, { metaData: { ...metaData, configuration: asStruct, partitionColumns: ['day'], schemaString: JSON.stringify({ type: 'struct', fields: [['blob', 'binary'], ['day', 'date']].map(([name, type]) => ({ name, type, nullable: true, metadata: {} })) }) } }]);
     for (let i = 0; i < 2; i++) await write(open(), 'append', rows);
+    // Not even empty ones, which would be no columns of the files.
+    assert.deepEqual(await leavesOf(bytes, logPath(`${pad(2)}.checkpoint.parquet`), 'add.stats_parsed'), ['numRecords', 'nullCount.blob']);
     const { actions } = await decodeCheckpoint('c', (await readWhole(bytes, logPath(`${pad(2)}.checkpoint.parquet`)))!);
     assert.deepEqual(actions.add.map(({ stats }) => [parseStats(stats!).rows, Object.keys(parseStats(stats!).minValues), Object.keys(parseStats(stats!).nullCount)]), range(0, 4).map(() => [1, [], ['blob']]));
   });

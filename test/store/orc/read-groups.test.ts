@@ -216,7 +216,7 @@ test('the examples of bloom filters: what is there might be, what is not is most
 });
 
 test('a row group without values has nothing that is wanted', () => {
-  const column = { name: 'at', id: 1, orcType: { kind: typeKind.timestamp, subtypes: [], fieldNames: [], attributes: [] }, type: writable.us! };
+  const column = { name: 'at', id: 1, orcType: { kind: typeKind.timestamp, subtypes: [], fieldNames: [], attributes: [] }, type: writable.us!, isHybrid: false };
   const filter = { column, range: { startUs: 0n, endUs: 1n } };
   assert.equal(mightHave(filter, { numberOfValues: 0 }), false);
   assert.equal(mightHave(filter, { numberOfValues: 1 }), true, 'bounds are missing');
@@ -225,8 +225,8 @@ test('a row group without values has nothing that is wanted', () => {
 
 test('doubles that do not end where the next row group begins are damage', () => {
   const column = (at: number): StripeColumn => ({
-    file: 't.orc', name: 'amount', stripe: 0, rows: 2, orcType: { kind: typeKind.double, subtypes: [], fieldNames: [], attributes: [] }, type: writable.double!, encoding: 0, dictionarySize: 0,
-    dictionary: (make) => make(), streams: new Map([[streamKind.data, { bytes: new Uint8Array(32), skip: 0, end: { at, skip: 0 } }]]), wallClock: new WallClock('t.orc', undefined),
+    file: 't.orc', name: 'amount', stripe: 0, rows: 2, orcType: { kind: typeKind.double, subtypes: [], fieldNames: [], attributes: [] }, type: writable.double!, isHybrid: false, encoding: 0, dictionarySize: 0,
+    dictionary: (make) => make(), streams: new Map([[streamKind.data, { bytes: new Uint8Array(32), skip: 0, end: { at, skip: 0 } }]]), wallClock: new WallClock('t.orc', undefined, false),
   });
   assert.equal(decodeColumn(column(16)).length, 2);
   assert.throws(() => decodeColumn(column(24)), DamagedFileError);

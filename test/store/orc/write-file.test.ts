@@ -94,6 +94,12 @@ test('bounds of long text are short and on the safe side', () => {
   assert.equal(encoded(new Utf8(), ['\u{10ffff}'.repeat(400)]).footer.statistics[1]!.strings!.upperBound, undefined);
 });
 
+test('instants say by an attribute what they are to Spark, which does not know their type', () => {
+  const { footer } = encoded(writable.usZone!, [0n]);
+  assert.deepEqual(footer.types[1], { kind: typeKind.timestampInstant, subtypes: [], fieldNames: [], attributes: [{ key: 'spark.sql.catalyst.type', value: 'timestamp' }] });
+  assert.deepEqual(encoded(writable.us!, [0n]).footer.types[1]!.attributes, []);
+});
+
 const stripeOf = ({ stripes }: ReturnType<typeof openOracle>): OracleStripe => stripes[0]!;
 
 test('text of few values is kept by a sorted dictionary, text of many as it stands', () => {

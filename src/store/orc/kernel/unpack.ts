@@ -4,10 +4,10 @@
  * Seconds and nanoseconds, as ORC stores them, to timestamps of `perSecond` units: where one cannot be, its index, else −1.
  * `base` is added to the seconds. The lowest three bits of the nanoseconds tell how many decimal zeros were cut off.
  *
- * Before 1970 the seconds were rounded towards it where there are nanoseconds beyond the first million. Some writers have
- * nanoseconds negative where the seconds are.
+ * Before 1970 the seconds were rounded towards it where there are nanoseconds beyond the first million, if they are
+ * `areRounded` still. Some writers have nanoseconds negative where the seconds are.
  */
-export function joinTimestamps(seconds: usize, nanos: usize, count: i32, base: i64, perSecond: i64, out: usize): i32 {
+export function joinTimestamps(seconds: usize, nanos: usize, count: i32, base: i64, areRounded: bool, perSecond: i64, out: usize): i32 {
   const nanosPerUnit = <i32>(1_000_000_000 / perSecond);
   // Of so few units to a second all times fit.
   const secondsMax = perSecond > 1_000_000 ? i64.MAX_VALUE / perSecond + 1 : i64.MAX_VALUE;
@@ -19,7 +19,7 @@ export function joinTimestamps(seconds: usize, nanos: usize, count: i32, base: i
     const nano = digits * zeros(<u32>part & 7);
     if (nano >= 1_000_000_000 || nano <= -1_000_000_000) return i;
     let second = since + base;
-    if (second < 0 && nano > 999_999) second--;
+    if (second < 0 && nano > 999_999 && areRounded) second--;
     const rest = <i32>nano / nanosPerUnit;
     if (rest * nanosPerUnit != <i32>nano || second > secondsMax || second < -secondsMax) return i;
     const value = second * perSecond + rest;
