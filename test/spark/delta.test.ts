@@ -107,7 +107,7 @@ spark.range(20, 30).selectExpr('id as n', 'double(id) as y', "'r' as store", 'in
 
   it('types that were widened', async (t) => {
     const path = join(temporaryFolder(t), 't');
-    await checkVersions(path, `spark.sql(f"create table {t} (n int, a byte, b short, c float, e decimal(5,2), f date, g decimal(5,2), h byte, i short, j int, k int, l bigint) using delta tblproperties ('delta.enableTypeWidening' = true)")
+    await checkVersions(path, `spark.sql(f"create table {t} (n int, a byte, b short, c float, e decimal(5,2), f date, g decimal(5,2), h byte, i short, j int, k int, l bigint) using delta tblproperties ('delta.enableTypeWidening' = true, 'delta.feature.timestampNtz' = 'supported')")
 spark.sql(f"insert into {t} values (0, 1, 2, 0.1, 1.25, date'2024-02-29', -999.99, -128, 32767, 2147483647, -2147483648, -9223372036854775808), (1, null, -3, null, null, date'1969-12-31', 0.01, null, -1, 0, 7, 9223372036854775807), (2, null, 0, 0, 0, null, null, 3, null, null, null, null)")
 for column, kind in [('n', 'bigint'), ('a', 'int'), ('b', 'bigint'), ('c', 'double'), ('e', 'decimal(12,2)'), ('f', 'timestamp_ntz'), ('g', 'decimal(12,5)'), ('h', 'double'), ('i', 'double'), ('j', 'double'), ('k', 'decimal(14,4)'), ('l', 'decimal(38,18)')]:
     spark.sql(f"alter table {t} alter column {column} type {kind}")
