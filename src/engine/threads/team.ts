@@ -80,6 +80,8 @@ export class TeamRun {
   private own: Aggregation[] | undefined;
   private failure: { readonly error: unknown } | undefined;
   private wake: () => void = () => undefined;
+  /** For the threads, once one begins. */
+  private schemaStream: Uint8Array | undefined;
   /** Of each plan, as of the last answer. */
   counters: readonly Counters[];
   private closing: Promise<void> | undefined;
@@ -128,7 +130,7 @@ export class TeamRun {
     this.wake();
     if (this.closing !== undefined || !member.worker.alive) return;
     const { team, job, plans, options } = this;
-    const schema = schemaBytes(this.schema);
+    const schema = (this.schemaStream ??= schemaBytes(this.schema));
     const request = { job, team: team.id, memory: team.memory, ring: this.ringAddress, unitBytes: Math.floor(stagingBytes / this.threads), module: sharedModule(), plans, schema, options };
     await this.ask(member, () => member.worker.call('begin', request));
     if (this.closing !== undefined) return;
