@@ -85,6 +85,8 @@ export class TeamRun {
   private own: Aggregation[] | undefined;
   private failure: { readonly error: unknown } | undefined;
   private wake: () => void = () => undefined;
+  /** For the threads, once one begins. */
+  private schemaStream: Uint8Array | undefined;
   /** Of each plan, as of the last answer. */
   counters: readonly Counters[];
   private closing: Promise<void> | undefined;
@@ -137,7 +139,7 @@ export class TeamRun {
       if (this.closing !== undefined || !worker.alive) return;
     }
     const { team, job, plans, options } = this;
-    const schema = schemaBytes(this.schema);
+    const schema = (this.schemaStream ??= schemaBytes(this.schema));
     const unitBytes = Math.floor(stagingBytes / this.threads);
     const request = { job, team: team.id, memory: team.memory, ring: this.ringAddress, asideCells: this.asideCells, unitBytes, module: sharedModule(), plans, schema, options };
     // Requests are served in order: whatever is asked from here on finds the run begun.
