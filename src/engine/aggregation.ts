@@ -202,7 +202,7 @@ export class Aggregation implements Counters {
       if (this.aside?.take(carried, keyed)) return;
       const located = this.locator?.locate(keys, time!, keyed);
       if (located?.window.count === 0) return;
-      const ids = located === undefined ? this.grouper.group(grouped, keyed) : this.grouper.group([located.stretches], located.all);
+      const ids = located === undefined ? this.grouper.group(grouped, keyed) : this.grouper.groupWords(located.stretches, located.window.count);
       this.grow();
       this.accumulators.add(values, valueStages, located?.window ?? keyed, ids, eventTimes);
     });

@@ -428,6 +428,13 @@ export class Grouper {
     return ids;
   }
 
+  /** The same, of a single key whose values are 64-bit words in the memory already. */
+  groupWords(words: number, count: number): number {
+    const ids = this.keyIds[0]!.ensure(count * 4);
+    this.instance.kernels.groupInts(this.columns[0]!.address, words, count, ids);
+    return ids;
+  }
+
   get count(): number {
     return this.chainCount(this.pairs.length);
   }

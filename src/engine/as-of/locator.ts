@@ -4,7 +4,7 @@
  * Every thread has the entities in the same order, so that their numbers, and those of stretches, mean the same to all. Rows
  * of other entities are left out; their keys take room in the table of keys, as in any group-by.
  */
-import { type Data, Int64, makeData, type RecordBatch, tableFromIPC } from '../../arrow/arrow.ts';
+import { type Data, type RecordBatch, tableFromIPC } from '../../arrow/arrow.ts';
 import { invariant } from '../../base/errors.ts';
 import { columnGrouper, Grouper, type Window } from '../grouper.ts';
 import type { Instance } from '../instance.ts';
@@ -15,10 +15,8 @@ import type { KeyColumn, TimeColumn } from '../types.ts';
 /** The rows that lie in a stretch that is asked for, and the stretch of each. */
 export interface Located {
   readonly window: Window;
-  /** In the instance's memory; good until the next call. */
-  readonly stretches: Data;
-  /** All of those. */
-  readonly all: Window;
+  /** Where they are, 64 bits each; good until the next call. */
+  readonly stretches: number;
 }
 
 /** For each entity, which of 64 parts of time its wanted stretches touch: most events of short windows are passed over by it. */
@@ -154,8 +152,7 @@ export class Locator {
     );
     return {
       window: { ...window, rows, count },
-      stretches: makeData({ type: new Int64(), length: count, nullCount: 0, data: instance.view64(stretches, count) }),
-      all: { start: 0, length: count, rows: 0, count },
+      stretches,
     };
   }
 }
