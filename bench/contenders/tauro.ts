@@ -1,6 +1,6 @@
 /**
- * Ours: the engine over a table that lives in its memory, as those of the rivals live in theirs, or a virtualized feature set over the
- * Parquet file. Two threads, as the rivals.
+ * Ours: the engine over a table that lives in its memory, with codes for its keys where they have some (src/engine/threads/coded.ts), as those of
+ * the rivals live in theirs, or a virtualized feature set over the Parquet file. Two threads, as the rivals. Filling tables is timed for nobody.
  */
 import { type AggSpec, FeatureStore, featureSet, groupBy, residentTable, type TimeRangeInput } from '../../src/index.ts';
 import type { Table } from '../../src/arrow/arrow.ts';
