@@ -15,11 +15,12 @@ import { formatInstant, type TimeRange } from '../base/time.ts';
 import { type AccumulatorMemory, Accumulators, stateFields } from './accumulator.ts';
 import type { Cut } from './cut.ts';
 import { Locator } from './as-of/locator.ts';
+import { type FullStretches, StretchGrouper } from './as-of/stretches.ts';
 import { selectRows } from './filter.ts';
 import { columnGrouper, type ColumnGrouper, Grouper, type GrouperMemory, TileGrouper, type Window } from './grouper.ts';
 import { borrowInstance, type Instance } from './instance.ts';
 import type { PartOfGroups, SplitGroups } from './parts.ts';
-import type { GroupByPlan } from './plan.ts';
+import type { GroupByPlan, OutputColumn } from './plan.ts';
 import { Buffer64, columnData, ColumnStage } from './staging.ts';
 import { bindPlan, type BoundPlan, fieldOf, rangeInUnits, resultSchema, type TimeColumn, tileType } from './types.ts';
 
@@ -60,9 +61,21 @@ export interface Counters {
   readonly rowsInRange: number;
 }
 
+/** The states of stretches in memory, a group each (as-of/stretches.ts). */
+export interface StretchStates {
+  readonly instance: Instance;
+  readonly accumulators: Accumulators;
+  readonly stretches: number;
+  readonly full: FullStretches;
+  /** States of the same columns for other groups. */
+  fresh(): Accumulators;
+  /** Whether outputs can be had by `Accumulators.mergeSome`. */
+  isInRows(outputs: readonly OutputColumn[]): boolean;
+}
+
 const batchSizeDefault = 16_384;
-/** The more rows at a time, the fewer entities are touched in turn when they are ordered by entity (as-of/locator.ts). */
-const batchSizeOfMoments = 65_536;
+/** States of so many rows, one line of the cache each, stay in the cache from when they are touched (as-of/locator.ts) until they are visited. */
+const batchSizeOfMoments = 8_192;
 
 /** The columns of the partial states of a plan, keys first. */
 export function statesSchema(plan: GroupByPlan, schema: Schema): Schema {
@@ -83,6 +96,7 @@ export class Aggregation implements Counters {
   private readonly grouper: Grouper;
   /** Where rows are grouped by stretches between moments. */
   private readonly locator: Locator | undefined;
+  private readonly stretches: StretchGrouper | undefined;
   private readonly accumulators: Accumulators;
   private readonly batchSize: number;
   private readonly expected: number;
@@ -104,8 +118,9 @@ export class Aggregation implements Counters {
     this.rows = new Buffer64(instance);
     const { moments } = bound.plan;
     this.locator = moments && new Locator(instance, bound.keys, bound.time!, moments, (name) => this.stage(name));
-    const alone = bound.named.length === 1 && bound.tile === undefined;
-    const groupers: ColumnGrouper[] = bound.named.map((key) => columnGrouper(instance, key, this.stage(key.name), alone));
+    const alone = bound.keys.length === 1 && bound.tile === undefined;
+    this.stretches = moments && new StretchGrouper(instance, moments.points.length);
+    const groupers: ColumnGrouper[] = this.stretches ? [this.stretches] : bound.keys.map((key) => columnGrouper(instance, key, this.stage(key.name), alone));
     if (bound.tile !== undefined) groupers.push(new TileGrouper(instance, bound.tile, bound.time!.bytes, this.stage(bound.time!.name)));
     this.grouper = new Grouper(instance, groupers);
     this.accumulators = new Accumulators(instance, bound.values, allHashesEqual);
@@ -150,11 +165,10 @@ export class Aggregation implements Counters {
       this.rowsDroppedNullKey += inRange.count - keyed.count;
       this.rowsInRange += keyed.count;
       if (keyed.count === 0) return;
-      const located = this.locator?.locate(keys, time!, keyed);
-      if (located?.window.count === 0) return;
-      const ids = located === undefined ? this.grouper.group(grouped, keyed) : this.grouper.group([located.stretches], located.all);
+      const { window: counted, ids } = this.locator === undefined ? { window: keyed, ids: this.grouper.group(grouped, keyed) } : this.locate(keys, time!, keyed);
+      if (counted.count === 0) return;
       this.grow();
-      this.accumulators.add(values, valueStages, located?.window ?? keyed, ids, eventTimes);
+      this.accumulators.add(values, valueStages, counted, ids, eventTimes);
     });
   }
 
@@ -244,11 +258,37 @@ export class Aggregation implements Counters {
     this.accumulators.mergeSome(memory.accumulators, ids, own, count);
   }
 
+  /** The rows that lie in stretches, and those. */
+  private locate(keys: readonly Data[], time: Data, window: Window): { readonly window: Window; readonly ids: number } {
+    this.stretches!.begin();
+    this.grow();
+    const { rows, stride } = this.accumulators.counted;
+    const located = this.locator!.locate(keys, time, window, rows, stride);
+    return { window: located.window, ids: located.stretches };
+  }
+
   /** Makes room for the groups there are. */
   private grow(): void {
     if (!this.accumulators.grow(this.grouper.count)) return;
     const { rows, stride, count } = this.accumulators.counted;
     this.grouper.countsAt(rows, stride, count);
+    this.stretches?.countsAt(rows, stride);
+  }
+
+  /** The states of stretches, of a plan with moments: where they are, as long as nothing is added. */
+  stretchStates(): StretchStates {
+    const { instance, accumulators, stretches, bound } = this;
+    return instance.guard(() => {
+      stretches!.begin();
+      this.grow();
+      return {
+        instance, accumulators,
+        stretches: bound.plan.moments!.points.length,
+        full: stretches!.full(),
+        fresh: () => new Accumulators(instance, bound.values),
+        isInRows: (outputs) => outputs.every(({ column, aggregation }) => accumulators.isInRows(column, aggregation)),
+      };
+    });
   }
 
   /** The partial states so far, in ascending order of the tile, if there is one, and the keys. */
