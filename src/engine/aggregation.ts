@@ -75,7 +75,7 @@ export interface StretchStates {
 
 const batchSizeDefault = 16_384;
 /** States of so many rows, one line of the cache each, stay in the cache from when they are touched (as-of/locator.ts) until they are visited. */
-const batchSizeOfMoments = 8_192;
+const batchSizeOfMoments = 4_096;
 
 /** The columns of the partial states of a plan, keys first. */
 export function statesSchema(plan: GroupByPlan, schema: Schema): Schema {

@@ -23,8 +23,8 @@ export interface Answers {
   readonly labelsKnown: number;
 }
 
-/** So few nodes are taken as they are: to merge all neighbours for the next level costs more. */
-const nodesAtOnce = 3;
+/** Of a level all nodes are taken as they are where that is at most so many for each it has: to merge all neighbours for the next costs more. */
+const takenEach = 2;
 /** Labels whose states are brought together at a time. */
 const labelsAtOnce = 1 << 18;
 
@@ -128,15 +128,18 @@ async function mergedAnswers<Into extends LabelStates>(
 ): Promise<ReadonlyMap<string, Data>> {
   const labels = guard(() => lowest.labels(known.bytes.length));
   try {
-    let open = Int32Array.from(starts.keys()).filter((label) => starts[label]! < ends[label]!);
-    for (let level = lowest; open.length > 0; ) {
+    let open = new Int32Array(starts.length);
+    for (let label = 0; label < open.length; label++) open[label] = label;
+    for (let level = lowest; ; level = guard(() => level.next())) {
+      open = open.filter((label) => starts[label]! < ends[label]!);
+      const isLast = open.reduce((sum, label) => sum + ends[label]! - starts[label]!, 0) <= level.count * takenEach;
       for (let from = 0; from < open.length; from += labelsAtOnce) {
-        const taken = takeNodes(open.subarray(from, from + labelsAtOnce), starts, ends);
+        const some = open.subarray(from, from + labelsAtOnce);
+        const taken = isLast ? takeAll(some, starts, ends) : takeNodes(some, starts, ends);
         guard(() => level.merge(taken, labels));
         await turn();
       }
-      open = open.filter((label) => starts[label]! < ends[label]!);
-      if (open.length > 0) level = guard(() => level.next());
+      if (isLast) break;
     }
     const answers = guard(() => labels.finish(outputs));
     // Known, but without an event in this range: counts are 0. Not known: they are null, too.
@@ -159,20 +162,35 @@ function onlyKnown(data: Data, known: Uint8Array): Data {
   return makeData({ type: data.type, length: data.length, nullCount, nullBitmap, data: data.values } as never);
 }
 
-/** What this level gives to the ranges of labels: all of few nodes; of more, a node at an odd start, and one before an odd end. The rest is halved, for the next. */
-function takeNodes(open: Int32Array, starts: Int32Array, ends: Int32Array): Nodes {
-  const room = open.length * Math.max(2, nodesAtOnce);
-  const [labels, nodes] = [new Int32Array(room), new Int32Array(room)];
+/** All nodes of the ranges of labels. */
+function takeAll(open: Int32Array, starts: Int32Array, ends: Int32Array): Nodes {
   let count = 0;
-  const take = (label: number, node: number): void => {
-    labels[count] = label;
-    nodes[count++] = node;
-  };
+  for (const label of open) count += ends[label]! - starts[label]!;
+  const [labels, nodes] = [new Int32Array(count), new Int32Array(count)];
+  let next = 0;
+  for (const label of open) {
+    for (let node = starts[label]!; node < ends[label]!; node++) {
+      labels[next] = label;
+      nodes[next++] = node;
+    }
+  }
+  return { labels, nodes };
+}
+
+/** What this level gives to the ranges of labels: a node at an odd start, and one before an odd end. The rest is halved, for the next. */
+function takeNodes(open: Int32Array, starts: Int32Array, ends: Int32Array): Nodes {
+  const [labels, nodes] = [new Int32Array(open.length * 2), new Int32Array(open.length * 2)];
+  let count = 0;
   for (const label of open) {
     let [start, end] = [starts[label]!, ends[label]!];
-    if (end - start <= nodesAtOnce) while (start < end) take(label, start++);
-    if (start & 1 && start < end) take(label, start++);
-    if (start < end && end & 1) take(label, --end);
+    if (start & 1) {
+      labels[count] = label;
+      nodes[count++] = start++;
+    }
+    if (start < end && end & 1) {
+      labels[count] = label;
+      nodes[count++] = --end;
+    }
     starts[label] = start >> 1;
     ends[label] = end >> 1;
   }

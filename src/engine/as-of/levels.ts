@@ -31,6 +31,8 @@ export interface LabelStates {
 }
 
 export interface Level<Into extends LabelStates> {
+  /** Its nodes. */
+  readonly count: number;
   /** Room for so many labels. */
   labels(count: number): Into;
   /** Adds nodes of this level to labels. */
@@ -65,7 +67,7 @@ export class MemoryLevel implements Level<LabelsInMemory> {
   constructor(
     private readonly states: StretchStates,
     private readonly accumulators: Accumulators,
-    private readonly count: number,
+    readonly count: number,
     private readonly full: number,
   ) {}
 
@@ -159,6 +161,10 @@ export class TableLevel implements Level<LabelsAsTable> {
     private readonly states: Table,
     private readonly plan: TablePlan,
   ) {}
+
+  get count(): number {
+    return this.states.numRows;
+  }
 
   labels(count: number): LabelsAsTable {
     return new LabelsAsTable(this.plan, count);

@@ -19,12 +19,13 @@ export interface Located {
   readonly stretches: number;
 }
 
-/** How times become cells (kernel/asof.ts). */
+/** How times become cells and parts (kernel/asof.ts). */
 interface Scale {
   readonly first: bigint;
   readonly last: bigint;
   readonly shift: bigint;
   readonly multiplier: bigint;
+  readonly partShift: bigint;
 }
 
 /** The share of marked parts up to which they are asked. */
@@ -126,10 +127,10 @@ export class Locator {
 
   /** 0 where most events would pass. */
   private markParts(): number {
-    const { instance, entities, scale: { first, last, shift, multiplier } } = this;
+    const { instance, entities, scale: { first, partShift } } = this;
     const bytes = (entities + 1) * 8;
     const masks = instance.alloc(bytes);
-    const set = instance.kernels.markParts(this.starts, entities, this.points, this.wanted, first, last, shift, multiplier, masks);
+    const set = instance.kernels.markParts(this.starts, entities, this.points, this.wanted, first, partShift, masks);
     if (set < entities * 64 * passingMost) return masks;
     instance.free(masks, bytes);
     return 0;
@@ -137,7 +138,7 @@ export class Locator {
 
   /** Of the selected rows, which have no null in a key and none in the event time. `states`: those that will be visited, `stride` bytes a stretch. */
   locate(keys: readonly Data[], time: Data, window: Window, states: number, stride: number): Located {
-    const { instance, entities, scale: { first, last, shift, multiplier } } = this;
+    const { instance, entities, scale: { first, last, shift, multiplier, partShift } } = this;
     const { kernels } = instance;
     const numbers = this.numberOf(keys, window);
     const layout = { kind: 'int', bytes: this.time.bytes, signed: true } as const;
@@ -147,7 +148,7 @@ export class Locator {
     let [some, looked] = [0, window.count];
     if (this.masks !== 0) {
       some = this.some.ensure(window.count * 4);
-      looked = kernels.mightLocate(numbers, times, window.count, entities, first, last, shift, multiplier, this.masks, some);
+      looked = kernels.mightLocate(numbers, times, window.count, entities, first, partShift, this.masks, some);
     }
     const count = kernels.locate(
       numbers, times, window.rows, some, looked, entities, this.starts, this.cells, this.points,
@@ -157,10 +158,14 @@ export class Locator {
   }
 }
 
-/** The cells of times between the first point and the last. */
+/** The cells and parts of times between the first point and the last. */
 function scaleOf({ first, last }: Moments): Scale {
   const distance = last - first;
-  let shift = 0n;
-  while (distance >> shift >= 1n << 32n) shift++;
-  return { first, last, shift, multiplier: ((1n << 48n) - 1n) / ((distance >> shift) + 1n) };
+  const shiftTo = (bits: bigint): bigint => {
+    let shift = 0n;
+    while (distance >> shift >= 1n << bits) shift++;
+    return shift;
+  };
+  const shift = shiftTo(32n);
+  return { first, last, shift, multiplier: ((1n << 48n) - 1n) / ((distance >> shift) + 1n), partShift: shiftTo(6n) };
 }

@@ -176,18 +176,11 @@ export function cellsOf(points: usize, count: i32, first: i64, last: i64, shift:
   }
 }
 
-/** Which of 64 parts of time, of 1,024 cells each. */
-@inline function partOf(time: i64, first: i64, last: i64, shift: u64, multiplier: u64): u32 {
-  return cellOf(time, first, last, shift, multiplier) >> 10;
-}
-
 /**
- * Which parts of time an entity's wanted stretches touch, a u64 each, and 0 for the one behind the last. `wanted` 0: all are. Returns
- * how many bits are set.
+ * Which of 64 parts of time, of 2^`shift` units each from `first` on, an entity's wanted stretches touch, a u64 each, and 0 for the one
+ * behind the last; all 64 where its first stretch is wanted, which has no beginning. `wanted` 0: all are. Returns how many bits are set.
  */
-export function markParts(
-  starts: usize, entityCount: i32, points: usize, wanted: usize, first: i64, last: i64, shift: i64, multiplier: i64, masks: usize,
-): f64 {
+export function markParts(starts: usize, entityCount: i32, points: usize, wanted: usize, first: i64, shift: i64, masks: usize): f64 {
   let set: f64 = 0;
   for (let entity: u32 = 0; entity < <u32>entityCount; entity++) {
     const start = wordAt(starts, entity);
@@ -195,8 +188,12 @@ export function markParts(
     let mask: u64 = 0;
     for (let i = start; i < end; i++) {
       if (wanted != 0 && load<u8>(wanted + i) == 0) continue;
-      const from = i == start ? 0 : partOf(timeAt(points, i - 1), first, last, shift, multiplier);
-      const to = partOf(timeAt(points, i), first, last, shift, multiplier);
+      if (i == start) {
+        mask = u64.MAX_VALUE;
+        break;
+      }
+      const from = <u64>(timeAt(points, i - 1) - first) >> shift;
+      const to = <u64>(timeAt(points, i) - first) >> shift;
       mask |= (u64.MAX_VALUE << from) & (u64.MAX_VALUE >> (63 - to));
     }
     store<u64>(masks + (<usize>entity << 3), mask);
@@ -214,16 +211,17 @@ export function numberKeys(keys: usize, count: i32, first: i64, entityCount: u32
   }
 }
 
-/** Of `count` events those that lie in a marked part, as positions in `out`: what is left may be of no stretch, what is not is of none. */
-export function mightLocate(
-  entities: usize, times: usize, count: i32, entityCount: u32, first: i64, last: i64, shift: i64, multiplier: i64, masks: usize, out: usize,
-): i32 {
+/**
+ * Of `count` events those that lie in a marked part, as positions in `out`: what is left may be of no stretch, what is not is of none. Times
+ * outside of all parts count as in any: before the first point there are but first stretches, whose entities have all parts, and none behind the last.
+ */
+export function mightLocate(entities: usize, times: usize, count: i32, entityCount: u32, first: i64, shift: i64, masks: usize, out: usize): i32 {
   let kept: usize = 0;
   for (let i = 0; i < count; i++) {
     const entity = min<u32>(wordAt(entities, i), entityCount);
-    const part = partOf(timeAt(times, i), first, last, shift, multiplier);
+    const part = <u64>(timeAt(times, i) - first) >> shift;
     store<u32>(out + (kept << 2), i);
-    kept += <usize>((load<u64>(masks + (<usize>entity << 3)) >> <u64>part) & 1);
+    kept += <usize>((load<u64>(masks + (<usize>entity << 3)) >> part) & 1);
   }
   return <i32>kept;
 }
@@ -244,14 +242,16 @@ function countExactly(points: usize, from: u32, end: u32, time: i64): u32 {
  * Returns how many; `outRows` may not be `rows`.
  *
  * `starts` has a second end behind the first, so that unknown entities have no points; behind `cells` there is room for 32 bytes. `scratch`
- * has room for a kilo of 64-bit words. Two loops, each without a branch that would wait for memory, so that many waits overlap: the first
- * touches the cells that the second compares, and that the states (`stride` bytes a stretch) which whoever comes next will visit.
+ * has room for a kilo of 64-bit words. Three loops, each without a branch that would wait for memory, so that many waits overlap: the first
+ * touches the cells that the second compares, and the third the states (`stride` bytes a stretch) which whoever comes next will visit. In one
+ * loop with the comparison that took twice as long: the processor looks ahead so many instructions, and not so many events.
  */
 export function locate(
   entities: usize, times: usize, rows: usize, some: usize, count: i32, entityCount: u32, starts: usize, cells: usize, points: usize,
   first: i64, last: i64, shift: i64, multiplier: i64, wanted: usize, states: usize, stride: usize, scratch: usize, outRows: usize, stretches: usize,
 ): i32 {
   let kept: usize = 0;
+  let seen: usize = 0;
   let touched: u32 = 0;
   for (let from = 0; from < count; from += eventsAtOnce) {
     const end = min<i32>(from + eventsAtOnce, count);
@@ -285,11 +285,11 @@ export function locate(
       const isSame = i8x16.bitmask(i8x16.narrow_i16x8_s(i16x8.eq(low, wide), i16x8.eq(high, wide)));
       let stretch = at + popcnt<u32>(isBefore & own);
       if ((isSame & own) != 0) stretch = countExactly(points, stretch, behind, time);
-      touched += load<u8>(states + <usize>stretch * stride);
       store<u32>(outRows + (kept << 2), rows == 0 ? i : wordAt(rows, i));
       store<u32>(stretches + (kept << 2), stretch);
       kept += <usize>(u32(stretch < behind) & (wanted == 0 ? 1 : <u32>load<u8>(wanted + stretch)));
     }
+    for (; seen < kept; seen++) touched += load<u8>(states + <usize>wordAt(stretches, <u32>seen) * stride);
   }
   // Or nothing would be touched.
   store<u32>(scratch, touched);
