@@ -131,8 +131,15 @@ async function mergedAnswers<Into extends LabelStates>(
     let open = new Int32Array(starts.length);
     for (let label = 0; label < open.length; label++) open[label] = label;
     for (let level = lowest; ; level = guard(() => level.next())) {
-      open = open.filter((label) => starts[label]! < ends[label]!);
-      const isLast = open.reduce((sum, label) => sum + ends[label]! - starts[label]!, 0) <= level.count * takenEach;
+      let [kept, nodes] = [0, 0];
+      for (const label of open) {
+        open[kept] = label;
+        const width = ends[label]! - starts[label]!;
+        nodes += width;
+        if (width > 0) kept++;
+      }
+      open = open.subarray(0, kept);
+      const isLast = nodes <= level.count * takenEach;
       for (let from = 0; from < open.length; from += labelsAtOnce) {
         const some = open.subarray(from, from + labelsAtOnce);
         const taken = isLast ? takeAll(some, starts, ends) : takeNodes(some, starts, ends);

@@ -8,7 +8,10 @@ export interface AsOfKernels {
   cellsOf(points: Pointer, count: number, first: bigint, last: bigint, shift: bigint, multiplier: bigint, cells: Pointer): void;
   markParts(starts: Pointer, entityCount: number, points: Pointer, wanted: Pointer, first: bigint, shift: bigint, masks: Pointer): number;
   numberKeys(keys: Pointer, count: number, first: bigint, entityCount: number, out: Pointer): void;
-  mightLocate(entities: Pointer, times: Pointer, count: number, entityCount: number, first: bigint, shift: bigint, masks: Pointer, out: Pointer): number;
+  mightLocate(
+    isClose: number, entities: Pointer, firstKey: bigint, times: Pointer, count: number, entityCount: number, first: bigint, shift: bigint, masks: Pointer,
+    out: Pointer, outEntities: Pointer,
+  ): number;
   locate(
     entities: Pointer, times: Pointer, rows: Pointer, some: Pointer, count: number, entityCount: number, starts: Pointer, cells: Pointer, points: Pointer,
     first: bigint, last: bigint, shift: bigint, multiplier: bigint, wanted: Pointer, states: Pointer, stride: number, scratch: Pointer,

@@ -28,6 +28,13 @@ interface Scale {
   readonly partShift: bigint;
 }
 
+/** Where something is of each selected row that tells its entity: the number, at least that of entities where it is none of them; or a key, less the first. */
+interface Knowing {
+  /** Of keys, 64 bits wide; undefined: they are numbers of 32. */
+  readonly firstKey: bigint | undefined;
+  words(keys: readonly Data[], window: Window): number;
+}
+
 /** The share of marked parts up to which they are asked. */
 const passingMost = 0.5;
 /** What is read behind the cells of an entity, and room for what is noted of the events under way. */
@@ -50,7 +57,7 @@ export function entityGrouper(instance: Instance, keys: readonly KeyColumn[], st
 }
 
 export class Locator {
-  private readonly numberOf: (keys: readonly Data[], window: Window) => number;
+  private readonly known: Knowing;
   private readonly entities: number;
   private readonly starts: number;
   private readonly points: number;
@@ -61,6 +68,7 @@ export class Locator {
   /** For each entity, which of 64 parts of time its wanted stretches touch: where those are few, most events are passed over by it. 0: they are not. */
   private readonly masks: number;
   private readonly scratch: number;
+  private readonly numbers: Buffer64;
   private readonly some: Buffer64;
   private readonly times: Buffer64;
   private readonly rows: Buffer64;
@@ -77,7 +85,7 @@ export class Locator {
     const { kernels } = instance;
     const { points, wanted } = moments;
     this.entities = moments.starts.length - 1;
-    this.numberOf = this.numbering(keys, moments, stageOf);
+    this.known = this.knowing(keys, moments, stageOf);
     const placed = (array: ArrayBufferView): number => {
       const pointer = instance.alloc(Math.max(array.byteLength, 16));
       instance.put(array, pointer);
@@ -95,6 +103,7 @@ export class Locator {
     this.wanted = wanted === undefined ? 0 : placed(wanted);
     this.masks = this.markParts();
     this.scratch = instance.alloc(scratchBytes);
+    this.numbers = new Buffer64(instance);
     this.some = new Buffer64(instance);
     this.times = new Buffer64(instance);
     this.rows = new Buffer64(instance);
@@ -102,8 +111,8 @@ export class Locator {
     this.stage = stageOf(time.name);
   }
 
-  /** Says where the number of each selected row's entity is: at least that of entities where it is none of them. */
-  private numbering(keys: readonly KeyColumn[], moments: Moments, stageOf: (name: string) => ColumnStage): (keys: readonly Data[], window: Window) => number {
+  /** How entities are known by their keys. */
+  private knowing(keys: readonly KeyColumn[], moments: Moments, stageOf: (name: string) => ColumnStage): Knowing {
     const { instance, entities } = this;
     if (moments.entities.kind === 'listed') {
       const grouper = entityGrouper(instance, keys, stageOf);
@@ -112,17 +121,11 @@ export class Locator {
         eachWindow(batch.numRows, (window) => grouper.group(batch.data.children, window));
       }
       invariant(grouper.count === entities, 'the entities of moments are not each there once');
-      return (data, window) => grouper.group(data, window);
+      return { firstKey: undefined, words: (data, window) => grouper.group(data, window) };
     }
-    const { first } = moments.entities;
     const { name, layout } = keys[0]!;
-    const [stage, wide, numbers] = [stageOf(name), new Buffer64(instance), new Buffer64(instance)];
-    return ([data], window) => {
-      const words = gatherWide(instance, stage, data!, layout, window, wide);
-      const out = numbers.ensure(window.count * 4);
-      instance.kernels.numberKeys(words, window.count, first, entities, out);
-      return out;
-    };
+    const [stage, wide] = [stageOf(name), new Buffer64(instance)];
+    return { firstKey: moments.entities.first, words: ([data], window) => gatherWide(instance, stage, data!, layout, window, wide) };
   }
 
   /** 0 where most events would pass. */
@@ -140,15 +143,20 @@ export class Locator {
   locate(keys: readonly Data[], time: Data, window: Window, states: number, stride: number): Located {
     const { instance, entities, scale: { first, last, shift, multiplier, partShift } } = this;
     const { kernels } = instance;
-    const numbers = this.numberOf(keys, window);
+    const words = this.known.words(keys, window);
+    const { firstKey } = this.known;
     const layout = { kind: 'int', bytes: this.time.bytes, signed: true } as const;
     const times = gatherWide(instance, this.stage, time, layout, window, this.times);
     const rows = this.rows.ensure(window.count * 4);
     const stretches = this.stretches.ensure(window.count * 4);
-    let [some, looked] = [0, window.count];
+    let [numbers, some, looked] = [words, 0, window.count];
     if (this.masks !== 0) {
+      numbers = this.numbers.ensure(window.count * 4);
       some = this.some.ensure(window.count * 4);
-      looked = kernels.mightLocate(numbers, times, window.count, entities, first, partShift, this.masks, some);
+      looked = kernels.mightLocate(firstKey === undefined ? 0 : 1, words, firstKey ?? 0n, times, window.count, entities, first, partShift, this.masks, some, numbers);
+    } else if (firstKey !== undefined) {
+      numbers = this.numbers.ensure(window.count * 4);
+      kernels.numberKeys(words, window.count, firstKey, entities, numbers);
     }
     const count = kernels.locate(
       numbers, times, window.rows, some, looked, entities, this.starts, this.cells, this.points,

@@ -203,27 +203,41 @@ export function markParts(starts: usize, entityCount: i32, points: usize, wanted
   return set;
 }
 
+@inline function numberOf(key: i64, first: i64, entityCount: u32): u32 {
+  const number = <u64>(key - first);
+  return number < <u64>entityCount ? <u32>number : entityCount;
+}
+
 /** The number of each key's entity, `key − first`; that of all keys outside of `entityCount` is `entityCount`. */
 export function numberKeys(keys: usize, count: i32, first: i64, entityCount: u32, out: usize): void {
+  for (let i = 0; i < count; i++) store<u32>(out + (<usize>i << 2), numberOf(timeAt(keys, i), first, entityCount));
+}
+
+@inline function passParts(
+  isClose: bool, entities: usize, firstKey: i64, times: usize, count: i32, entityCount: u32, first: i64, shift: i64, masks: usize, out: usize, outEntities: usize,
+): i32 {
+  let kept: usize = 0;
   for (let i = 0; i < count; i++) {
-    const number = <u64>(timeAt(keys, i) - first);
-    store<u32>(out + (<usize>i << 2), number < <u64>entityCount ? <u32>number : entityCount);
+    const entity = isClose ? numberOf(timeAt(entities, i), firstKey, entityCount) : min<u32>(wordAt(entities, i), entityCount);
+    const part = <u64>(timeAt(times, i) - first) >> shift;
+    store<u32>(out + kept, i);
+    store<u32>(outEntities + kept, entity);
+    kept += <usize>((load<u64>(masks + (<usize>entity << 3)) >> part) & 1) << 2;
   }
+  return <i32>(kept >> 2);
 }
 
 /**
- * Of `count` events those that lie in a marked part, as positions in `out`: what is left may be of no stretch, what is not is of none. Times
- * outside of all parts count as in any: before the first point there are but first stretches, whose entities have all parts, and none behind the last.
+ * Of `count` events those that lie in a marked part, as positions in `out`, and their entities: what is left may be of no stretch, what is not is
+ * of none. Times outside of all parts count as in any: before the first point there are but first stretches, whose entities have all parts, and
+ * none behind the last. `isClose`: `entities` has keys, 64 bits wide, whose numbers are counted from `firstKey`.
  */
-export function mightLocate(entities: usize, times: usize, count: i32, entityCount: u32, first: i64, shift: i64, masks: usize, out: usize): i32 {
-  let kept: usize = 0;
-  for (let i = 0; i < count; i++) {
-    const entity = min<u32>(wordAt(entities, i), entityCount);
-    const part = <u64>(timeAt(times, i) - first) >> shift;
-    store<u32>(out + (kept << 2), i);
-    kept += <usize>((load<u64>(masks + (<usize>entity << 3)) >> part) & 1);
-  }
-  return <i32>kept;
+export function mightLocate(
+  isClose: i32, entities: usize, firstKey: i64, times: usize, count: i32, entityCount: u32, first: i64, shift: i64, masks: usize, out: usize, outEntities: usize,
+): i32 {
+  return isClose
+    ? passParts(true, entities, firstKey, times, count, entityCount, first, shift, masks, out, outEntities)
+    : passParts(false, entities, firstKey, times, count, entityCount, first, shift, masks, out, outEntities);
 }
 
 /** How many of the points [from, end) are at or before a time, and `from`. */
@@ -238,8 +252,8 @@ function countExactly(points: usize, from: u32, end: u32, time: i64): u32 {
 
 /**
  * The stretch that each event lies in, as a u32 in `stretches`, and its row in `outRows`: of events of known entities that lie
- * in a stretch which is `wanted` (a byte each; 0: all are). `rows` 0: all. `some`: positions of the events to look at; 0: all.
- * Returns how many; `outRows` may not be `rows`.
+ * in a stretch which is `wanted` (a byte each; 0: all are). `rows` 0: all. `some`: positions of the events to look at, whose entities stand side by
+ * side; 0: all. Returns how many; `outRows` may not be `rows`.
  *
  * `starts` has a second end behind the first, so that unknown entities have no points; behind `cells` there is room for 32 bytes. `scratch`
  * has room for a kilo of 64-bit words. Three loops, each without a branch that would wait for memory, so that many waits overlap: the first
@@ -256,7 +270,7 @@ export function locate(
   for (let from = 0; from < count; from += eventsAtOnce) {
     const end = min<i32>(from + eventsAtOnce, count);
     for (let n = from; n < end; n++) {
-      const entity = min<u32>(wordAt(entities, some == 0 ? n : wordAt(some, n)), entityCount);
+      const entity = min<u32>(wordAt(entities, n), entityCount);
       const bounds = load<u64>(starts + (<usize>entity << 2));
       store<u64>(scratch + (<usize>(n - from) << 3), bounds);
       touched += load<u8>(cells + (<usize><u32>bounds << 1));
