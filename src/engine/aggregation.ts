@@ -77,6 +77,9 @@ const batchSizeDefault = 16_384;
 /** States of so many rows, one line of the cache each, stay in the cache from when they are touched (as-of/locator.ts) until they are visited. */
 const batchSizeOfMoments = 4_096;
 
+/** Rows that show whether most are in a range of time. */
+const comparedFirst = 65_536;
+
 /** The columns of the partial states of a plan, keys first. */
 export function statesSchema(plan: GroupByPlan, schema: Schema): Schema {
   return statesSchemaOf(bindPlan(plan, schema));
@@ -100,6 +103,8 @@ export class Aggregation implements Counters {
   private readonly accumulators: Accumulators;
   private readonly batchSize: number;
   private readonly expected: number;
+  /** Rows whose time was compared with the range, and those that lay in it. */
+  private readonly passed = { compared: 0, kept: 0 };
   private open: boolean;
   rowsSeen = 0;
   rowsDroppedNullKey = 0;
@@ -160,7 +165,7 @@ export class Aggregation implements Counters {
     const eventTimes = byTime ? { data: time!, stage: this.stage(bound.time!.name), bytes: bound.time!.bytes } : undefined;
     const grouped = bound.tile === undefined ? keys : [...keys, time!];
     this.each(batch, first, end, (window) => {
-      const inRange = range === undefined ? window : this.selectTime(window, time!, bound.time!, range);
+      const inRange = range === undefined ? window : this.selectInRange(window, time!, bound.time!, range);
       const keyed = this.selectKeys(inRange, bound.keys.map((key) => key.name), keys);
       this.rowsDroppedNullKey += inRange.count - keyed.count;
       this.rowsInRange += keyed.count;
@@ -341,6 +346,18 @@ export class Aggregation implements Counters {
         work({ start, length, rows, count: next - first });
       }
     });
+  }
+
+  /** Where rows are located in stretches, those outside of the range are in none; to compare first pays where they are many. */
+  private selectInRange(window: Window, data: Data, time: TimeColumn, range: { readonly start: bigint; readonly end: bigint }): Window {
+    const { passed } = this;
+    if (this.locator !== undefined && passed.compared >= comparedFirst && passed.kept * 10 > passed.compared * 9) {
+      return this.selectValid(window, this.stage(time.name), data);
+    }
+    const kept = this.selectTime(window, data, time, range);
+    passed.compared += window.count;
+    passed.kept += kept.count;
+    return kept;
   }
 
   private selectTime(
