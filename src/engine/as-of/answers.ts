@@ -128,18 +128,11 @@ async function mergedAnswers<Into extends LabelStates>(
 ): Promise<ReadonlyMap<string, Data>> {
   const labels = guard(() => lowest.labels(known.bytes.length));
   try {
-    let open = new Int32Array(starts.length);
-    for (let label = 0; label < open.length; label++) open[label] = label;
+    let open = numbered(starts.length);
     for (let level = lowest; ; level = guard(() => level.next())) {
-      let [kept, nodes] = [0, 0];
-      for (const label of open) {
-        open[kept] = label;
-        const width = ends[label]! - starts[label]!;
-        nodes += width;
-        if (width > 0) kept++;
-      }
-      open = open.subarray(0, kept);
-      const isLast = nodes <= level.count * takenEach;
+      const left = stillOpen(open, starts, ends);
+      open = left.labels;
+      const isLast = left.nodes <= level.count * takenEach;
       for (let from = 0; from < open.length; from += labelsAtOnce) {
         const some = open.subarray(from, from + labelsAtOnce);
         const taken = isLast ? takeAll(some, starts, ends) : takeNodes(some, starts, ends);
@@ -167,6 +160,25 @@ function onlyKnown(data: Data, known: Uint8Array): Data {
   }
   if (nullCount === 0) return data;
   return makeData({ type: data.type, length: data.length, nullCount, nullBitmap, data: data.values } as never);
+}
+
+function numbered(count: number): Int32Array {
+  const numbers = new Int32Array(count);
+  for (let i = 0; i < count; i++) numbers[i] = i;
+  return numbers;
+}
+
+/** The labels whose ranges are not yet taken, in place of `open`, and how many nodes those are. */
+function stillOpen(open: Int32Array, starts: Int32Array, ends: Int32Array): { readonly labels: Int32Array; readonly nodes: number } {
+  let [kept, nodes] = [0, 0];
+  for (let i = 0; i < open.length; i++) {
+    const label = open[i]!;
+    const width = ends[label]! - starts[label]!;
+    open[kept] = label;
+    nodes += width;
+    if (width > 0) kept++;
+  }
+  return { labels: open.subarray(0, kept), nodes };
 }
 
 /** All nodes of the ranges of labels. */
