@@ -124,7 +124,7 @@ test('an oracle of a few lines agrees, for keys of every kind, wherever moments 
       const table = eventsTable(question, cuts);
       const events = isResident ? await residentTable(table) : table;
       const found = await answers(question, events, aggregations, { threads, batchSize, ...(stretchRows !== null && { rare: { stretchRows } }) });
-      aggregations.forEach((aggregation, i) => assert.deepEqual(found[i], expected(question, aggregation), aggregation));
+      for (const [i, aggregation] of aggregations.entries()) assert.deepEqual(found[i], expected(question, aggregation), aggregation);
     }),
     { numRuns: 250 },
   );

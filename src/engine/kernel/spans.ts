@@ -1,8 +1,6 @@
 /**
- * Labels and the stretches in their ranges: spans [first, end) of stretches, u32 each, before anything is added and after.
- *
- *   opens    spans whose start is a point begin behind it, others with their entity's first stretch
- *   near     of each stretch, the nearest at or before it (at or after it) that has a value
+ * Labels and the stretches in their ranges: spans [first, end) of stretches, u32 each, before anything is added (which stretches are wanted)
+ * and after (which of them have rows, and values).
  */
 const none: u32 = 0xffffffff;
 
