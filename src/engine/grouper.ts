@@ -451,7 +451,7 @@ export class Grouper {
 
   get memory(): GrouperMemory {
     const counted = (address: number) => ({ address, count: this.instance.kernels.groupCount(address) });
-    return { columns: this.columns.map(({ address }) => counted(address)), pairs: this.pairs.map(counted) };
+    return { columns: this.columns.map(({ address, count }) => ({ address, count })), pairs: this.pairs.map(counted) };
   }
 
   /** Takes over the groups of another thread's grouper of the same keys: calls `use` with the own id of each, and how many. */
