@@ -1,12 +1,16 @@
 /**
  * Training sets against native DuckDB, side by side over the same tables in memory, two threads each: the latest value before
  * each label's moment (`ASOF JOIN`), and what happened in the 30 days before it (a join by range, which DuckDB does fastest here;
- * subqueries and window functions take longer). Every answer is compared.
+ * subqueries and window functions take longer). The events are a table of each engine's own: ours a resident one. Every answer is compared.
+ * What it holds in memory at most, and other shapes of data, are measured in processes of their own (training-child.ts).
  */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { platform } from 'node:process';
+import { fileURLToPath } from 'node:url';
 import { Field, Float64, Int64, makeData, Schema, type Table, TimestampMicrosecond } from '../../src/arrow/arrow.ts';
 import { tableOfColumns } from '../../src/arrow/canonical.ts';
-import { FeatureStore, featureSet } from '../../src/index.ts';
+import { FeatureStore, featureSet, residentTable } from '../../src/index.ts';
 import { connect } from '../contenders/duckdb.ts';
 import { count } from '../questions.ts';
 import { firstDayUs } from '../support/dataset.ts';
@@ -65,7 +69,7 @@ async function contest({ shape, aggregations, timeRange, sql }: Contest, isToy: 
   const connection = await connect();
   await fill(connection, shape);
   const store = await FeatureStore.open({}, { threads: 2 });
-  store.registerSource('events', await tableOf(connection, 'SELECT customer, moment, amount FROM events', ['customer', 'moment', 'amount']));
+  store.registerSource('events', await residentTable(await tableOf(connection, 'SELECT customer, moment, amount FROM events', ['customer', 'moment', 'amount'])));
   store.define(featureSet({ name: 'spend', entityKeys: 'customer', source: 'events', timestamp: 'moment', aggregations: { amount: aggregations } }));
   const labels = await tableOf(connection, 'SELECT customer, moment FROM labels ORDER BY id', ['customer', 'moment']);
   const ask = () => store.getTrainingSet(labels, { features: ['spend'], timestamp: 'moment', ...(timeRange !== undefined && { timeRange }) });
@@ -85,8 +89,27 @@ async function contest({ shape, aggregations, timeRange, sql }: Contest, isToy: 
     { what: `${count(shape.labels)} labels, DuckDB`, unit: 'ms', measured: theirs.medianMs },
     // Of few rows the time is what a start takes.
     { what: 'ours as a part of DuckDB’s', unit: '×', measured: ours.medianMs / theirs.medianMs, ...(!isToy && { most: 0.25 }) },
+    ...inProcesses(shape, timeRange === undefined ? 'last' : 'windows', isToy),
   ];
 }
+
+/** Memory, and other shapes: of few rows memory is what a start takes. */
+function inProcesses({ events, labels, entities }: Shape, kind: 'last' | 'windows', isToy: boolean): Fact[] {
+  // Peaks are Linux's to tell.
+  if (platform !== 'linux') return [];
+  const child = fileURLToPath(new URL('training-child.js', import.meta.url));
+  const found = (shape: string): readonly [number, number] => {
+    const [memory, ms] = execFileSync(process.execPath, [child, ...[events, labels, entities].map(String), kind, shape], { encoding: 'utf8' }).split(' ').map(Number);
+    return [memory!, ms!];
+  };
+  const others = isToy ? ['text'] : ['zipf', 'few', 'text'];
+  return [
+    { what: 'memory at most, of the columns used', unit: '×', measured: found('uniform')[0], ...(!isToy && { most: 3 }) },
+    ...others.map((shape): Fact => ({ what: `ours where ${shapes[shape as keyof typeof shapes]}`, unit: 'ms', measured: found(shape)[1] })),
+  ];
+}
+
+const shapes = { zipf: 'entities are of very different sizes', few: 'labels are of one entity in a hundred', text: 'keys are text' } as const;
 
 /** Tables `events` and `labels` of a year, the same in every run. Moments are whole microseconds, so that hardly any are equal. */
 async function fill(connection: Connection, { labels, events, entities }: Shape): Promise<void> {

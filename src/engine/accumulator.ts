@@ -135,6 +135,7 @@ export class Accumulators {
     const { kernels } = this.instance;
     const bitmaps = data.map((column, i) => stages[i]!.stageBitmap(column, window.start, window.length));
     for (const [i, bitmap] of bitmaps.entries()) this.countNulls(i, bitmap, window, ids);
+    if (this.tryAddPick(data[0]!, stages[0]!, bitmaps[0], window, ids, times)) return;
     const paired = this.tryAddPair(data, stages, bitmaps, window, ids);
     // The rows are counted in the same visit as the first column's values, where none of those is left out.
     const first = this.placed[0];
@@ -144,6 +145,22 @@ export class Accumulators {
       const done = paired && i < 2 ? this.placed[i]!.what : 0;
       this.addColumn(i, column, stages[i]!, bitmaps[i], window, ids, together && i === 0, done, times);
     });
+  }
+
+  /** One column of which one state is asked, by time, in one visit to the group: where no value and no time is null. */
+  private tryAddPick(data: Data, stage: ColumnStage, bitmap: Bitmap | undefined, window: Window, ids: number, times: EventTimes | undefined): boolean {
+    if (this.placed.length !== 1 || times === undefined || bitmap !== undefined) return false;
+    const { states, column } = this.placed[0]!;
+    if (states.length !== 1 || states[0]!.state.addWhole === undefined || isSpans(column.layout)) return false;
+    if (times.stage.stageBitmap(times.data, window.start, window.length) !== undefined) return false;
+    const timeLayout = { kind: 'int', bytes: times.bytes, signed: true } as const;
+    // Where both stand 64 bits wide they are read in place, else side by side.
+    const inPlace = times.bytes === 8 && (column.layout.kind === 'int' || column.layout.kind === 'float') && column.layout.bytes === 8;
+    const from = inPlace ? { ...window, rows: 0, count: window.length } : window;
+    const eventTimes = gatherWide(this.instance, times.stage, times.data, timeLayout, from, this.timed.wide);
+    const words = gatherWide(this.instance, stage, data, column.layout, from, this.wide);
+    states[0]!.state.addWhole({ words, times: eventTimes, rows: inPlace ? window.rows : 0, ids, count: window.count, withRows: true });
+    return true;
   }
 
   /** Counts the nulls of a column, or, where those are most, its values. Before the rows are counted. */
@@ -353,7 +370,20 @@ export class Accumulators {
     return this.placed.every(({ states }) => states.every(({ state }) => state.fused !== 0));
   }
 
-  /** Merges `count` groups that another thread has, numbered in `groups`, where all states are in the rows. */
+  /** Whether the states that serve an aggregation are. */
+  isInRows(name: string, aggregation: Agg): boolean {
+    const { states } = this.placed.find(({ column }) => column.name === name)!;
+    return aggregation === 'count' || states.some(({ kind, state }) => kind.serves.includes(aggregation) && state.fused !== 0);
+  }
+
+  /** Where the state that serves an aggregation is, of the first group. */
+  stateAt(name: string, aggregation: Agg): { readonly pointer: number; readonly stride: number } {
+    const { states } = this.placed.find(({ column }) => column.name === name)!;
+    const { offset } = states.find(({ kind }) => kind.serves.includes(aggregation))!;
+    return { pointer: this.groups.pointer + offset, stride: this.groups.stride };
+  }
+
+  /** Merges `count` groups that another thread has, numbered in `groups`, as far as states are in the rows. */
   mergeSome(other: AccumulatorMemory, groups: number, ids: number, count: number): void {
     const { kernels } = this.instance;
     const { pointer, stride } = this.groups;

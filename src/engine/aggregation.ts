@@ -15,12 +15,13 @@ import { formatInstant, type TimeRange } from '../base/time.ts';
 import { type AccumulatorMemory, Accumulators, stateFields } from './accumulator.ts';
 import type { Cut } from './cut.ts';
 import { Locator } from './as-of/locator.ts';
+import { type FullStretches, StretchGrouper } from './as-of/stretches.ts';
 import { selectRows } from './filter.ts';
 import { Aside, type AsideColumn, type AsideMemory, newSearch, rowsAside } from './aside.ts';
 import { columnGrouper, type ColumnGrouper, Grouper, type GrouperMemory, TileGrouper, type Window } from './grouper.ts';
 import { borrowInstance, type Instance } from './instance.ts';
 import type { PartOfGroups, SplitGroups } from './parts.ts';
-import type { GroupByPlan } from './plan.ts';
+import type { GroupByPlan, OutputColumn } from './plan.ts';
 import { Buffer64, columnData, ColumnStage } from './staging.ts';
 import { bindPlan, type BoundPlan, fieldOf, rangeInUnits, resultSchema, type TimeColumn, tileType } from './types.ts';
 
@@ -67,9 +68,24 @@ export interface Counters {
   readonly rowsInRange: number;
 }
 
+/** The states of stretches in memory, a group each (as-of/stretches.ts). */
+export interface StretchStates {
+  readonly instance: Instance;
+  readonly accumulators: Accumulators;
+  readonly stretches: number;
+  readonly full: FullStretches;
+  /** States of the same columns for other groups. */
+  fresh(): Accumulators;
+  /** Whether outputs can be had by `Accumulators.mergeSome`. */
+  isInRows(outputs: readonly OutputColumn[]): boolean;
+}
+
 const batchSizeDefault = 16_384;
-/** The more rows at a time, the fewer entities are touched in turn when they are ordered by entity (as-of/locator.ts). */
-const batchSizeOfMoments = 65_536;
+/** States of so many rows, one line of the cache each, stay in the cache from when they are touched (as-of/locator.ts) until they are visited. */
+const batchSizeOfMoments = 4_096;
+
+/** Rows that show whether most are in a range of time. */
+const comparedFirst = 65_536;
 
 /** Which share of the memory rows that are put aside may take: the rest is for grouping them, and those that come then. */
 const asideShare = 0.25;
@@ -100,10 +116,13 @@ export class Aggregation implements Counters {
   private readonly grouper: Grouper;
   /** Where rows are grouped by stretches between moments. */
   private readonly locator: Locator | undefined;
+  private readonly stretches: StretchGrouper | undefined;
   private readonly accumulators: Accumulators;
   private readonly aside: Aside | undefined;
   private readonly batchSize: number;
   private readonly expected: number;
+  /** Rows whose time was compared with the range, and those that lay in it. */
+  private readonly passed = { compared: 0, kept: 0 };
   private open: boolean;
   rowsSeen = 0;
   rowsDroppedNullKey = 0;
@@ -123,8 +142,9 @@ export class Aggregation implements Counters {
     this.rows = new Buffer64(instance);
     const { moments } = bound.plan;
     this.locator = moments && new Locator(instance, bound.keys, bound.time!, moments, (name) => this.stage(name));
-    const alone = bound.named.length === 1 && bound.tile === undefined;
-    const groupers: ColumnGrouper[] = bound.named.map((key) => columnGrouper(instance, key, this.stage(key.name), alone));
+    const alone = bound.keys.length === 1 && bound.tile === undefined;
+    this.stretches = moments && new StretchGrouper(instance, moments.points.length);
+    const groupers: ColumnGrouper[] = this.stretches ? [this.stretches] : bound.keys.map((key) => columnGrouper(instance, key, this.stage(key.name), alone));
     if (bound.tile !== undefined) groupers.push(new TileGrouper(instance, bound.tile, bound.time!.bytes, this.stage(bound.time!.name)));
     this.grouper = new Grouper(instance, groupers);
     this.accumulators = new Accumulators(instance, bound.values, allHashesEqual);
@@ -194,17 +214,16 @@ export class Aggregation implements Counters {
     const grouped = bound.tile === undefined ? keys : [...keys, time!];
     const carried = this.aside === undefined ? [] : asideColumns(bound).map(({ name, type }) => columnData(batch, name, type));
     this.each(batch, first, end, filter, (window) => {
-      const inRange = range === undefined ? window : this.selectTime(window, time!, bound.time!, range);
+      const inRange = range === undefined ? window : this.selectInRange(window, time!, bound.time!, range);
       const keyed = this.selectKeys(inRange, bound.keys.map((key) => key.name), keys);
       this.rowsDroppedNullKey += inRange.count - keyed.count;
       this.rowsInRange += keyed.count;
       if (keyed.count === 0) return;
       if (this.aside?.take(carried, keyed)) return;
-      const located = this.locator?.locate(keys, time!, keyed);
-      if (located?.window.count === 0) return;
-      const ids = located === undefined ? this.grouper.group(grouped, keyed) : this.grouper.groupWords(located.stretches, located.window.count);
+      const { window: counted, ids } = this.locator === undefined ? { window: keyed, ids: this.grouper.group(grouped, keyed) } : this.locate(keys, time!, keyed);
+      if (counted.count === 0) return;
       this.grow();
-      this.accumulators.add(values, valueStages, located?.window ?? keyed, ids, eventTimes);
+      this.accumulators.add(values, valueStages, counted, ids, eventTimes);
     });
   }
 
@@ -292,11 +311,37 @@ export class Aggregation implements Counters {
     this.accumulators.mergeSome(memory.accumulators, ids, own, count);
   }
 
+  /** The rows that lie in stretches, and those. */
+  private locate(keys: readonly Data[], time: Data, window: Window): { readonly window: Window; readonly ids: number } {
+    this.stretches!.begin();
+    this.grow();
+    const { rows, stride } = this.accumulators.counted;
+    const located = this.locator!.locate(keys, time, window, rows, stride);
+    return { window: located.window, ids: located.stretches };
+  }
+
   /** Makes room for the groups there are. */
   private grow(groups = this.grouper.count): void {
     if (!this.accumulators.grow(groups)) return;
     const { rows, stride, count } = this.accumulators.counted;
     this.grouper.countsAt(rows, stride, count);
+    this.stretches?.countsAt(rows, stride);
+  }
+
+  /** The states of stretches, of a plan with moments: where they are, as long as nothing is added. */
+  stretchStates(): StretchStates {
+    const { instance, accumulators, stretches, bound } = this;
+    return instance.guard(() => {
+      stretches!.begin();
+      this.grow();
+      return {
+        instance, accumulators,
+        stretches: bound.plan.moments!.points.length,
+        full: stretches!.full(),
+        fresh: () => new Accumulators(instance, bound.values),
+        isInRows: (outputs) => outputs.every(({ column, aggregation }) => accumulators.isInRows(column, aggregation)),
+      };
+    });
   }
 
   /** The partial states so far, in ascending order of the tile, if there is one, and the keys. */
@@ -354,6 +399,18 @@ export class Aggregation implements Counters {
   private get rowsAtOnce(): number {
     const { aside, options, batchSize } = this;
     return aside === undefined || aside.isDeclined || options.batchSize !== undefined ? batchSize : rowsAside;
+  }
+
+  /** Where rows are located in stretches, those outside of the range are in none; to compare first pays where they are many. */
+  private selectInRange(window: Window, data: Data, time: TimeColumn, range: { readonly start: bigint; readonly end: bigint }): Window {
+    const { passed } = this;
+    if (this.locator !== undefined && passed.compared >= comparedFirst && passed.kept * 10 > passed.compared * 9) {
+      return this.selectValid(window, this.stage(time.name), data);
+    }
+    const kept = this.selectTime(window, data, time, range);
+    passed.compared += window.count;
+    passed.kept += kept.count;
+    return kept;
   }
 
   private selectTime(

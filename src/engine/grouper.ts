@@ -428,13 +428,6 @@ export class Grouper {
     return ids;
   }
 
-  /** The same, of a single key whose values are 64-bit words in the memory already. */
-  groupWords(words: number, count: number): number {
-    const ids = this.keyIds[0]!.ensure(count * 4);
-    this.instance.kernels.groupInts(this.columns[0]!.address, words, count, ids);
-    return ids;
-  }
-
   get count(): number {
     return this.chainCount(this.pairs.length);
   }
@@ -458,7 +451,7 @@ export class Grouper {
 
   get memory(): GrouperMemory {
     const counted = (address: number) => ({ address, count: this.instance.kernels.groupCount(address) });
-    return { columns: this.columns.map(({ address }) => counted(address)), pairs: this.pairs.map(counted) };
+    return { columns: this.columns.map(({ address, count }) => ({ address, count })), pairs: this.pairs.map(counted) };
   }
 
   /** Takes over the groups of another thread's grouper of the same keys: calls `use` with the own id of each, and how many. */

@@ -33,15 +33,23 @@ export function outputsOf(spec: AggSpec): OutputColumn[] {
 
 /** Moments of entities, and the stretches between them, as plain data that threads can be given. */
 export interface Moments {
-  /** The keys of the entities, each once and without nulls, as an Arrow IPC stream. */
-  readonly entities: Uint8Array;
+  readonly entities: EntityKeys;
   /** Where the moments of each entity begin, and the end of the last. */
   readonly starts: Uint32Array;
   /** The moments of each entity in turn, ascending, in the unit of the event time. Stretch i is the time before moment i. */
   readonly points: BigInt64Array;
-  /** Which stretches are asked for, 1 or 0. */
-  readonly wanted: Uint8Array;
+  /** The earliest and the latest of all; 0 where there are none. */
+  readonly first: bigint;
+  readonly last: bigint;
+  /** Which stretches are asked for, 1 or 0; undefined: all of them. */
+  readonly wanted: Uint8Array | undefined;
 }
+
+/**
+ * Which entity has which number: their keys in that order, each once and without nulls, as an Arrow IPC stream; or, of integers that lie
+ * close together, what is subtracted from a key, so that some numbers are nobody's.
+ */
+export type EntityKeys = { readonly kind: 'listed'; readonly stream: Uint8Array } | { readonly kind: 'close'; readonly first: bigint };
 
 export interface GroupByPlan {
   /** At least one; the order is the order of the result's columns and of its sort. */

@@ -41,6 +41,8 @@ export interface AggregationsRun {
   addStates(batch: RecordBatch, options?: readonly (StateOptions | undefined)[]): Promise<void>;
   states(): Promise<readonly Table[]>;
   finish(): Promise<readonly Table[]>;
+  /** All that was added, an aggregation of each plan on this thread, good until `close`. Nothing can be added any more. */
+  intoAggregations(): Promise<readonly Aggregation[]>;
   /** Gives the memory back; may be called again. */
   close(): Promise<void>;
   /** Of each plan, as of the last answer. */
@@ -189,6 +191,7 @@ function inline(
     addStates: (batch, stateOptions) => inTurns(batch, (aggregation, start, end, i) => aggregation.addStates(batch, stateOptions?.[i], start, end)),
     states: () => answers('states'),
     finish: () => answers('finish'),
+    intoAggregations: async () => aggregations,
     close,
     threads: 1,
     get counters() {
@@ -230,6 +233,7 @@ function onThreads(
     addStates: (batch, stateOptions) => team.addStates(batch, plans.map((_, i) => stateOptions?.[i])),
     states: () => team.answers('states'),
     finish: () => team.answers('finish'),
+    intoAggregations: () => team.intoAggregations(),
     close: () => team.close(),
     threads,
     get counters() {

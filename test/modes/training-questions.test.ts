@@ -205,7 +205,7 @@ test('threads and files change no bit, nor does how many points there are', asyn
     amount: column(types.double, rows, () => (random() < 0.1 ? null : Number(whole(100_000)) / 100)),
     at: column(types.micros, rows, () => whole(100 * 86_400) * 1_000_000n),
   });
-  // Enough labels for points to be ordered by entity, and few enough for short windows to be passed over early.
+  // Many labels of each entity, and few enough for short windows to be passed over early.
   const asking = tableOf({ customer: column(types.int64, 70_000, () => whole(entities + 100)), T: column(types.micros, 70_000, () => whole(110 * 86_400) * 1_000_000n) });
   const few = tableOf({ customer: column(types.int64, 500, () => whole(entities + 100)), T: column(types.micros, 500, () => whole(110 * 86_400) * 1_000_000n) });
   const folder = projectFolder(t, { 'config/global.yaml': 'feature_store:\n  mode: virtualized\n' });

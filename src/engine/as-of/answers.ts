@@ -1,21 +1,14 @@
 /**
- * From the states of stretches to the answers of labels: merged, never subtracted.
- *
- *   states   | s₀ | s₁ | s₂ | s₃ | s₄ | s₅ | …      one a stretch that has events, in order of entity and time
- *   level 1  |  s₀s₁   |  s₂s₃   |  s₄s₅   | …
- *   level 2  |       s₀…s₃       | …                 [1, 6) is s₁ · s₂s₃ · s₄s₅
- *
- * A range of n states is at most 2 log₂ n nodes, so that no order of labels makes it quadratic, and every aggregation whose
- * states merge is served. `first` and `last` need no merging: stretches ascend in time, so it is the nearest state that has a
- * value. Pure.
+ * From the states of stretches to the answers of labels: merged (levels.ts), never subtracted. `first` and `last` need no merging: stretches
+ * ascend in time, so it is the nearest state that has a value. All of it where the states lie, by kernels (kernel/spans.ts).
  */
-import { type Data, Field, Int32, makeData, RecordBatch, Schema, Struct, type Table } from '../../arrow/arrow.ts';
+import { type Data, makeData, type Schema } from '../../arrow/arrow.ts';
 import { oneBatch } from '../../arrow/canonical.ts';
-import { pickColumns, pickRows } from '../../arrow/rows.ts';
-import { OverflowError } from '../../base/errors.ts';
-import { Aggregation } from '../aggregation.ts';
-import type { GroupByPlan, OutputColumn } from '../plan.ts';
-import { countsValues, fieldOf, stretchKey } from '../types.ts';
+import type { Aggregation, StretchStates } from '../aggregation.ts';
+import type { Instance } from '../instance.ts';
+import type { OutputColumn } from '../plan.ts';
+import { countsValues } from '../types.ts';
+import { type LabelStates, type Level, MemoryLevel, type Nodes, TableLevel } from './levels.ts';
 import type { Spans } from './moments.ts';
 
 /** What is asked of each label's range. */
@@ -27,122 +20,134 @@ export interface Question {
 export interface Answers {
   /** Of each question a column for each output, a row for each label. */
   readonly columns: readonly (readonly { readonly output: OutputColumn; readonly data: Data }[])[];
-  /** Which labels have any event in the first question's range: the others are null in every column. */
-  readonly known: Uint8Array;
   readonly labelsKnown: number;
 }
 
-/** What the rows of labels are grouped by. No column of a source is called so. */
-const labelColumn = '\0label';
-/** So few nodes are taken as they are: to merge all neighbours for the next level costs more. */
-const nodesAtOnce = 3;
+/** Of a level all nodes are taken as they are where that is at most so many for each it has: to merge all neighbours for the next costs more. */
+const takenEach = 2;
 /** Labels whose states are brought together at a time. */
 const labelsAtOnce = 1 << 18;
 
+/** Spans of labels in memory, u32 each. */
+interface PlacedSpans {
+  readonly first: number;
+  readonly end: number;
+}
+
+/** Which labels have any rows in the first question's range: a byte each, here and in memory. */
+interface Known {
+  readonly pointer: number;
+  readonly bytes: Uint8Array;
+  readonly labels: number;
+}
+
 /**
- * `states`: what a plan with moments and all outputs gave. `schema` and `timestamp` are those of the events, `stretches` is how
- * many there are. The first question says whether an entity is known to a label.
+ * `aggregation`: of a plan with moments and all outputs, with all rows. `schema` and `timestamp` are those of the events. The first question
+ * says whether an entity is known to a label: one that is not has null in every column.
  */
 export async function answerLabels(
-  states: Table, schema: Schema, timestamp: string, stretches: number, questions: readonly Question[], turn: () => Promise<void>,
+  aggregation: Aggregation, schema: Schema, timestamp: string, questions: readonly Question[], turn: () => Promise<void>,
 ): Promise<Answers> {
-  const table = oneBatch(states);
-  const rowsBefore = rowsBeforeStretches(table, stretches);
-  const inRows = questions.map(({ spans: { first, end } }): Spans => ({ first: taken(rowsBefore, first), end: taken(rowsBefore, end) }));
-  const { known, labelsKnown } = knownLabels(inRows[0]!);
+  const states = aggregation.stretchStates();
+  const known = states.instance.guard(() => knownLabels(states, questions[0]!.spans));
   const columns: { output: OutputColumn; data: Data }[][] = [];
-  for (const [i, { outputs }] of questions.entries()) {
-    const merged = outputs.filter(({ aggregation }) => !isPick(aggregation));
-    const plan = { outputs: merged, timestamp, schema: labelSchema(schema, merged, timestamp) };
-    const byMerging = merged.length === 0 ? new Map<string, Data>() : await mergedAnswers(table, plan, inRows[i]!, known, turn);
-    columns.push(outputs.map((output) => ({ output, data: byMerging.get(output.name) ?? pickedAnswer(table, output, inRows[i]!, known) })));
+  for (const { outputs, spans } of questions) {
+    await turn();
+    const answers = states.instance.guard(() => pickedAnswers(states, outputs, spans, known));
+    const merged = outputs.filter(({ name }) => !answers.has(name));
+    if (merged.length > 0) {
+      const merging = { known, turn, spans: states.instance.guard(() => spansOfFull(states, spans, known)) };
+      const { isInRows, instance, full } = states;
+      const byMerging = isInRows(merged)
+        ? await mergedAnswers(new MemoryLevel(states, states.accumulators, full.count, full.pointer), merged, merging, (work) => instance.guard(work))
+        : await mergedAnswers(new TableLevel(oneBatch(aggregation.states()), { outputs: merged, timestamp, schema }), merged, merging, (work) => work());
+      for (const [name, data] of byMerging) answers.set(name, data);
+    }
+    columns.push(outputs.map((output) => ({ output, data: answers.get(output.name)! })));
   }
-  return { columns, known, labelsKnown };
+  return { columns, labelsKnown: known.labels };
 }
 
-function taken(words: Uint32Array, places: Uint32Array): Uint32Array {
-  const found = new Uint32Array(places.length);
-  for (let i = 0; i < places.length; i++) found[i] = words[places[i]!]!;
-  return found;
+/** Calls `work` with spans in memory, which are given back. */
+function withSpans<Result>(instance: Instance, { first, end }: Spans, work: (placed: PlacedSpans) => Result): Result {
+  const placed = { first: instance.alloc(first.byteLength), end: instance.alloc(end.byteLength) };
+  instance.put(first, placed.first);
+  instance.put(end, placed.end);
+  const result = work(placed);
+  instance.free(placed.first, first.byteLength);
+  instance.free(placed.end, end.byteLength);
+  return result;
 }
 
-const isPick = (aggregation: string): aggregation is 'first' | 'last' => aggregation === 'first' || aggregation === 'last';
-
-/** How many states there are before each stretch, and in all. */
-function rowsBeforeStretches(states: Table, stretches: number): Uint32Array {
-  const before = new Uint32Array(stretches + 1);
-  if (states.numRows > 0) {
-    const keys = states.getChild(stretchKey.name)!.data[0]!.values as BigInt64Array;
-    const halves = new Uint32Array(keys.buffer, keys.byteOffset, keys.length * 2);
-    for (let row = 0; row < keys.length; row++) before[halves[row * 2]! + 1] = 1;
-  }
-  for (let stretch = 0; stretch < stretches; stretch++) before[stretch + 1]! += before[stretch]!;
-  return before;
+function knownLabels({ instance, full }: StretchStates, spans: Spans): Known {
+  const count = spans.first.length;
+  const pointer = instance.alloc(count);
+  const labels = withSpans(instance, spans, ({ first, end }) => instance.kernels.knownSpans(first, end, count, full.before, pointer));
+  return { pointer, bytes: instance.view8(pointer, count).slice(), labels };
 }
 
-function knownLabels({ first, end }: Spans): Pick<Answers, 'known' | 'labelsKnown'> {
-  const known = new Uint8Array(first.length);
-  let labelsKnown = 0;
-  for (let label = 0; label < first.length; label++) {
-    if (first[label]! >= end[label]!) continue;
-    known[label] = 1;
-    labelsKnown++;
-  }
-  return { known, labelsKnown };
-}
-
-/** The first or last value in each range. */
-function pickedAnswer(states: Table, { column, aggregation }: OutputColumn, { first, end }: Spans, known: Uint8Array): Data {
-  const name = `${column}__${aggregation}`;
-  const data = states.getChild(name)!.data[0];
-  const near = nearestValid(data, states.numRows, aggregation === 'last');
-  const positions = new Int32Array(first.length).fill(-1);
-  for (let label = 0; label < first.length; label++) {
-    if (known[label] === 0 || first[label]! >= end[label]!) continue;
-    const row = near[aggregation === 'last' ? end[label]! - 1 : first[label]!]!;
-    if (row >= first[label]! && row < end[label]!) positions[label] = row;
-  }
-  return pickRows(pickColumns(states, [name]), positions).getChildAt(0)!.data[0]!;
-}
-
-/** The nearest row with a value, at or before each row, or at or after it; −1 and `rows` where there is none. */
-function nearestValid(data: Data | undefined, rows: number, before: boolean): Int32Array {
-  const near = new Int32Array(rows);
-  let nearest = before ? -1 : rows;
-  for (let i = 0; i < rows; i++) {
-    const row = before ? i : rows - 1 - i;
-    if (data!.getValid(row)) nearest = row;
-    near[row] = nearest;
-  }
-  return near;
-}
-
-interface MergePlan {
-  readonly outputs: readonly OutputColumn[];
-  readonly timestamp: string;
-  readonly schema: Schema;
-}
-
-function labelSchema(schema: Schema, outputs: readonly OutputColumn[], timestamp: string): Schema {
-  const names = new Set([timestamp, ...outputs.map(({ column }) => column)]);
-  return new Schema([new Field(labelColumn, new Int32(), false), ...[...names].map((name) => fieldOf(schema, name))]);
-}
-
-/** The answers of outputs whose states are merged, by name. */
-async function mergedAnswers(states: Table, plan: MergePlan, spans: Spans, known: Uint8Array, turn: () => Promise<void>): Promise<ReadonlyMap<string, Data>> {
-  const table = await mergeSpans(states, plan, spans, turn);
-  const positions = new Int32Array(known.length).fill(-1);
-  const labels = table.numRows === 0 ? new Int32Array(0) : (table.getChild(labelColumn)!.data[0]!.values as Int32Array);
-  labels.forEach((label, row) => {
-    if (known[label] === 1) positions[label] = row;
+/** Spans of stretches that have rows, empty where a label is not known. */
+function spansOfFull({ instance, full }: StretchStates, spans: Spans, { pointer }: Known): { readonly starts: Int32Array; readonly ends: Int32Array } {
+  const count = spans.first.length;
+  return withSpans(instance, spans, ({ first, end }) => {
+    instance.kernels.fullSpans(first, end, count, full.before, pointer);
+    const copy = (words: number): Int32Array => Int32Array.from(instance.view32(words, count));
+    return { starts: copy(first), ends: copy(end) };
   });
-  // Known, but without an event in this range: counts are 0.
-  const counts = new Set(plan.outputs.filter(({ aggregation }) => countsValues(aggregation)).map(({ name }) => name));
-  const picked = pickRows(pickColumns(table, plan.outputs.map(({ name }) => name)), positions, counts);
-  return new Map(plan.outputs.map(({ name }) => {
-    const data = picked.getChild(name)!.data[0]!;
-    return [name, counts.has(name) ? onlyKnown(data, known) : data];
-  }));
+}
+
+/** The first or last values in each range, of outputs that ask for those. */
+function pickedAnswers(states: StretchStates, outputs: readonly OutputColumn[], spans: Spans, known: Known): Map<string, Data> {
+  const { instance, stretches, accumulators } = states;
+  const labels = spans.first.length;
+  const picked = outputs.filter(({ aggregation }) => aggregation === 'first' || aggregation === 'last');
+  if (picked.length === 0) return new Map();
+  const bytes = { near: stretches * 4, found: labels * 4 };
+  const [near, found] = [instance.alloc(bytes.near), instance.alloc(bytes.found)];
+  const answers = withSpans(instance, spans, ({ first, end }) => new Map(picked.map(({ column, aggregation, name }) => {
+    const isLast = aggregation === 'last' ? 1 : 0;
+    const { pointer, stride } = accumulators.stateAt(column, aggregation);
+    instance.kernels.nearStretches(pointer, stride, stretches, isLast, near);
+    instance.kernels.pickStretches(first, end, known.pointer, labels, near, isLast, stretches, found);
+    return [name, accumulators.output(column, aggregation, instance.view32(found, labels).slice(), String)];
+  })));
+  instance.free(near, bytes.near);
+  instance.free(found, bytes.found);
+  return answers;
+}
+
+interface Merging {
+  readonly known: Known;
+  readonly spans: { readonly starts: Int32Array; readonly ends: Int32Array };
+  readonly turn: () => Promise<void>;
+}
+
+/** The answers of outputs whose states are merged, by name. `guard` calls work on this level. */
+async function mergedAnswers<Into extends LabelStates>(
+  lowest: Level<Into>, outputs: readonly OutputColumn[], { known, spans: { starts, ends }, turn }: Merging, guard: <Result>(work: () => Result) => Result,
+): Promise<ReadonlyMap<string, Data>> {
+  const labels = guard(() => lowest.labels(known.bytes.length));
+  try {
+    let open = numbered(starts.length);
+    for (let level = lowest; ; level = guard(() => level.next())) {
+      const left = stillOpen(open, starts, ends);
+      open = left.labels;
+      const isLast = left.nodes <= level.count * takenEach;
+      for (let from = 0; from < open.length; from += labelsAtOnce) {
+        const some = open.subarray(from, from + labelsAtOnce);
+        const taken = isLast ? takeAll(some, starts, ends) : takeNodes(some, starts, ends);
+        guard(() => level.merge(taken, labels));
+        await turn();
+      }
+      if (isLast) break;
+    }
+    const answers = guard(() => labels.finish(outputs));
+    // Known, but without an event in this range: counts are 0. Not known: they are null, too.
+    const dataOf = ({ name, aggregation }: OutputColumn): Data => (countsValues(aggregation) ? onlyKnown(answers.get(name)!, known.bytes) : answers.get(name)!);
+    return new Map(outputs.map((output) => [output.name, dataOf(output)]));
+  } finally {
+    labels.close();
+  }
 }
 
 /** The same values, null where nothing is known. */
@@ -157,72 +162,56 @@ function onlyKnown(data: Data, known: Uint8Array): Data {
   return makeData({ type: data.type, length: data.length, nullCount, nullBitmap, data: data.values } as never);
 }
 
-/** A row for each label whose span has states: its number, and the outputs. Ascends by the number. */
-async function mergeSpans(states: Table, plan: MergePlan, { first, end }: Spans, turn: () => Promise<void>): Promise<Table> {
-  const run = Aggregation.create(groupPlan(plan), plan.schema, { rowsExpected: first.length });
-  try {
-    const [starts, ends] = [Int32Array.from(first), Int32Array.from(end)];
-    let open = Int32Array.from(starts.keys()).filter((label) => starts[label]! < ends[label]!);
-    for (let level = states; open.length > 0; ) {
-      for (let from = 0; from < open.length; from += labelsAtOnce) {
-        const { labels, nodes } = takeNodes(open.subarray(from, from + labelsAtOnce), starts, ends);
-        run.addStates(keyed(pickRows(level, nodes), labels));
-        await turn();
-      }
-      open = open.filter((label) => starts[label]! < ends[label]!);
-      if (open.length > 0) level = mergePairs(level, plan);
-    }
-    return oneBatch(run.finish());
-  } catch (error) {
-    if (error instanceof OverflowError) {
-      const { column, key, message } = error;
-      throw new OverflowError(column, `of the label in row ${key}`, message.slice(`column ${column}, key ${key}: `.length));
-    }
-    throw error;
-  } finally {
-    run.close();
-  }
+function numbered(count: number): Int32Array {
+  const numbers = new Int32Array(count);
+  for (let i = 0; i < count; i++) numbers[i] = i;
+  return numbers;
 }
 
-const groupPlan = ({ outputs, timestamp }: MergePlan): GroupByPlan => ({ keys: [labelColumn], outputs, timestamp });
+/** The labels whose ranges are not yet taken, in place of `open`, and how many nodes those are. */
+function stillOpen(open: Int32Array, starts: Int32Array, ends: Int32Array): { readonly labels: Int32Array; readonly nodes: number } {
+  let [kept, nodes] = [0, 0];
+  for (let i = 0; i < open.length; i++) {
+    const label = open[i]!;
+    const width = ends[label]! - starts[label]!;
+    open[kept] = label;
+    nodes += width;
+    if (width > 0) kept++;
+  }
+  return { labels: open.subarray(0, kept), nodes };
+}
 
-/** What this level gives to the ranges of labels: all of few nodes; of more, a node at an odd start, and one before an odd end. The rest is halved, for the next. */
-function takeNodes(open: Int32Array, starts: Int32Array, ends: Int32Array): { readonly labels: Int32Array; readonly nodes: Int32Array } {
-  const room = open.length * Math.max(2, nodesAtOnce);
-  const [labels, nodes] = [new Int32Array(room), new Int32Array(room)];
+/** All nodes of the ranges of labels. */
+function takeAll(open: Int32Array, starts: Int32Array, ends: Int32Array): Nodes {
   let count = 0;
-  const take = (label: number, node: number): void => {
-    labels[count] = label;
-    nodes[count++] = node;
-  };
+  for (const label of open) count += ends[label]! - starts[label]!;
+  const [labels, nodes] = [new Int32Array(count), new Int32Array(count)];
+  let next = 0;
+  for (const label of open) {
+    for (let node = starts[label]!; node < ends[label]!; node++) {
+      labels[next] = label;
+      nodes[next++] = node;
+    }
+  }
+  return { labels, nodes };
+}
+
+/** What this level gives to the ranges of labels: a node at an odd start, and one before an odd end. The rest is halved, for the next. */
+function takeNodes(open: Int32Array, starts: Int32Array, ends: Int32Array): Nodes {
+  const [labels, nodes] = [new Int32Array(open.length * 2), new Int32Array(open.length * 2)];
+  let count = 0;
   for (const label of open) {
     let [start, end] = [starts[label]!, ends[label]!];
-    if (end - start <= nodesAtOnce) while (start < end) take(label, start++);
-    if (start & 1 && start < end) take(label, start++);
-    if (start < end && end & 1) take(label, --end);
+    if (start & 1) {
+      labels[count] = label;
+      nodes[count++] = start++;
+    }
+    if (start < end && end & 1) {
+      labels[count] = label;
+      nodes[count++] = --end;
+    }
     starts[label] = start >> 1;
     ends[label] = end >> 1;
   }
   return { labels: labels.subarray(0, count), nodes: nodes.subarray(0, count) };
-}
-
-/** The next level: each two neighbours merged. */
-function mergePairs(level: Table, plan: MergePlan): Table {
-  const run = Aggregation.create(groupPlan(plan), plan.schema, { rowsExpected: level.numRows });
-  try {
-    run.addStates(keyed(level, Int32Array.from({ length: level.numRows }, (_, row) => row >> 1)));
-    return oneBatch(run.states());
-  } finally {
-    run.close();
-  }
-}
-
-/** States with what they are grouped by. */
-function keyed(states: Table, labels: Int32Array): RecordBatch {
-  const names = states.schema.fields.map(({ name }) => name);
-  const columns = states.batches[0]!.data.children.filter((_, i) => names[i] !== stretchKey.name && names[i] !== labelColumn);
-  const fields = states.schema.fields.filter(({ name }) => name !== stretchKey.name && name !== labelColumn);
-  const key = makeData({ type: new Int32(), length: labels.length, nullCount: 0, data: labels });
-  const schema = new Schema([new Field(labelColumn, new Int32(), false), ...fields]);
-  return new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length: labels.length, nullCount: 0, children: [key, ...columns] }));
 }

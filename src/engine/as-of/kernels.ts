@@ -1,15 +1,29 @@
-/** What kernel/asof.ts exports. */
+/** What kernel/asof.ts and kernel/spans.ts export. */
 type Pointer = number;
 
 export interface AsOfKernels {
   pointsBefore(times: Pointer, count: number, multiplier: bigint, back: bigint, divisor: bigint, last: bigint, out: Pointer): void;
+  boundsOf(words: Pointer, count: number, bounds: Pointer): void;
   sortPoints(entities: Pointer, times: Pointer, count: number, entityCount: number, starts: Pointer, points: Pointer, places: Pointer): number;
-  pointsMost(starts: Pointer, entityCount: number): number;
-  markParts(starts: Pointer, entityCount: number, points: Pointer, wanted: Pointer, base: bigint, scale: number, masks: Pointer): number;
-  mightLocate(entities: Pointer, times: Pointer, count: number, entityCount: number, base: bigint, scale: number, masks: Pointer, out: Pointer): number;
-  orderByEntity(entities: Pointer, some: Pointer, count: number, entityCount: number, shift: number, out: Pointer): number;
+  cellsOf(points: Pointer, count: number, first: bigint, last: bigint, shift: bigint, multiplier: bigint, cells: Pointer): void;
+  markParts(starts: Pointer, entityCount: number, points: Pointer, wanted: Pointer, first: bigint, shift: bigint, masks: Pointer): number;
+  numberKeys(keys: Pointer, count: number, first: bigint, entityCount: number, out: Pointer): void;
+  mightLocate(
+    isClose: number, entities: Pointer, firstKey: bigint, times: Pointer, count: number, entityCount: number, first: bigint, shift: bigint, masks: Pointer,
+    out: Pointer, outEntities: Pointer,
+  ): number;
   locate(
-    entities: Pointer, times: Pointer, rows: Pointer, some: Pointer, count: number, entityCount: number, starts: Pointer, points: Pointer, most: number, wanted: Pointer,
+    entities: Pointer, times: Pointer, rows: Pointer, some: Pointer, count: number, entityCount: number, starts: Pointer, cells: Pointer, points: Pointer,
+    first: bigint, last: bigint, shift: bigint, multiplier: bigint, wanted: Pointer, states: Pointer, stride: number, scratch: Pointer,
     outRows: Pointer, stretches: Pointer,
   ): number;
+  distinctNumbers(numbers: Pointer, count: number, met: Pointer): number;
+  spansOf(entities: Pointer, count: number, starts: Pointer, startPlaces: Pointer, endPlaces: Pointer, first: Pointer, end: Pointer): void;
+  markSpans(first: Pointer, end: Pointer, count: number, changes: Pointer): void;
+  wantedOf(changes: Pointer, stretches: number, wanted: Pointer): number;
+  fullStretches(states: Pointer, stride: number, stretches: number, before: Pointer, full: Pointer): number;
+  knownSpans(first: Pointer, end: Pointer, count: number, before: Pointer, known: Pointer): number;
+  fullSpans(first: Pointer, end: Pointer, count: number, before: Pointer, known: Pointer): void;
+  nearStretches(there: Pointer, stride: number, stretches: number, latest: number, near: Pointer): void;
+  pickStretches(first: Pointer, end: Pointer, known: Pointer, count: number, near: Pointer, latest: number, stretches: number, out: Pointer): void;
 }

@@ -1,8 +1,9 @@
 /**
- * Events → the stretches between moments that they lie in: the entity by its key, then the stretch by binary search.
+ * Events → the stretches between moments that they lie in: the entity by its key, then the stretch by a search of its points.
  *
- * Every thread has the entities in the same order, so that their numbers, and those of stretches, mean the same to all. Rows
- * of other entities are left out; their keys take room in the table of keys, as in any group-by.
+ * Every thread numbers the entities alike, so that their numbers, and those of stretches, mean the same to all. Integer keys that lie
+ * close together are their own numbers; others are looked up in a table of keys, where those of other entities take room, as in any
+ * group-by. Rows of other entities are left out.
  */
 import { type Data, type RecordBatch, tableFromIPC } from '../../arrow/arrow.ts';
 import { invariant } from '../../base/errors.ts';
@@ -12,26 +13,32 @@ import type { Moments } from '../plan.ts';
 import { Buffer64, type ColumnStage, gatherWide } from '../staging.ts';
 import type { KeyColumn, TimeColumn } from '../types.ts';
 
-/** The rows that lie in a stretch that is asked for, and the stretch of each. */
+/** The rows that lie in a stretch that is asked for, and where the number of the stretch of each is; good until the next call. */
 export interface Located {
   readonly window: Window;
-  /** Where they are, 64 bits each; good until the next call. */
   readonly stretches: number;
 }
 
-/** For each entity, which of 64 parts of time its wanted stretches touch: most events of short windows are passed over by it. */
-interface Parts {
-  readonly base: bigint;
-  /** Parts per unit of time. */
-  readonly scale: number;
-  readonly masks: number;
+/** How times become cells and parts (kernel/asof.ts). */
+interface Scale {
+  readonly first: bigint;
+  readonly last: bigint;
+  readonly shift: bigint;
+  readonly multiplier: bigint;
+  readonly partShift: bigint;
+}
+
+/** Where something is of each selected row that tells its entity: the number, at least that of entities where it is none of them; or a key, less the first. */
+interface Knowing {
+  /** Of keys, 64 bits wide; undefined: they are numbers of 32. */
+  readonly firstKey: bigint | undefined;
+  words(keys: readonly Data[], window: Window): number;
 }
 
 /** The share of marked parts up to which they are asked. */
 const passingMost = 0.5;
-/** Points from which on events are ordered by entity: what they touch would not stay in the cache. */
-const orderedFrom = 1 << 17;
-const int64Max = (1n << 63n) - 1n;
+/** What is read behind the cells of an entity, and room for what is noted of the events under way. */
+const [cellsSlack, scratchBytes] = [32, 8_192];
 
 /** Rows that are grouped at a time. */
 const rowsAtOnce = 16_384;
@@ -50,18 +57,19 @@ export function entityGrouper(instance: Instance, keys: readonly KeyColumn[], st
 }
 
 export class Locator {
-  private readonly grouper: Grouper;
+  private readonly known: Knowing;
   private readonly entities: number;
   private readonly starts: number;
   private readonly points: number;
+  private readonly cells: number;
   /** 0: all are. */
   private readonly wanted: number;
-  private readonly most: number;
-  private readonly parts: Parts | undefined;
+  private readonly scale: Scale;
+  /** For each entity, which of 64 parts of time its wanted stretches touch: where those are few, most events are passed over by it. 0: they are not. */
+  private readonly masks: number;
+  private readonly scratch: number;
+  private readonly numbers: Buffer64;
   private readonly some: Buffer64;
-  private readonly ordered: Buffer64;
-  /** Where there are many points: events are taken in the order of their entities' numbers, shifted by this. */
-  private readonly shift: number | undefined;
   private readonly times: Buffer64;
   private readonly rows: Buffer64;
   private readonly stretches: Buffer64;
@@ -74,85 +82,98 @@ export class Locator {
     moments: Moments,
     stageOf: (name: string) => ColumnStage,
   ) {
-    this.grouper = entityGrouper(instance, keys, stageOf);
-    this.entities = this.addEntities(moments.entities);
-    invariant(this.entities === moments.starts.length - 1, 'the entities of moments are not each there once');
+    const { kernels } = instance;
+    const { points, wanted } = moments;
+    this.entities = moments.starts.length - 1;
+    this.known = this.knowing(keys, moments, stageOf);
     const placed = (array: ArrayBufferView): number => {
       const pointer = instance.alloc(Math.max(array.byteLength, 16));
       instance.put(array, pointer);
       return pointer;
     };
     // Entities that are not known are all the one behind the last, which has no points.
-    const starts = new Uint32Array(moments.starts.length + 1).fill(moments.points.length);
+    const starts = new Uint32Array(moments.starts.length + 1).fill(points.length);
     starts.set(moments.starts);
     this.starts = placed(starts);
-    this.most = instance.kernels.pointsMost(this.starts, this.entities);
-    this.points = placed(moments.points);
-    this.wanted = moments.wanted.includes(0) ? placed(moments.wanted) : 0;
-    this.parts = this.wanted === 0 ? undefined : this.markParts(moments);
-    this.shift = moments.points.length >= orderedFrom ? Math.max(0, 26 - Math.clz32(this.entities - 1)) : undefined;
+    this.points = placed(points);
+    this.scale = scaleOf(moments);
+    const { first, last, shift, multiplier } = this.scale;
+    this.cells = instance.alloc(points.length * 2 + cellsSlack);
+    kernels.cellsOf(this.points, points.length, first, last, shift, multiplier, this.cells);
+    this.wanted = wanted === undefined ? 0 : placed(wanted);
+    this.masks = this.markParts();
+    this.scratch = instance.alloc(scratchBytes);
+    this.numbers = new Buffer64(instance);
     this.some = new Buffer64(instance);
-    this.ordered = new Buffer64(instance);
     this.times = new Buffer64(instance);
     this.rows = new Buffer64(instance);
     this.stretches = new Buffer64(instance);
     this.stage = stageOf(time.name);
   }
 
-  private addEntities(stream: Uint8Array): number {
-    for (const batch of tableFromIPC(stream).batches as RecordBatch[]) {
-      const columns = batch.data.children;
-      this.grouper.expect(batch.numRows);
-      eachWindow(batch.numRows, (window) => this.grouper.group(columns, window));
+  /** How entities are known by their keys. */
+  private knowing(keys: readonly KeyColumn[], moments: Moments, stageOf: (name: string) => ColumnStage): Knowing {
+    const { instance, entities } = this;
+    if (moments.entities.kind === 'listed') {
+      const grouper = entityGrouper(instance, keys, stageOf);
+      for (const batch of tableFromIPC(moments.entities.stream).batches as RecordBatch[]) {
+        grouper.expect(batch.numRows);
+        eachWindow(batch.numRows, (window) => grouper.group(batch.data.children, window));
+      }
+      invariant(grouper.count === entities, 'the entities of moments are not each there once');
+      return { firstKey: undefined, words: (data, window) => grouper.group(data, window) };
     }
-    return this.grouper.count;
+    const { name, layout } = keys[0]!;
+    const [stage, wide] = [stageOf(name), new Buffer64(instance)];
+    return { firstKey: moments.entities.first, words: ([data], window) => gatherWide(instance, stage, data!, layout, window, wide) };
   }
 
-  /** Undefined where most events would pass, or where a stretch without beginning is wanted. */
-  private markParts({ starts, points, wanted }: Moments): Parts | undefined {
-    let [first, last] = [int64Max, -int64Max];
-    for (let entity = 0; entity < this.entities; entity++) {
-      const [start, end] = [starts[entity]!, starts[entity + 1]!];
-      if (start === end) continue;
-      if (wanted[start] === 1) return undefined;
-      if (points[start]! < first) first = points[start]!;
-      if (points[end - 1]! > last) last = points[end - 1]!;
-    }
-    if (first >= last) return undefined;
-    const { instance } = this;
-    const bytes = (this.entities + 1) * 8;
-    const [base, scale, masks] = [first, 64 / Number(last - first), instance.alloc(bytes)];
-    const set = instance.kernels.markParts(this.starts, this.entities, this.points, this.wanted, base, scale, masks);
-    if (set < this.entities * 64 * passingMost) return { base, scale, masks };
+  /** 0 where most events would pass. */
+  private markParts(): number {
+    const { instance, entities, scale: { first, partShift } } = this;
+    const bytes = (entities + 1) * 8;
+    const masks = instance.alloc(bytes);
+    const set = instance.kernels.markParts(this.starts, entities, this.points, this.wanted, first, partShift, masks);
+    if (set < entities * 64 * passingMost) return masks;
     instance.free(masks, bytes);
-    return undefined;
+    return 0;
   }
 
-  /** Of the selected rows, which have no null in a key and none in the event time. */
-  locate(keys: readonly Data[], time: Data, window: Window): Located {
-    const { instance } = this;
-    const ids = this.grouper.group(keys, window);
+  /** Of the selected rows, which have no null in a key and none in the event time. `states`: those that will be visited, `stride` bytes a stretch. */
+  locate(keys: readonly Data[], time: Data, window: Window, states: number, stride: number): Located {
+    const { instance, entities, scale: { first, last, shift, multiplier, partShift } } = this;
+    const { kernels } = instance;
+    const words = this.known.words(keys, window);
+    const { firstKey } = this.known;
     const layout = { kind: 'int', bytes: this.time.bytes, signed: true } as const;
     const times = gatherWide(instance, this.stage, time, layout, window, this.times);
     const rows = this.rows.ensure(window.count * 4);
-    const stretches = this.stretches.ensure(window.count * 8);
-    const { parts } = this;
-    let [some, looked] = [0, window.count];
-    if (parts !== undefined) {
+    const stretches = this.stretches.ensure(window.count * 4);
+    let [numbers, some, looked] = [words, 0, window.count];
+    if (this.masks !== 0) {
+      numbers = this.numbers.ensure(window.count * 4);
       some = this.some.ensure(window.count * 4);
-      looked = instance.kernels.mightLocate(ids, times, window.count, this.entities, parts.base, parts.scale, parts.masks, some);
+      looked = kernels.mightLocate(firstKey === undefined ? 0 : 1, words, firstKey ?? 0n, times, window.count, entities, first, partShift, this.masks, some, numbers);
+    } else if (firstKey !== undefined) {
+      numbers = this.numbers.ensure(window.count * 4);
+      kernels.numberKeys(words, window.count, firstKey, entities, numbers);
     }
-    if (this.shift !== undefined) {
-      const ordered = this.ordered.ensure(looked * 4);
-      looked = instance.kernels.orderByEntity(ids, some, looked, this.entities, this.shift, ordered);
-      some = ordered;
-    }
-    const count = instance.kernels.locate(
-      ids, times, window.rows, some, looked, this.entities, this.starts, this.points, this.most, this.wanted, rows, stretches,
+    const count = kernels.locate(
+      numbers, times, window.rows, some, looked, entities, this.starts, this.cells, this.points,
+      first, last, shift, multiplier, this.wanted, states, stride, this.scratch, rows, stretches,
     );
-    return {
-      window: { ...window, rows, count },
-      stretches,
-    };
+    return { window: { ...window, rows, count }, stretches };
   }
+}
+
+/** The cells and parts of times between the first point and the last. */
+function scaleOf({ first, last }: Moments): Scale {
+  const distance = last - first;
+  const shiftTo = (bits: bigint): bigint => {
+    let shift = 0n;
+    while (distance >> shift >= 1n << bits) shift++;
+    return shift;
+  };
+  const shift = shiftTo(32n);
+  return { first, last, shift, multiplier: ((1n << 48n) - 1n) / ((distance >> shift) + 1n), partShift: shiftTo(6n) };
 }

@@ -6,14 +6,19 @@
  *   stretch  number i is the time before point i, from the entity's point before it on (from the beginning for its first)
  *
  * Events at or after an entity's last point lie in no stretch.
+ *
+ *   cells    i16 per point: which of 65,536 equal parts of time it lies in, so that those of most entities lie in one line of the cache
+ *            and sixteen are compared at a time. Where an event and a point share a cell, the points themselves decide.
  */
 import { alloc, free } from './memory';
 
 const none: u32 = 0xffffffff;
 /** Up to so many points of an entity are sorted by insertion. */
 const insertedMost: u32 = 24;
-/** Parts that entities are ordered by. */
-const partsMost: usize = 64;
+/** Events that are located at a time: what was touched for them is still in the nearest cache when it is used. */
+const eventsAtOnce: i32 = 1024;
+/** Cells that are compared at a time. */
+const lanes: u32 = 16;
 
 @inline function timeAt(times: usize, i: u32): i64 {
   return load<i64>(times + (<usize>i << 3));
@@ -36,6 +41,19 @@ export function pointsBefore(times: usize, count: i32, multiplier: i64, back: i6
     if (divisor != 1) point = point / divisor + i64(point > 0 && point % divisor != 0);
     store<i64>(out + (<usize>i << 3), min<i64>(point, last));
   }
+}
+
+/** Makes `bounds`, the least and the greatest so far, those of these words too. */
+export function boundsOf(words: usize, count: i32, bounds: usize): void {
+  let least = load<i64>(bounds);
+  let greatest = load<i64>(bounds, 8);
+  for (let i = 0; i < count; i++) {
+    const word = timeAt(words, i);
+    least = min<i64>(least, word);
+    greatest = max<i64>(greatest, word);
+  }
+  store<i64>(bounds, least);
+  store<i64>(bounds, greatest, 8);
 }
 
 /**
@@ -142,33 +160,41 @@ function sink(points: usize, order: usize, root: u32, count: u32): void {
   put(points, order, at, time, place);
 }
 
-/** The most points that an entity has. */
-export function pointsMost(starts: usize, entityCount: i32): i32 {
-  let most: u32 = 0;
-  for (let entity: u32 = 0; entity < <u32>entityCount; entity++) most = max<u32>(most, wordAt(starts, entity + 1) - wordAt(starts, entity));
-  return <i32>most;
+/**
+ * The cell of a time, from 0 to 65,535, between the first point of all and the last; what lies outside is as if at the nearer. Never
+ * decreases as time goes on. `shift` brings their distance to 32 bits, and the distance so shifted times `multiplier` stays below 2^48.
+ */
+@inline function cellOf(time: i64, first: i64, last: i64, shift: u64, multiplier: u64): u32 {
+  const distance = <u64>(min<i64>(max<i64>(time, first), last) - first);
+  return <u32>(((distance >> shift) * multiplier) >> 32);
 }
 
-/** The bit of a time: of 64 equal parts from `base` on, which. Never decreases as time goes on, however it rounds. */
-@inline function partOf(time: i64, base: i64, scale: f64): i32 {
-  return max<i32>(0, min<i32>(63, <i32>(<f64>(time - base) * scale)));
+/** The cell of each point, less 32,768. */
+export function cellsOf(points: usize, count: i32, first: i64, last: i64, shift: i64, multiplier: i64, cells: usize): void {
+  for (let i = 0; i < count; i++) {
+    store<i16>(cells + (<usize>i << 1), <i16>(<i32>cellOf(timeAt(points, i), first, last, shift, multiplier) - 32768));
+  }
 }
 
 /**
- * Which parts of time an entity's wanted stretches touch, a u64 each, and 0 for the one behind the last. None of them may be an
- * entity's first, which has no beginning. Returns how many bits are set.
+ * Which of 64 parts of time, of 2^`shift` units each from `first` on, an entity's wanted stretches touch, a u64 each, and 0 for the one
+ * behind the last; all 64 where its first stretch is wanted, which has no beginning. `wanted` 0: all are. Returns how many bits are set.
  */
-export function markParts(starts: usize, entityCount: i32, points: usize, wanted: usize, base: i64, scale: f64, masks: usize): f64 {
+export function markParts(starts: usize, entityCount: i32, points: usize, wanted: usize, first: i64, shift: i64, masks: usize): f64 {
   let set: f64 = 0;
   for (let entity: u32 = 0; entity < <u32>entityCount; entity++) {
     const start = wordAt(starts, entity);
     const end = wordAt(starts, entity + 1);
     let mask: u64 = 0;
-    for (let i = start + 1; i < end; i++) {
-      if (load<u8>(wanted + i) == 0) continue;
-      const first = partOf(timeAt(points, i - 1), base, scale);
-      const last = partOf(timeAt(points, i), base, scale);
-      mask |= (u64.MAX_VALUE << first) & (u64.MAX_VALUE >> (63 - last));
+    for (let i = start; i < end; i++) {
+      if (wanted != 0 && load<u8>(wanted + i) == 0) continue;
+      if (i == start) {
+        mask = u64.MAX_VALUE;
+        break;
+      }
+      const from = <u64>(timeAt(points, i - 1) - first) >> shift;
+      const to = <u64>(timeAt(points, i) - first) >> shift;
+      mask |= (u64.MAX_VALUE << from) & (u64.MAX_VALUE >> (63 - to));
     }
     store<u64>(masks + (<usize>entity << 3), mask);
     set += <f64>popcnt<u64>(mask);
@@ -177,90 +203,109 @@ export function markParts(starts: usize, entityCount: i32, points: usize, wanted
   return set;
 }
 
-/** Of `count` events those that lie in a marked part, as positions in `out`: what is left may be of no stretch, what is not is of none. */
-export function mightLocate(
-  entities: usize, times: usize, count: i32, entityCount: u32, base: i64, scale: f64, masks: usize, out: usize,
+@inline function numberOf(key: i64, first: i64, entityCount: u32): u32 {
+  const number = <u64>(key - first);
+  return number < <u64>entityCount ? <u32>number : entityCount;
+}
+
+/** The number of each key's entity, `key − first`; that of all keys outside of `entityCount` is `entityCount`. */
+export function numberKeys(keys: usize, count: i32, first: i64, entityCount: u32, out: usize): void {
+  for (let i = 0; i < count; i++) store<u32>(out + (<usize>i << 2), numberOf(timeAt(keys, i), first, entityCount));
+}
+
+@inline function passParts(
+  isClose: bool, entities: usize, firstKey: i64, times: usize, count: i32, entityCount: u32, first: i64, shift: i64, masks: usize, out: usize, outEntities: usize,
 ): i32 {
   let kept: usize = 0;
   for (let i = 0; i < count; i++) {
-    const over = <i32>(wordAt(entities, i) - entityCount);
-    const entity = entityCount + <u32>(over & (over >> 31));
-    store<u32>(out + (kept << 2), i);
-    kept += <usize>((load<u64>(masks + (<usize>entity << 3)) >> partOf(timeAt(times, i), base, scale)) & 1);
+    const entity = isClose ? numberOf(timeAt(entities, i), firstKey, entityCount) : min<u32>(wordAt(entities, i), entityCount);
+    const part = <u64>(timeAt(times, i) - first) >> shift;
+    store<u32>(out + kept, i);
+    store<u32>(outEntities + kept, entity);
+    kept += <usize>((load<u64>(masks + (<usize>entity << 3)) >> part) & 1) << 2;
   }
-  return <i32>kept;
+  return <i32>(kept >> 2);
 }
 
 /**
- * The positions of events (`some`; 0: all) in the order of their entities, roughly: by `entity >> shift`, which is below `partsMost`,
- * and as they were within. Those of entities that are not known are left out. Returns how many there are.
- *
- * What follows then touches the points and states of few entities at a time, whose pages the processor knows where to find.
+ * Of `count` events those that lie in a marked part, as positions in `out`, and their entities: what is left may be of no stretch, what is not is
+ * of none. Times outside of all parts count as in any: before the first point there are but first stretches, whose entities have all parts, and
+ * none behind the last. `isClose`: `entities` has keys, 64 bits wide, whose numbers are counted from `firstKey`.
  */
-export function orderByEntity(entities: usize, some: usize, count: i32, entityCount: u32, shift: u32, out: usize): i32 {
-  const ends = alloc((partsMost + 1) << 2);
-  memory.fill(ends, 0, (partsMost + 1) << 2);
-  for (let n = 0; n < count; n++) {
-    const place = ends + (<usize>partOfEntity(entities, some, n, entityCount, shift) << 2);
-    store<u32>(place, load<u32>(place) + 1);
-  }
-  let start: u32 = 0;
-  for (let part: u32 = 0; part < <u32>partsMost; part++) {
-    const place = ends + (<usize>part << 2);
-    const own = load<u32>(place);
-    store<u32>(place, start);
-    start += own;
-  }
-  // Those that are not known go behind the others.
-  store<u32>(ends + (<usize>partsMost << 2), start);
-  for (let n = 0; n < count; n++) {
-    const place = ends + (<usize>partOfEntity(entities, some, n, entityCount, shift) << 2);
-    const at = load<u32>(place);
-    store<u32>(out + (<usize>at << 2), some == 0 ? <u32>n : wordAt(some, n));
-    store<u32>(place, at + 1);
-  }
-  free(ends, (partsMost + 1) << 2);
-  return <i32>start;
+export function mightLocate(
+  isClose: i32, entities: usize, firstKey: i64, times: usize, count: i32, entityCount: u32, first: i64, shift: i64, masks: usize, out: usize, outEntities: usize,
+): i32 {
+  return isClose
+    ? passParts(true, entities, firstKey, times, count, entityCount, first, shift, masks, out, outEntities)
+    : passParts(false, entities, firstKey, times, count, entityCount, first, shift, masks, out, outEntities);
 }
 
-@inline function partOfEntity(entities: usize, some: usize, n: u32, entityCount: u32, shift: u32): u32 {
-  const entity = wordAt(entities, some == 0 ? n : wordAt(some, n));
-  return entity < entityCount ? entity >> shift : <u32>partsMost;
+/** How many of the points [from, end) are at or before a time, and `from`. */
+function countExactly(points: usize, from: u32, end: u32, time: i64): u32 {
+  while (from < end) {
+    const middle = (from + end) >> 1;
+    if (timeAt(points, middle) <= time) from = middle + 1;
+    else end = middle;
+  }
+  return from;
 }
 
 /**
- * The stretch that each event lies in, as an i64 in `stretches`, and its row in `outRows`: of events of known entities that lie
- * in a stretch which is `wanted` (a byte each; 0: all are). `rows` 0: all. `some`: positions of the events to look at; 0: all.
- * Returns how many; `outRows` may not be `rows`.
+ * The stretch that each event lies in, as a u32 in `stretches`, and its row in `outRows`: of events of known entities that lie
+ * in a stretch which is `wanted` (a byte each; 0: all are). `rows` 0: all. `some`: positions of the events to look at, whose entities stand side by
+ * side; 0: all. Returns how many; `outRows` may not be `rows`.
  *
- * `starts` has a second end behind the first, so that unknown entities have no points. `most`: the most points that any has.
- * The search takes as many steps for all events and no branch depends on them, so that waits for memory overlap; sums and
- * masks, since the engine makes a branch of a choice.
+ * `starts` has a second end behind the first, so that unknown entities have no points; behind `cells` there is room for 32 bytes. `scratch`
+ * has room for a kilo of 64-bit words. Three loops, each without a branch that would wait for memory, so that many waits overlap: the first
+ * touches the cells that the second compares, and the third the states (`stride` bytes a stretch) which whoever comes next will visit. In one
+ * loop with the comparison that took twice as long: the processor looks ahead so many instructions, and not so many events.
  */
 export function locate(
-  entities: usize, times: usize, rows: usize, some: usize, count: i32, entityCount: u32, starts: usize, points: usize, most: u32, wanted: usize,
-  outRows: usize, stretches: usize,
+  entities: usize, times: usize, rows: usize, some: usize, count: i32, entityCount: u32, starts: usize, cells: usize, points: usize,
+  first: i64, last: i64, shift: i64, multiplier: i64, wanted: usize, states: usize, stride: usize, scratch: usize, outRows: usize, stretches: usize,
 ): i32 {
-  const steps = most == 0 ? 0 : <u32>1 << (31 - clz<u32>(most));
   let kept: usize = 0;
-  for (let n = 0; n < count; n++) {
-    const i = some == 0 ? <u32>n : wordAt(some, n);
-    const entity = min<u32>(wordAt(entities, i), entityCount);
-    const start = wordAt(starts, entity);
-    const length = wordAt(starts, entity + 1) - start;
-    const time = timeAt(times, i);
-    const before = points + (<usize>start << 3) - 8;
-    // How many points there are at or before it.
-    let passed: u32 = 0;
-    for (let step = steps; step > 0; step >>= 1) {
-      const beyond = <i32>(passed + step - length);
-      const probe = length + <u32>(beyond & (beyond >> 31));
-      const isBefore = u32(load<i64>(before + (<usize>probe << 3)) <= time);
-      passed += (probe - passed) & (0 - isBefore);
+  let seen: usize = 0;
+  let touched: u32 = 0;
+  for (let from = 0; from < count; from += eventsAtOnce) {
+    const end = min<i32>(from + eventsAtOnce, count);
+    for (let n = from; n < end; n++) {
+      const entity = min<u32>(wordAt(entities, n), entityCount);
+      const bounds = load<u64>(starts + (<usize>entity << 2));
+      store<u64>(scratch + (<usize>(n - from) << 3), bounds);
+      touched += load<u8>(cells + (<usize><u32>bounds << 1));
     }
-    store<u32>(outRows + (kept << 2), rows == 0 ? i : wordAt(rows, i));
-    store<i64>(stretches + (kept << 3), <i64>(start + passed));
-    kept += <usize>(u32(passed < length) & (wanted == 0 ? 1 : <u32>load<u8>(wanted + start + passed)));
+    for (let n = from; n < end; n++) {
+      const bounds = load<u64>(scratch + (<usize>(n - from) << 3));
+      const start = <u32>bounds;
+      const behind = <u32>(bounds >> 32);
+      const i = some == 0 ? <u32>n : wordAt(some, n);
+      const time = timeAt(times, i);
+      const cell = <i32>cellOf(time, first, last, shift, multiplier) - 32768;
+      // Down to so few that one comparison counts them: [at, at + left] has the first that is not before the event's.
+      let at = start;
+      let left = behind - start;
+      while (left > lanes) {
+        const half = left >> 1;
+        at += half & (0 - u32(<i32>load<i16>(cells + (<usize>(at + half - 1) << 1)) < cell));
+        left -= half;
+      }
+      const place = cells + (<usize>at << 1);
+      const low = v128.load(place);
+      const high = v128.load(place, 16);
+      const wide = i16x8.splat(<i16>cell);
+      const own = (<u32>1 << left) - 1;
+      const isBefore = i8x16.bitmask(i8x16.narrow_i16x8_s(i16x8.lt_s(low, wide), i16x8.lt_s(high, wide)));
+      const isSame = i8x16.bitmask(i8x16.narrow_i16x8_s(i16x8.eq(low, wide), i16x8.eq(high, wide)));
+      let stretch = at + popcnt<u32>(isBefore & own);
+      if ((isSame & own) != 0) stretch = countExactly(points, stretch, behind, time);
+      store<u32>(outRows + (kept << 2), rows == 0 ? i : wordAt(rows, i));
+      store<u32>(stretches + (kept << 2), stretch);
+      kept += <usize>(u32(stretch < behind) & (wanted == 0 ? 1 : <u32>load<u8>(wanted + stretch)));
+    }
+    for (; seen < kept; seen++) touched += load<u8>(states + <usize>wordAt(stretches, <u32>seen) * stride);
   }
+  // Or nothing would be touched.
+  store<u32>(scratch, touched);
   return <i32>kept;
 }

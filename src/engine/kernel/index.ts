@@ -16,6 +16,7 @@
  *   aside     rows put aside by part, to be grouped a part at a time
  *   output    from states to columns
  *   asof      points in time of entities, and the stretch between two of them that an event lies in
+ *   spans     labels, and the stretches in their ranges
  *   sort      positions in ascending order of 64-bit words or strings
  *
  * Every pointer is a byte address in this instance's memory. Arrays that come in hold at least `count` elements.
@@ -35,12 +36,13 @@ export { growStates, accumulate, accumulatePair, countNulls, countBits, invertCo
 export { wideOf, wideAdd, wideAddLimb, wideFlag, newWideTable } from './wide';
 export { gatherSpans, gatherCodeSpans, gatherDecimals, lengthOfSpans, concatSpans, orderKeys, compactTimed } from './values';
 export { extremeSpans } from './bytes';
-export { pickByTime } from './pick';
+export { pickByTime, pickAll } from './pick';
 export { newDistinct, addDistinct, mergeDistinct, addDistinctBytes, listDistinct, sortValues, spansSize, writeSpans } from './distinct';
 export { addSketch, mergeSketches, addSketchBytes, sketchSize, writeSketch, sketchEstimate } from './sketch';
 export { newSquareTable, addSquares, mergeSquares, writeSquares, addSquareBytes } from './squares';
 export { addIntegerSquares, addDecimals, addDecimalSquares, mergeWords } from './integers';
-export { pointsBefore, sortPoints, pointsMost, markParts, mightLocate, orderByEntity, locate } from './asof';
+export { pointsBefore, boundsOf, sortPoints, cellsOf, markParts, numberKeys, mightLocate, locate } from './asof';
+export { distinctNumbers, spansOf, markSpans, wantedOf, fullStretches, knownSpans, fullSpans, nearStretches, pickStretches } from './spans';
 export { argsort64, argsortStrings, ranksOf, flipSigns } from './sort';
 export { newSearch, searchBytes, partsOfWords, partInts, partStrings, sampleInts, sampleStrings, mergeSomeInts, gatherRows } from './part';
 export {

@@ -9,7 +9,8 @@ export interface StateKernels {
   orderKeys(isDouble: number, values: Pointer, count: number, flip: bigint, out: Pointer): void;
   compactTimed(values: Pointer, times: Pointer, ids: Pointer, rows: Pointer, count: number, bitmap: Pointer, bitOffset: number, timeBitmap: Pointer, timeBitOffset: number, outValues: Pointer, outTimes: Pointer, outIds: Pointer): number;
   extremeSpans(greatest: number, spans: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
-  pickByTime(isSpan: number, latest: number, there: Pointer, values: Pointer, times: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
+  pickByTime(isSpan: number, latest: number, there: Pointer, values: Pointer, times: Pointer, step: number, ids: Pointer, count: number, states: Pointer, stride: number): void;
+  pickAll(isDouble: number, latest: number, values: Pointer, times: Pointer, rows: Pointer, ids: Pointer, count: number, countAt: Pointer, states: Pointer, stride: number, flip: bigint): void;
   newDistinct(spans: number, collide: number): Pointer;
   addDistinct(set: Pointer, values: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
   mergeDistinct(set: Pointer, other: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;

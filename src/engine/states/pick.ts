@@ -9,7 +9,7 @@ import type { Agg } from '../plan.ts';
 import { columnOfKeys } from './extreme.ts';
 import { type OtherStates, type Validity, validityOf } from './groups.ts';
 import { isSpans, spanColumn } from './spans.ts';
-import { clearNulls, type Place, type State, type StateKind, type StateSource, type TimedStretch } from './state.ts';
+import { clearNulls, type Place, signsOf, type State, type StateKind, type StateSource, type TimedStretch, type WholeStretch } from './state.ts';
 
 function kindOf(aggregation: 'first' | 'last'): StateKind {
   return {
@@ -40,7 +40,15 @@ class Pick implements State {
   }
 
   addTimed({ keys, times, ids, count }: TimedStretch): void {
-    this.choose(0, keys, times, ids, count);
+    const { groups, offset } = this.place;
+    groups.instance.kernels.pickByTime(this.isSpan, this.latest, 0, keys, times, 8, ids, count, groups.pointer + offset, groups.stride);
+  }
+
+  addWhole({ words, times, rows, ids, count, withRows }: WholeStretch): void {
+    const { groups, offset, column } = this.place;
+    const isDouble = column.layout.kind === 'float' ? 1 : 0;
+    const { pointer, stride, instance } = groups;
+    instance.kernels.pickAll(isDouble, this.latest, words, times, rows, ids, count, withRows ? pointer : 0, pointer + offset, stride, signsOf(column).flip);
   }
 
   merge(source: StateSource): void {
@@ -48,13 +56,9 @@ class Pick implements State {
   }
 
   mergeMemory(other: OtherStates, ids: number, count: number): void {
-    const { groups } = this.place;
-    this.choose(groups.gather(other, 0, count), groups.gather(other, 2, count), groups.gather(other, 1, count), ids, count);
-  }
-
-  private choose(there: number, values: number, times: number, ids: number, count: number): void {
     const { groups, offset } = this.place;
-    groups.instance.kernels.pickByTime(this.isSpan, this.latest, there, values, times, ids, count, groups.pointer + offset, groups.stride);
+    const { pointer, stride } = other;
+    groups.instance.kernels.pickByTime(this.isSpan, this.latest, pointer, pointer + 16, pointer + 8, stride, ids, count, groups.pointer + offset, groups.stride);
   }
 
   columns(groups: Uint32Array): Data[] {

@@ -29,6 +29,17 @@ export interface TimedStretch {
   readonly count: number;
 }
 
+/** Values and event times of which none is null, 64 bits wide as they stand: those of the i-th row at `rows[i]` (`rows` 0: at i). */
+export interface WholeStretch {
+  readonly words: number;
+  readonly times: number;
+  readonly rows: number;
+  readonly ids: number;
+  readonly count: number;
+  /** Whether the rows of groups are to be counted in the same visit. */
+  readonly withRows: boolean;
+}
+
 /** The columns of partial states that are to be merged, in the order of the kind's fields. */
 export interface StateSource {
   readonly data: readonly Data[];
@@ -50,6 +61,8 @@ export interface State {
   template(words: BigInt64Array): void;
   add?(values: Stretch): void;
   addTimed?(values: TimedStretch): void;
+  /** The same for words of which none is null; where `addTimed` is and values are no spans. */
+  addWhole?(values: WholeStretch): void;
   merge(source: StateSource): void;
   /** Pointers to what it keeps outside of the rows, wide accumulators aside. */
   readonly tables?: readonly number[];

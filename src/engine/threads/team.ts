@@ -397,6 +397,19 @@ export class TeamRun {
     return plans.length > 0;
   }
 
+  /** What all threads have, brought together by this one. Nothing can be added any more. */
+  async intoAggregations(): Promise<readonly Aggregation[]> {
+    await this.quiet();
+    const { described } = await this.describe(this.members.filter(({ begun, worker }) => begun && worker.alive));
+    const own = this.ownAggregations();
+    this.counters = own.map((aggregation, i) => countersOf([aggregation, ...described.map((memories) => memories[i]!)]));
+    for (const memories of described) {
+      for (const [i, memory] of memories.entries()) if (memory.groups > 0) own[i]!.merge(memory);
+      await nextTurn();
+    }
+    return own;
+  }
+
   private schemaOf(plan: GroupByPlan, what: 'finish' | 'states'): Schema {
     return what === 'finish' ? resultSchema(bindPlan(plan, this.schema)) : statesSchema(plan, this.schema);
   }

@@ -45,7 +45,7 @@ export function planSet(request: TrainingRequest, set: SetRequest, labels: Table
   const timestamp = definition.timestamp!;
   const { type } = bindTime(fieldOf(source.schema, timestamp));
   const ours = labelsFor(definition, labels, source.schema, request);
-  const { moments, spans, range, labelsWithNull } = planMoments(ours, parts.map((part) => part.range), type, run.memoryLimit);
+  const { moments, spans, range, labelsWithNull, entities } = planMoments(ours, parts.map((part) => part.range), type, run.memoryLimit);
   const outputs = stretchOutputs(parts.flatMap((part) => part.outputs));
   // Labels that are nobody's ask for nothing.
   const asked = { outputs, range: range ?? { startUs: 0n, endUs: 0n } };
@@ -54,12 +54,13 @@ export function planSet(request: TrainingRequest, set: SetRequest, labels: Table
     ...(definition.filter !== undefined && { filter: definition.filter }),
   };
   const scan = sourceScan(source, { definition, parts: [asked] }, definition.filter, run.signal);
-  const { entities, starts, points, wanted } = moments;
+  const { starts, points, wanted } = moments;
+  const keyBytes = moments.entities.kind === 'listed' ? moments.entities.stream.byteLength : 0;
   const stateBytes = 8 * (1 + statesSchema(groupBy, source.schema).fields.length);
   return {
     set, source, groupBy, scan, spans, labelsWithNull,
-    entities: starts.length - 1,
-    bytes: { moments: entities.byteLength + starts.byteLength + points.byteLength + wanted.byteLength, states: points.length * stateBytes },
+    entities,
+    bytes: { moments: keyBytes + starts.byteLength + points.byteLength + (wanted?.byteLength ?? 0), states: points.length * stateBytes },
   };
 }
 
@@ -72,27 +73,13 @@ export async function featuresOfLabels(plan: SetPlan, run: RunOptions, onProgres
     await nextTurn();
   };
   const questions = parts.map((part, i) => ({ outputs: part.outputs, spans: spans[i]! }));
-  const stretches = groupBy.moments!.points.length;
-  const { answers, sourceRows } = await aggregateRows(pass, [groupBy], await threadsFor(plan, run), async (aggregations, rows) => {
-    const states = (await aggregations.states())[0]!;
-    await aggregations.close();
-    return { answers: await answerLabels(states, source.schema, definition.timestamp!, stretches, questions, turn), sourceRows: rows };
+  const { answers, sourceRows } = await aggregateRows(pass, [groupBy], run, async (aggregations, rows) => {
+    const [aggregation] = await aggregations.intoAggregations();
+    return { answers: await answerLabels(aggregation!, source.schema, definition.timestamp!, questions, turn), sourceRows: rows };
   });
   const columns = new Map(answers.columns.flat().map(({ output, data }) => [output.name, data]));
   return { columns, labelsWithNull, labelsKnown: answers.labelsKnown, sourceRows };
 }
-
-/**
- * Rows in memory are left to one thread where there are many stretches for them: every thread would have states of them all, and
- * to bring those together takes longer than what is won (10 M rows, 1 M stretches: 1.3 s of work on one thread, 2.5 s on two).
- */
-async function threadsFor({ source, scan, groupBy }: SetPlan, run: RunOptions): Promise<RunOptions> {
-  const isShared = source.format !== 'memory' || groupBy.moments!.points.length * rowsPerStretch <= (await source.plan(scan)).rows;
-  return isShared ? run : { ...run, threads: 1 };
-}
-
-/** Rows that are worth a state of their own in every thread. */
-const rowsPerStretch = 16;
 
 /** What each stretch is aggregated by: everything that any part asks for, once. */
 function stretchOutputs(asked: readonly OutputColumn[]): OutputColumn[] {

@@ -1,0 +1,143 @@
+/** As-of in the engine: events into stretches between moments, and those into the ranges of labels, against a few lines that filter and look. */
+import assert from 'node:assert/strict';
+import test, { after } from 'node:test';
+import fc from 'fast-check';
+import { type DataType, Field, Schema, type Table } from '../../src/arrow/arrow.ts';
+import { canonicalTable, tableOfColumns } from '../../src/arrow/canonical.ts';
+import { answerLabels } from '../../src/engine/as-of/answers.ts';
+import { type LabelRange, planMoments } from '../../src/engine/as-of/moments.ts';
+import type { Agg, GroupByPlan } from '../../src/engine/plan.ts';
+import { createAggregations, type RunOptions } from '../../src/engine/run.ts';
+import { endIdleWorkers } from '../../src/engine/threads/pool.ts';
+import { residentTable } from '../../src/engine/threads/resident.ts';
+import { bindTime, layoutOf } from '../../src/engine/types.ts';
+import { batchesOf, type Cell, cellsOf, tableOf, types } from '../support/arrow.ts';
+import { startThreads } from '../support/threads.ts';
+
+after(endIdleWorkers);
+
+interface Event {
+  readonly key: Cell;
+  readonly at: bigint | null;
+  readonly amount: number | null;
+}
+
+interface Label {
+  readonly key: Cell;
+  readonly at: bigint | null;
+}
+
+interface Asked {
+  readonly keyType: DataType;
+  readonly events: readonly Event[];
+  readonly labels: readonly Label[];
+  readonly backUs: bigint | undefined;
+}
+
+const eventsTable = ({ keyType, events }: Asked, cuts: readonly number[]): Table =>
+  batchesOf({
+    key: { type: keyType, values: events.map(({ key }) => key) },
+    at: { type: types.micros, values: events.map(({ at }) => at) },
+    amount: { type: types.double, values: events.map(({ amount }) => amount) },
+  }, cuts);
+
+/** The answers of labels, a list of cells for each aggregation. */
+async function answers({ keyType, labels, backUs }: Asked, events: Table, aggregations: readonly Agg[], options: RunOptions): Promise<Cell[][]> {
+  const asking = tableOf({ key: { type: keyType, values: labels.map(({ key }) => key) }, T: { type: types.micros, values: labels.map(({ at }) => at) } });
+  const [key, time] = canonicalTable(asking.schema, asking.batches).batches[0]!.data.children;
+  const rows = {
+    rows: labels.length,
+    keys: [{ column: { name: 'key', type: keyType, layout: layoutOf(keyType) }, data: key! }],
+    time: { column: bindTime(new Field('T', types.micros, true)), data: time! },
+  };
+  const range: LabelRange = { ...(backUs !== undefined && { start: { backUs } }), end: { backUs: 0n } };
+  const { moments, spans, range: all } = planMoments(rows, [range], types.micros);
+  const outputs = aggregations.map((aggregation) => ({ column: 'amount', aggregation, name: aggregation }));
+  const plan: GroupByPlan = { keys: ['key'], outputs, timestamp: 'at', range: all ?? { startUs: 0n, endUs: 0n }, moments };
+  const run = createAggregations([plan], events.schema, { ...options, table: events });
+  try {
+    for (const batch of events.batches) await run.add(batch);
+    const [aggregation] = await run.intoAggregations();
+    const { columns } = await answerLabels(aggregation!, events.schema, 'at', [{ outputs, spans: spans[0]! }], async () => undefined);
+    return columns[0]!.map(({ data }) => cellsOf(tableOfColumns(new Schema([new Field('x', data.type, true)]), [data], data.length), 'x'));
+  } finally {
+    await run.close();
+  }
+}
+
+function expected({ events, labels, backUs }: Asked, aggregation: Agg): Cell[] {
+  return labels.map(({ key, at }) => {
+    if (key === null || at === null) return null;
+    const seen = events.filter((event) => event.key === key && event.at !== null && event.at < at && (backUs === undefined || event.at >= at - backUs));
+    if (seen.length === 0) return null;
+    const values = seen.filter(({ amount }) => amount !== null) as { readonly at: bigint; readonly amount: number }[];
+    const amounts = values.map(({ amount }) => amount);
+    if (aggregation === 'count') return BigInt(values.length);
+    if (values.length === 0) return null;
+    if (aggregation === 'sum') return amounts.reduce((a, b) => a + b, 0);
+    if (aggregation === 'max') return Math.max(...amounts);
+    const times = values.map((value) => value.at);
+    const near = times.reduce((a, b) => ((aggregation === 'last' ? b > a : b < a) ? b : a));
+    return Math.max(...values.filter((value) => value.at === near).map(({ amount }) => amount));
+  });
+}
+
+/** Moments that lie close together, far apart, or all but a few at one place, so that events and points share their cells. */
+const moments: readonly fc.Arbitrary<bigint>[] = [
+  fc.bigInt(0n, 30n),
+  fc.bigInt(0n, 1n << 45n),
+  fc.oneof({ weight: 20, arbitrary: fc.bigInt(0n, 50n) }, { weight: 1, arbitrary: fc.constantFrom(-(1n << 61n), 1n << 61n) }),
+];
+
+const keys: readonly (readonly [DataType, fc.Arbitrary<Cell>])[] = [
+  [types.int64, fc.bigInt(-2n, 3n)],
+  [types.int64, fc.constantFrom(-(1n << 63n), -1n, 0n, (1n << 63n) - 1n, 1n << 40n)],
+  [types.uint64, fc.constantFrom(0n, 1n, (1n << 64n) - 1n, (1n << 64n) - 2n)],
+  [types.int16, fc.bigInt(0n, 4n)],
+  [types.date, fc.bigInt(20_000n, 20_003n)],
+  [types.bool, fc.boolean()],
+  [types.utf8, fc.constantFrom('', 'a', 'an entity of a longer name', 'an entity of a longer nome')],
+];
+
+const askedOf = fc.tuple(fc.constantFrom(...keys), fc.constantFrom(...moments)).chain(([[keyType, key], at]) =>
+  fc.record<Asked>({
+    keyType: fc.constant(keyType),
+    events: fc.array(fc.record<Event>({ key: fc.option(key, { freq: 15 }), at: fc.option(at, { freq: 15 }), amount: fc.option(fc.integer({ min: -5, max: 9 }), { freq: 6 }) }), { maxLength: 150 }),
+    labels: fc.array(fc.record<Label>({ key: fc.option(key, { freq: 15 }), at: fc.option(at, { freq: 15 }) }), { maxLength: 120 }),
+    backUs: fc.option(fc.constantFrom(1n, 5n, 20n, 1n << 40n)),
+  }).map((asked) => ({ ...asked, backUs: asked.backUs ?? undefined })),
+);
+
+const optionsOf = fc.record({
+  threads: fc.integer({ min: 1, max: 3 }),
+  batchSize: fc.constantFrom(3, 64, 4_096),
+  stretchRows: fc.option(fc.integer({ min: 1, max: 40 })),
+  isResident: fc.boolean(),
+});
+
+test('an oracle of a few lines agrees, for keys of every kind, wherever moments lie, on every road and any number of threads', async () => {
+  await startThreads(3);
+  const asked: readonly (readonly Agg[])[] = [['last'], ['first'], ['last', 'sum', 'count', 'max'], ['sum', 'max']];
+  await fc.assert(
+    fc.asyncProperty(askedOf, optionsOf, fc.constantFrom(...asked), fc.array(fc.nat(150), { maxLength: 3 }), async (question, options, aggregations, cuts) => {
+      const { threads, batchSize, stretchRows, isResident } = options;
+      const table = eventsTable(question, cuts);
+      const events = isResident ? await residentTable(table) : table;
+      const found = await answers(question, events, aggregations, { threads, batchSize, ...(stretchRows !== null && { rare: { stretchRows } }) });
+      for (const [i, aggregation] of aggregations.entries()) assert.deepEqual(found[i], expected(question, aggregation), aggregation);
+    }),
+    { numRuns: 250 },
+  );
+});
+
+test('many labels of one entity: wide ranges are merged by levels, narrow ones as they are', async () => {
+  const events = Array.from({ length: 3_000 }, (_, i): Event => ({ key: BigInt(i % 3), at: BigInt((i * 7_919) % 3_001), amount: (i * 31) % 100 }));
+  const labels = Array.from({ length: 2_000 }, (_, i): Label => ({ key: BigInt(i % 4), at: BigInt((i * 104_729) % 3_100) }));
+  for (const backUs of [undefined, 2_000n, 30n, 1n]) {
+    const question = { keyType: types.int64, events, labels, backUs };
+    const aggregations: readonly Agg[] = ['sum', 'count', 'max', 'last', 'count_distinct'];
+    const found = await answers(question, eventsTable(question, []), aggregations, { threads: 1 });
+    for (const [i, aggregation] of aggregations.slice(0, 4).entries()) assert.deepEqual(found[i], expected(question, aggregation), `${aggregation}, ${backUs}`);
+    assert.deepEqual(found[4]!.map((cell) => cell === null), found[1]!.map((cell) => cell === null));
+  }
+});
