@@ -14,6 +14,7 @@ import { ArgumentError } from '../base/errors.ts';
 import { formatInstant, type TimeRange } from '../base/time.ts';
 import { type AccumulatorMemory, Accumulators, stateFields } from './accumulator.ts';
 import type { Cut } from './cut.ts';
+import { ArrivalLocator } from './as-of/arrivals.ts';
 import { Locator } from './as-of/locator.ts';
 import { selectRows } from './filter.ts';
 import { columnGrouper, type ColumnGrouper, Grouper, type GrouperMemory, TileGrouper, type Window } from './grouper.ts';
@@ -83,6 +84,7 @@ export class Aggregation implements Counters {
   private readonly grouper: Grouper;
   /** Where rows are grouped by stretches between moments. */
   private readonly locator: Locator | undefined;
+  private readonly arrivals: ArrivalLocator | undefined;
   private readonly accumulators: Accumulators;
   private readonly batchSize: number;
   private readonly expected: number;
@@ -103,7 +105,9 @@ export class Aggregation implements Counters {
     instance.kernels.forceHash(noDirectAddressing ? 0 : 1, allHashesEqual ? 1 : 0);
     this.rows = new Buffer64(instance);
     const { moments } = bound.plan;
-    this.locator = moments && new Locator(instance, bound.keys, bound.time!, moments, (name) => this.stage(name));
+    const { time, arrival } = bound;
+    this.locator = moments && arrival === undefined ? new Locator(instance, bound.keys, time!, moments, (name) => this.stage(name)) : undefined;
+    this.arrivals = moments && arrival && new ArrivalLocator(instance, bound.keys, time!, arrival, moments, (name) => this.stage(name));
     const alone = bound.named.length === 1 && bound.tile === undefined;
     const groupers: ColumnGrouper[] = bound.named.map((key) => columnGrouper(instance, key, this.stage(key.name), alone));
     if (bound.tile !== undefined) groupers.push(new TileGrouper(instance, bound.tile, bound.time!.bytes, this.stage(bound.time!.name)));
@@ -137,20 +141,28 @@ export class Aggregation implements Counters {
     if (first >= end) return;
     const range = bound.plan.range && rangeInUnits(bound.plan.range, bound.time!.type);
     if (bound.plan.range !== undefined && range === undefined) return;
+    const { beforeUs } = bound.plan.arrival ?? {};
+    const arrived = beforeUs === undefined ? undefined : rangeInUnits({ endUs: beforeUs }, bound.arrival!.type);
+    if (beforeUs !== undefined && arrived === undefined) return;
+    const arrival = bound.arrival && columnData(batch, bound.arrival.name, bound.arrival.type);
     const keys = bound.keys.map((key) => columnData(batch, key.name, key.type));
     const values = bound.values.map((value) => columnData(batch, value.name, value.type));
     const byTime = bound.values.some((value) => value.first || value.last);
     const time = bound.time && (range !== undefined || bound.tile || bound.plan.moments || byTime) ? columnData(batch, bound.time.name, bound.time.type) : undefined;
     const valueStages = bound.values.map((value) => this.stage(value.name));
-    const eventTimes = byTime ? { data: time!, stage: this.stage(bound.time!.name), bytes: bound.time!.bytes } : undefined;
+    const tie = bound.values.find((value) => value.tie !== undefined)?.tie;
+    const ties = tie && { data: columnData(batch, tie.name, tie.type), stage: this.stage(tie.name), layout: tie.layout };
+    const eventTimes = byTime ? { data: time!, stage: this.stage(bound.time!.name), bytes: bound.time!.bytes, ties } : undefined;
     const grouped = bound.tile === undefined ? keys : [...keys, time!];
     this.each(batch, first, end, (window) => {
       const inRange = range === undefined ? window : this.selectTime(window, time!, bound.time!, range);
-      const keyed = this.selectKeys(inRange, bound.keys.map((key) => key.name), keys);
-      this.rowsDroppedNullKey += inRange.count - keyed.count;
+      const known = arrived !== undefined ? this.selectTime(inRange, arrival!, bound.arrival!, arrived)
+        : arrival !== undefined ? this.selectValid(inRange, this.stage(bound.arrival!.name), arrival) : inRange;
+      const keyed = this.selectKeys(known, bound.keys.map((key) => key.name), keys);
+      this.rowsDroppedNullKey += known.count - keyed.count;
       this.rowsInRange += keyed.count;
       if (keyed.count === 0) return;
-      const located = this.locator?.locate(keys, time!, keyed);
+      const located = this.locator?.locate(keys, time!, keyed) ?? this.arrivals?.locate(keys, time!, arrival!, keyed);
       if (located?.window.count === 0) return;
       const ids = located === undefined ? this.grouper.group(grouped, keyed) : this.grouper.group([located.stretches], located.all);
       this.grow();

@@ -32,6 +32,8 @@ export interface StoredFacts {
   readonly tilesVersion: number | undefined;
   /** The newest event time that counted; undefined when there was none. */
   readonly newestEventUs: bigint | undefined;
+  /** When the newest of the rows arrived, where it is asked who had arrived. */
+  readonly arrivals: Arrivals | undefined;
   readonly sourceRows: number;
   /** Undefined where it is not known: rows of files that are gone were counted. */
   readonly rowsWithNullKey: number | undefined;
@@ -41,6 +43,13 @@ export interface StoredFacts {
   readonly hasStates: boolean;
   /** The columns of the source that the definition uses: tiles can be merged when the source is gone. */
   readonly sourceSchema: Schema;
+}
+
+export interface Arrivals {
+  /** No row that says when it arrived did so later. Undefined: none does. */
+  readonly newestUs: bigint | undefined;
+  /** Whether there may be rows that do not say. */
+  readonly someUnknown: boolean;
 }
 
 export interface FeatureTables {
@@ -102,6 +111,8 @@ export function definitionDigest(definition: FeatureSetDefinition): string {
     tileUs: String(definition.tileUs),
     windows: definition.windows.map((window) => window.text),
     ...(definition.toleranceUs !== undefined && { toleranceUs: String(definition.toleranceUs) }),
+    ...(definition.tieBreaker !== undefined && { tieBreaker: definition.tieBreaker }),
+    ...(definition.arrival !== undefined && { arrival: definition.arrival }),
   };
   return createHash('sha256').update(JSON.stringify(meaning)).digest('hex').slice(0, 32);
 }
@@ -115,6 +126,7 @@ export function infoFromFacts(facts: StoredFacts): Record<string, unknown> {
     range: facts.range === undefined ? null : { startUs: textOf(facts.range.startUs), endUs: textOf(facts.range.endUs) },
     tilesVersion: facts.tilesVersion ?? null,
     newestEventUs: textOf(facts.newestEventUs),
+    ...(facts.arrivals !== undefined && { arrivals: { newestUs: textOf(facts.arrivals.newestUs), someUnknown: facts.arrivals.someUnknown } }),
     sourceRows: facts.sourceRows,
     rowsWithNullKey: facts.rowsWithNullKey ?? null,
     coverage: facts.coverage === undefined ? null : encodeCoverage(facts.coverage),
@@ -125,6 +137,7 @@ export function infoFromFacts(facts: StoredFacts): Record<string, unknown> {
 
 function factsFromInfo(info: Readonly<Record<string, unknown>>): StoredFacts {
   const range = info.range as { startUs: unknown; endUs: unknown } | null;
+  const arrivals = info.arrivals as { newestUs: unknown; someUnknown: unknown } | undefined;
   return {
     sourceVersion: String(info.sourceVersion),
     definition: String(info.definition),
@@ -133,6 +146,7 @@ function factsFromInfo(info: Readonly<Record<string, unknown>>): StoredFacts {
     range: range === null || range === undefined ? undefined : rangeOf(bigintOf(range.startUs), bigintOf(range.endUs)),
     tilesVersion: typeof info.tilesVersion === 'number' ? info.tilesVersion : undefined,
     newestEventUs: bigintOf(info.newestEventUs),
+    arrivals: arrivals && { newestUs: bigintOf(arrivals.newestUs), someUnknown: arrivals.someUnknown !== false },
     sourceRows: Number(info.sourceRows ?? 0),
     rowsWithNullKey: typeof info.rowsWithNullKey === 'number' ? info.rowsWithNullKey : undefined,
     coverage: typeof info.coverage === 'string' ? decodeCoverage(info.coverage) : undefined,
@@ -146,7 +160,7 @@ export function usedSchema(definition: FeatureSetDefinition, schema: Schema): Sc
   const used = new Set([
     ...definition.entityKeys,
     ...definition.outputs.map((output) => output.column),
-    ...(definition.timestamp === undefined ? [] : [definition.timestamp]),
+    ...[definition.timestamp, definition.tieBreaker, definition.arrival].filter((column) => column !== undefined),
   ]);
   return plainSchema(new Schema(schema.fields.filter((field) => used.has(field.name))));
 }

@@ -60,7 +60,7 @@ export async function answerLabels(
   return { columns, known, labelsKnown };
 }
 
-function taken(words: Uint32Array, places: Uint32Array): Uint32Array {
+export function taken(words: Uint32Array, places: Uint32Array): Uint32Array {
   const found = new Uint32Array(places.length);
   for (let i = 0; i < places.length; i++) found[i] = words[places[i]!]!;
   return found;
@@ -68,8 +68,8 @@ function taken(words: Uint32Array, places: Uint32Array): Uint32Array {
 
 const isPick = (aggregation: string): aggregation is 'first' | 'last' => aggregation === 'first' || aggregation === 'last';
 
-/** How many states there are before each stretch, and in all. */
-function rowsBeforeStretches(states: Table, stretches: number): Uint32Array {
+/** How many states there are before each stretch, and in all. The upper half of a key does not count (see late.ts). */
+export function rowsBeforeStretches(states: Table, stretches: number): Uint32Array {
   const before = new Uint32Array(stretches + 1);
   if (states.numRows > 0) {
     const keys = states.getChild(stretchKey.name)!.data[0]!.values as BigInt64Array;
@@ -117,23 +117,40 @@ function nearestValid(data: Data | undefined, rows: number, before: boolean): In
   return near;
 }
 
-interface MergePlan {
+/** Outputs whose states are merged by label. */
+export interface MergePlan {
   readonly outputs: readonly OutputColumn[];
   readonly timestamp: string;
+  readonly tieBreaker?: string | undefined;
   readonly schema: Schema;
 }
 
-function labelSchema(schema: Schema, outputs: readonly OutputColumn[], timestamp: string): Schema {
-  const names = new Set([timestamp, ...outputs.map(({ column }) => column)]);
+/** The schema of rows by label, of the columns that outputs go by. */
+export function labelSchema(schema: Schema, outputs: readonly OutputColumn[], timestamp: string, tieBreaker?: string): Schema {
+  const names = new Set([timestamp, ...(tieBreaker === undefined ? [] : [tieBreaker]), ...outputs.map(({ column }) => column)]);
   return new Schema([new Field(labelColumn, new Int32(), false), ...[...names].map((name) => fieldOf(schema, name))]);
 }
 
 /** The answers of outputs whose states are merged, by name. */
 async function mergedAnswers(states: Table, plan: MergePlan, spans: Spans, known: Uint8Array, turn: () => Promise<void>): Promise<ReadonlyMap<string, Data>> {
-  const table = await mergeSpans(states, plan, spans, turn);
+  const run = beginLabels(plan, known.length);
+  try {
+    await addSpans(run, states, plan, spans, turn);
+    return columnsOfLabels(finishLabels(run), plan, known);
+  } finally {
+    run.close();
+  }
+}
+
+/** Which label each row of a merged table is of. */
+export function labelsOf(table: Table): Int32Array {
+  return table.numRows === 0 ? new Int32Array(0) : (table.getChild(labelColumn)!.data[0]!.values as Int32Array);
+}
+
+/** The columns of a merged table, a row for each label: of those that are known and not in the table, counts are 0. */
+export function columnsOfLabels(table: Table, plan: Pick<MergePlan, 'outputs'>, known: Uint8Array): ReadonlyMap<string, Data> {
   const positions = new Int32Array(known.length).fill(-1);
-  const labels = table.numRows === 0 ? new Int32Array(0) : (table.getChild(labelColumn)!.data[0]!.values as Int32Array);
-  labels.forEach((label, row) => {
+  labelsOf(table).forEach((label, row) => {
     if (known[label] === 1) positions[label] = row;
   });
   // Known, but without an event in this range: counts are 0.
@@ -157,21 +174,29 @@ function onlyKnown(data: Data, known: Uint8Array): Data {
   return makeData({ type: data.type, length: data.length, nullCount, nullBitmap, data: data.values } as never);
 }
 
-/** A row for each label whose span has states: its number, and the outputs. Ascends by the number. */
-async function mergeSpans(states: Table, plan: MergePlan, { first, end }: Spans, turn: () => Promise<void>): Promise<Table> {
-  const run = Aggregation.create(groupPlan(plan), plan.schema, { rowsExpected: first.length });
-  try {
-    const [starts, ends] = [Int32Array.from(first), Int32Array.from(end)];
-    let open = Int32Array.from(starts.keys()).filter((label) => starts[label]! < ends[label]!);
-    for (let level = states; open.length > 0; ) {
-      for (let from = 0; from < open.length; from += labelsAtOnce) {
-        const { labels, nodes } = takeNodes(open.subarray(from, from + labelsAtOnce), starts, ends);
-        run.addStates(keyed(pickRows(level, nodes), labels));
-        await turn();
-      }
-      open = open.filter((label) => starts[label]! < ends[label]!);
-      if (open.length > 0) level = mergePairs(level, plan);
+/** Begins to merge states by label. Close it when done. */
+export function beginLabels(plan: MergePlan, labels: number): Aggregation {
+  return Aggregation.create(groupPlan(plan), plan.schema, { rowsExpected: labels });
+}
+
+/** Adds to each label the states of its span. */
+export async function addSpans(run: Aggregation, states: Table, plan: MergePlan, { first, end }: Spans, turn: () => Promise<void>): Promise<void> {
+  const [starts, ends] = [Int32Array.from(first), Int32Array.from(end)];
+  let open = Int32Array.from(starts.keys()).filter((label) => starts[label]! < ends[label]!);
+  for (let level = states; open.length > 0; ) {
+    for (let from = 0; from < open.length; from += labelsAtOnce) {
+      const { labels, nodes } = takeNodes(open.subarray(from, from + labelsAtOnce), starts, ends);
+      run.addStates(keyed(pickRows(level, nodes), labels));
+      await turn();
     }
+    open = open.filter((label) => starts[label]! < ends[label]!);
+    if (open.length > 0) level = mergePairs(level, plan);
+  }
+}
+
+/** A row for each label that has states: its number, and the outputs. Ascends by the number. */
+export function finishLabels(run: Aggregation): Table {
+  try {
     return oneBatch(run.finish());
   } catch (error) {
     if (error instanceof OverflowError) {
@@ -179,12 +204,10 @@ async function mergeSpans(states: Table, plan: MergePlan, { first, end }: Spans,
       throw new OverflowError(column, `of the label in row ${key}`, message.slice(`column ${column}, key ${key}: `.length));
     }
     throw error;
-  } finally {
-    run.close();
   }
 }
 
-const groupPlan = ({ outputs, timestamp }: MergePlan): GroupByPlan => ({ keys: [labelColumn], outputs, timestamp });
+const groupPlan = ({ outputs, timestamp, tieBreaker }: MergePlan): GroupByPlan => ({ keys: [labelColumn], outputs, timestamp, ...(tieBreaker !== undefined && { tieBreaker }) });
 
 /** What this level gives to the ranges of labels: all of few nodes; of more, a node at an odd start, and one before an odd end. The rest is halved, for the next. */
 function takeNodes(open: Int32Array, starts: Int32Array, ends: Int32Array): { readonly labels: Int32Array; readonly nodes: Int32Array } {

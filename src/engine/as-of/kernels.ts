@@ -12,4 +12,8 @@ export interface AsOfKernels {
     entities: Pointer, times: Pointer, rows: Pointer, some: Pointer, count: number, entityCount: number, starts: Pointer, points: Pointer, most: number, wanted: Pointer,
     outRows: Pointer, stretches: Pointer,
   ): number;
+  locateArrivals(
+    entities: Pointer, times: Pointer, arrivals: Pointer, rows: Pointer, count: number, entityCount: number, starts: Pointer, points: Pointer, wanted: Pointer,
+    outRows: Pointer, cells: Pointer,
+  ): number;
 }

@@ -51,6 +51,16 @@ export function entityGrouper(instance: Instance, keys: readonly KeyColumn[], st
   return new Grouper(instance, keys.map((key) => columnGrouper(instance, key, stageOf(key.name), false)));
 }
 
+/** Makes the entities of moments known to a grouper, in their order; returns how many there are. */
+export function groupEntities(grouper: Grouper, stream: Uint8Array): number {
+  for (const batch of tableFromIPC(stream).batches as RecordBatch[]) {
+    const columns = batch.data.children;
+    grouper.expect(batch.numRows);
+    eachWindow(batch.numRows, (window) => grouper.group(columns, window));
+  }
+  return grouper.count;
+}
+
 export class Locator {
   private readonly grouper: Grouper;
   private readonly entities: number;
@@ -77,7 +87,7 @@ export class Locator {
     stageOf: (name: string) => ColumnStage,
   ) {
     this.grouper = entityGrouper(instance, keys, stageOf);
-    this.entities = this.addEntities(moments.entities);
+    this.entities = groupEntities(this.grouper, moments.entities);
     invariant(this.entities === moments.starts.length - 1, 'the entities of moments are not each there once');
     const placed = (array: ArrayBufferView): number => {
       const pointer = instance.alloc(Math.max(array.byteLength, 16));
@@ -99,15 +109,6 @@ export class Locator {
     this.rows = new Buffer64(instance);
     this.stretches = new Buffer64(instance);
     this.stage = stageOf(time.name);
-  }
-
-  private addEntities(stream: Uint8Array): number {
-    for (const batch of tableFromIPC(stream).batches as RecordBatch[]) {
-      const columns = batch.data.children;
-      this.grouper.expect(batch.numRows);
-      eachWindow(batch.numRows, (window) => this.grouper.group(columns, window));
-    }
-    return this.grouper.count;
   }
 
   /** Undefined where most events would pass, or where a stretch without beginning is wanted. */

@@ -15,6 +15,7 @@
  *   merge     the states of another thread, in the same memory      part      the same, a range of keys at a time
  *   output    from states to columns
  *   asof      points in time of entities, and the stretch between two of them that an event lies in
+ *   arrivals  the same for events that arrive later than they happen
  *   sort      positions in ascending order of 64-bit words or strings
  *
  * Every pointer is a byte address in this instance's memory. Arrays that come in hold at least `count` elements.
@@ -32,14 +33,15 @@ export {
 export { newStringGrouper, groupStrings, groupCodes, stringSpans, mergeStrings } from './strings';
 export { growStates, accumulate, accumulatePair, countNulls, countBits, invertCounts, fillNulls, mergeNulls, mergeHighLow, mergeInt128, mergeCounts, countRows } from './state';
 export { wideOf, wideAdd, wideAddLimb, wideFlag, newWideTable } from './wide';
-export { gatherSpans, gatherCodeSpans, gatherDecimals, orderKeys, compactTimed } from './values';
+export { gatherSpans, gatherCodeSpans, gatherDecimals, orderKeys, compactTimed, compactTies } from './values';
 export { extremeSpans } from './bytes';
-export { pickByTime } from './pick';
+export { pickByTime, pickByTie } from './pick';
 export { newDistinct, addDistinct, mergeDistinct, addDistinctBytes, listDistinct, sortValues, spansSize, writeSpans } from './distinct';
 export { addSketch, mergeSketches, addSketchBytes, sketchSize, writeSketch, sketchEstimate } from './sketch';
 export { newSquareTable, addSquares, mergeSquares, writeSquares, addSquareBytes } from './squares';
 export { addIntegerSquares, addDecimals, addDecimalSquares, mergeWords } from './integers';
 export { pointsBefore, sortPoints, pointsMost, markParts, mightLocate, orderByEntity, locate } from './asof';
+export { locateArrivals } from './arrivals';
 export { argsort64, argsortStrings, ranksOf, flipSigns } from './sort';
 export { partInts, partStrings, sampleInts, sampleStrings, mergeSomeInts, gatherRows } from './part';
 export { mergeRows, mergeStates, mergeNullCounts, gatherStates } from './merge';

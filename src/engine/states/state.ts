@@ -25,6 +25,8 @@ export interface Stretch {
 export interface TimedStretch {
   readonly keys: number;
   readonly times: number;
+  /** Tie breakers as words that order as they do, and of each whether it is there (see kernel/pick.ts). */
+  readonly ties?: { readonly words: number; readonly there: number } | undefined;
   readonly ids: number;
   readonly count: number;
 }
@@ -39,8 +41,8 @@ export interface StateSource {
   words(i: number, slot: number): number;
   /** Values of the i-th column, of this column's type or binary, without the nulls. */
   values(i: number, layout?: ValueColumn['layout']): Stretch;
-  /** Values of the i-th column, of this column's type, with times of another, where neither is null. */
-  timed(i: number, times: number): TimedStretch;
+  /** Values of the i-th column, of this column's type, with times of another, where neither is null; and tie breakers of a third. */
+  timed(i: number, times: number, ties?: number): TimedStretch;
 }
 
 export interface State {

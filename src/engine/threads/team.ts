@@ -95,8 +95,9 @@ export class TeamRun {
     const bound = plans.map((plan) => bindPlan(plan, schema));
     const filters = plans.flatMap((plan) => (plan.filter === undefined ? [] : columnsOf(plan.filter)));
     for (const column of filters) fieldOf(schema, column);
+    const besides = bound.flatMap(({ values, arrival }) => [...values.map(({ tie }) => tie), arrival].flatMap((column) => (column === undefined ? [] : [column.name])));
     this.columns = [
-      ...new Set([...bound.flatMap((plan) => [...plan.keys, ...plan.values, ...(plan.time === undefined ? [] : [plan.time])].map(({ name }) => name)), ...filters]),
+      ...new Set([...bound.flatMap((plan) => [...plan.keys, ...plan.values, ...(plan.time === undefined ? [] : [plan.time])].map(({ name }) => name)), ...filters, ...besides]),
     ];
     this.isRanged = plans.every(({ range, filter }) => range !== undefined && filter === undefined);
     // What is under way needs room too; the limit is the groups'.

@@ -7,13 +7,14 @@ import type { Data, Table } from '../../arrow/arrow.ts';
 import { throwIfCancelled } from '../../base/errors.ts';
 import { statesSchema } from '../../engine/aggregation.ts';
 import { answerLabels } from '../../engine/as-of/answers.ts';
+import { answerLateLabels } from '../../engine/as-of/late.ts';
 import { planMoments, type Spans } from '../../engine/as-of/moments.ts';
 import type { GroupByPlan, OutputColumn } from '../../engine/plan.ts';
-import { bindTime, fieldOf } from '../../engine/types.ts';
+import { bindTime, fieldOf, momentType } from '../../engine/types.ts';
 import type { ScanOptions, Snapshot } from '../../store/table.ts';
 import { aggregateRows, type Progress, type RunOptions, sourceScan } from '../compute.ts';
 import { labelsFor } from './labels.ts';
-import type { SetRequest, TrainingRequest } from './request.ts';
+import { atLabel, type SetRequest, type TrainingRequest } from './request.ts';
 
 /** The features of one set, a row for each label. */
 export interface SetAnswer {
@@ -33,6 +34,8 @@ export interface SetPlan {
   readonly scan: ScanOptions;
   /** One for each part. */
   readonly spans: readonly Spans[];
+  /** Where it is asked what had arrived: of each label, the stretch behind the last that it sees. */
+  readonly seen: Uint32Array | undefined;
   readonly labelsWithNull: number;
   readonly entities: number;
   /** Bytes of the moments, and at most of the stretches' states. */
@@ -42,22 +45,30 @@ export interface SetPlan {
 /** Checks the labels against the source, and finds their moments. */
 export function planSet(request: TrainingRequest, set: SetRequest, labels: Table, source: Snapshot, run: RunOptions): SetPlan {
   const { definition, parts } = set;
+  const { arrival, tieBreaker } = definition;
   const timestamp = definition.timestamp!;
-  const { type } = bindTime(fieldOf(source.schema, timestamp));
+  const time = bindTime(fieldOf(source.schema, timestamp));
+  const unit = momentType(time.type, arrival === undefined ? undefined : bindTime(fieldOf(source.schema, arrival), 'the time of arrival').type);
   const ours = labelsFor(definition, labels, source.schema, request);
-  const { moments, spans, range, labelsWithNull } = planMoments(ours, parts.map((part) => part.range), type, run.memoryLimit);
+  // The last range has nothing in it but where the label's own moment is.
+  const ranges = [...parts.map((part) => part.range), ...(arrival === undefined ? [] : [{ start: atLabel, end: atLabel }])];
+  const { moments, spans, range, labelsWithNull } = planMoments(ours, ranges, unit, run.memoryLimit);
   const outputs = stretchOutputs(parts.flatMap((part) => part.outputs));
   // Labels that are nobody's ask for nothing.
   const asked = { outputs, range: range ?? { startUs: 0n, endUs: 0n } };
   const groupBy: GroupByPlan = {
     keys: definition.entityKeys, outputs, timestamp, range: asked.range, moments,
+    ...(tieBreaker !== undefined && { tieBreaker }),
+    ...(arrival !== undefined && { arrival: { column: arrival } }),
     ...(definition.filter !== undefined && { filter: definition.filter }),
   };
-  const scan = sourceScan(source, { definition, parts: [asked] }, definition.filter, run.signal);
+  const scan = sourceScan(source, { definition, parts: [{ ...asked, arrivedBeforeUs: asked.range.endUs }] }, definition.filter, run.signal);
   const { entities, starts, points, wanted } = moments;
   const stateBytes = 8 * (1 + statesSchema(groupBy, source.schema).fields.length);
   return {
-    set, source, groupBy, scan, spans, labelsWithNull,
+    set, source, groupBy, scan, labelsWithNull,
+    spans: spans.slice(0, parts.length),
+    seen: arrival === undefined ? undefined : spans[parts.length]!.end,
     entities: starts.length - 1,
     bytes: { moments: entities.byteLength + starts.byteLength + points.byteLength + wanted.byteLength, states: points.length * stateBytes },
   };
@@ -65,7 +76,7 @@ export function planSet(request: TrainingRequest, set: SetRequest, labels: Table
 
 /** Reads the source once and answers. */
 export async function featuresOfLabels(plan: SetPlan, run: RunOptions, onProgress?: (progress: Progress) => void): Promise<SetAnswer> {
-  const { set: { definition, parts }, source, groupBy, scan, spans, labelsWithNull } = plan;
+  const { set: { definition, parts }, source, groupBy, scan, spans, seen, labelsWithNull } = plan;
   const pass = { snapshot: source, scan, phase: 'reading the source', onProgress } as const;
   const turn = async (): Promise<void> => {
     throwIfCancelled(run.signal, 'training set');
@@ -76,7 +87,11 @@ export async function featuresOfLabels(plan: SetPlan, run: RunOptions, onProgres
   const { answers, sourceRows } = await aggregateRows(pass, [groupBy], await threadsFor(plan, run), async (aggregations, rows) => {
     const states = (await aggregations.states())[0]!;
     await aggregations.close();
-    return { answers: await answerLabels(states, source.schema, definition.timestamp!, stretches, questions, turn), sourceRows: rows };
+    const { timestamp, tieBreaker } = definition;
+    const answers = seen === undefined
+      ? await answerLabels(states, source.schema, timestamp!, stretches, questions, turn)
+      : await answerLateLabels(states, source.schema, { timestamp: timestamp!, tieBreaker, stretches, questions, seen }, turn);
+    return { answers, sourceRows: rows };
   });
   const columns = new Map(answers.columns.flat().map(({ output, data }) => [output.name, data]));
   return { columns, labelsWithNull, labelsKnown: answers.labelsKnown, sourceRows };

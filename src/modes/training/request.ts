@@ -102,7 +102,7 @@ function planSet(definition: FeatureSetDefinition, features: readonly string[], 
 }
 
 /** The label's own moment. */
-const atLabel = { backUs: 0n } as const;
+export const atLabel = { backUs: 0n } as const;
 
 function labelRange(timeRange: TimeRangeInput | undefined): LabelRange {
   if (timeRange === undefined) return { end: atLabel };
