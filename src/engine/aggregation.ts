@@ -173,6 +173,7 @@ export class Aggregation implements Counters {
   /**
    * Merges partial states: rows of a table that `states()` of a plan with the same keys and outputs made, with or without
    * tiles. Columns are found by name. The plan's filter applies to these rows, so it may only name keys; its range does not.
+   * With moments, each tile is a stretch's: no moment of its entity may cut it.
    */
   addStates(batch: RecordBatch, options?: StateOptions, first = 0, end = batch.numRows): void {
     const { bound } = this;
@@ -185,16 +186,18 @@ export class Aggregation implements Counters {
     const fields = bound.values.map(stateFields);
     const states = fields.map((each) => each.map((field) => columnData(batch, field.name, field.type)));
     const stages = fields.map((each) => each.map((field) => this.stage(field.name)));
-    const tiles = range === undefined ? undefined : columnData(batch, tileColumn!, tileType);
+    const tiles = range === undefined && this.locator === undefined ? undefined : columnData(batch, tileColumn!, tileType);
     this.each(batch, first, end, (window) => {
       const time = { name: tileColumn!, type: tileType as Timestamp, bytes: 8 } as const;
-      const inRange = tiles === undefined ? window : this.selectTime(window, tiles, time, range!);
+      const inRange = range !== undefined ? this.selectTime(window, tiles!, time, range) : tiles === undefined ? window : this.selectValid(window, this.stage(tileColumn!), tiles);
       const keyed = this.selectKeys(inRange, bound.keys.map((key) => key.name), keys);
       if (keyed.count === 0) return;
-      const ids = this.grouper.group(keys, keyed);
+      const located = this.locator?.locateTiles(keys, tiles!, this.stage(tileColumn!), keyed);
+      if (located?.window.count === 0) return;
+      const [own, ids] = located === undefined ? [keyed, this.grouper.group(keys, keyed)] : [located.window, this.grouper.group([located.stretches], located.all)];
       this.grow();
-      this.grouper.meet(ids, keyed.count);
-      this.accumulators.merge(states, stages, keyed, ids);
+      this.grouper.meet(ids, own.count);
+      this.accumulators.merge(states, stages, own, ids);
     });
   }
 

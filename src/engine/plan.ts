@@ -70,7 +70,8 @@ export interface GroupByPlan {
   readonly tile?: { readonly widthUs: bigint; readonly name: string };
   /**
    * Groups by the stretches of time between moments of entities instead of by the keys, which say whose a row is: the answer
-   * has the stretch's number, an Int64, in their place (`stretchKey`). Needs a `range`. See as-of/moments.ts.
+   * has the stretch's number, an Int64, in their place (`stretchKey`). Partial states are those of tiles that no moment cuts.
+   * See as-of/moments.ts.
    */
   readonly moments?: Moments;
 }

@@ -9,6 +9,7 @@ import { pickColumns } from '../arrow/rows.ts';
 import { SchemaMismatchError } from '../base/errors.ts';
 import type { FeatureSetDefinition } from '../config/definition.ts';
 import { statesSchema } from '../engine/aggregation.ts';
+import { bindTime, fieldOf } from '../engine/types.ts';
 import { decodeBatch } from '../store/conform.ts';
 import type { Snapshot } from '../store/table.ts';
 import { aggregatePass, groupByPlan, joinParts, type Part, type Progress, type RunOptions, tileColumn } from './compute.ts';
@@ -193,6 +194,7 @@ function checkNames(definition: FeatureSetDefinition, parts: readonly Part[], sc
   if (definition.timestamp !== undefined && definition.entityKeys.includes(tileColumn)) {
     throw new SchemaMismatchError(where, tileColumn, 'this name is taken by the tiles; rename the key in the source');
   }
+  if (definition.arrival !== undefined) bindTime(fieldOf(schema, definition.arrival), 'the time of arrival');
   const taken = new Set([...definition.entityKeys, ...parts.flatMap(({ outputs }) => outputs.map(({ name }) => name))]);
   const name = stateNames(definition, parts[0]!, schema).find((state) => taken.has(state));
   if (name !== undefined) throw new SchemaMismatchError(where, name, 'this name is taken by the partial states that are stored beside the features; rename the column in the source');

@@ -15,6 +15,7 @@ export async function trainingSet(context: Context): Promise<void> {
   neededOption(context, 'features', "what to join: 'set:column' or 'set', separated by commas");
   const timestamp = neededOption(context, 'timestamp', "the labels' column with each label's moment");
   const timeRange = textOption(values, 'time-range');
+  const road = textOption(values, 'road');
   const save = textOption(values, 'save');
   if (explains && save !== undefined) throw new ArgumentError('--explain', 'says what would be done and stores nothing; leave out --save');
   const labels = await (await openTable(path, { env, signal })).read({ signal });
@@ -26,6 +27,7 @@ export async function trainingSet(context: Context): Promise<void> {
     onProgress: (progress) => bar.update(progress),
     ...(timeRange !== undefined && { timeRange: timeRangeOf(timeRange) }),
     ...(values.utc === true && { timeZone: 'UTC' as const }),
+    ...(road !== undefined && { road: road as NonNullable<TrainingSetOptions['road']> }),
     ...(values['full-names'] === true && { fullNames: true }),
   };
   await withStore(context, async (store) => {

@@ -10,7 +10,7 @@ import { columnGrouper, Grouper, type Window } from '../grouper.ts';
 import type { Instance } from '../instance.ts';
 import type { Moments } from '../plan.ts';
 import { Buffer64, type ColumnStage, gatherWide } from '../staging.ts';
-import type { KeyColumn, TimeColumn } from '../types.ts';
+import { type KeyColumn, tileType, type TimeColumn, unitNs } from '../types.ts';
 
 /** The rows that lie in a stretch that is asked for, and the stretch of each. */
 export interface Located {
@@ -75,6 +75,7 @@ export class Locator {
   /** Where there are many points: events are taken in the order of their entities' numbers, shifted by this. */
   private readonly shift: number | undefined;
   private readonly times: Buffer64;
+  private readonly tiles: Buffer64;
   private readonly rows: Buffer64;
   private readonly stretches: Buffer64;
   private readonly stage: ColumnStage;
@@ -106,6 +107,7 @@ export class Locator {
     this.some = new Buffer64(instance);
     this.ordered = new Buffer64(instance);
     this.times = new Buffer64(instance);
+    this.tiles = new Buffer64(instance);
     this.rows = new Buffer64(instance);
     this.stretches = new Buffer64(instance);
     this.stage = stageOf(time.name);
@@ -133,10 +135,23 @@ export class Locator {
 
   /** Of the selected rows, which have no null in a key and none in the event time. */
   locate(keys: readonly Data[], time: Data, window: Window): Located {
-    const { instance } = this;
-    const ids = this.grouper.group(keys, window);
     const layout = { kind: 'int', bytes: this.time.bytes, signed: true } as const;
-    const times = gatherWide(instance, this.stage, time, layout, window, this.times);
+    return this.place(this.grouper.group(keys, window), gatherWide(this.instance, this.stage, time, layout, window, this.times), window);
+  }
+
+  /** Of tiles, by their starts: the first instant that an event of theirs may have, in the unit of the event time. */
+  locateTiles(keys: readonly Data[], starts: Data, stage: ColumnStage, window: Window): Located {
+    const ids = this.grouper.group(keys, window);
+    const [tileNs, eventNs] = [unitNs(tileType), unitNs(this.time.type)];
+    const fineNs = tileNs < eventNs ? tileNs : eventNs;
+    const instants = gatherWide(this.instance, stage, starts, { kind: 'int', bytes: 8, signed: true }, window, this.times);
+    const times = this.tiles.ensure(window.count * 8);
+    this.instance.kernels.pointsBefore(instants, window.count, tileNs / fineNs, 0n, eventNs / fineNs, int64Max, times);
+    return this.place(ids, times, window);
+  }
+
+  private place(ids: number, times: number, window: Window): Located {
+    const { instance } = this;
     const rows = this.rows.ensure(window.count * 4);
     const stretches = this.stretches.ensure(window.count * 8);
     const { parts } = this;

@@ -172,7 +172,7 @@ export class TeamRun {
 
   /** The columns of a batch of partial states that any plan reads. */
   private statesFields(batch: RecordBatch): Field[] {
-    const wanted = new Set(this.plans.flatMap((plan) => [...statesSchema(plan, this.schema).fields.map(({ name }) => name), ...(plan.filter === undefined ? [] : columnsOf(plan.filter))]));
+    const wanted = new Set(this.plans.flatMap((plan) => [...plan.keys, ...statesSchema(plan, this.schema).fields.map(({ name }) => name), ...(plan.filter === undefined ? [] : columnsOf(plan.filter))]));
     const isTile = (name: string): boolean => !wanted.has(name) && this.schema.fields.every((field) => field.name !== name);
     return batch.schema.fields.filter(({ name }) => wanted.has(name) || isTile(name));
   }

@@ -1,20 +1,24 @@
 /**
- * The features of labels from the events of one source: one pass of the events, dropped into the stretches between the labels'
- * moments, and the stretches merged into each label's ranges (engine/as-of/). Events are neither sorted nor kept.
+ * The features of labels: events, or tiles that no moment cuts, are dropped into the stretches between the labels' moments, and
+ * the stretches merged into each label's ranges (engine/as-of/). Events are neither sorted nor kept.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Data, Table } from '../../arrow/arrow.ts';
+import { type Data, type DataType, Field, Schema, type Table } from '../../arrow/arrow.ts';
+import { oneBatch } from '../../arrow/canonical.ts';
 import { throwIfCancelled } from '../../base/errors.ts';
 import { statesSchema } from '../../engine/aggregation.ts';
 import { answerLabels } from '../../engine/as-of/answers.ts';
 import { answerLateLabels } from '../../engine/as-of/late.ts';
 import { planMoments, type Spans } from '../../engine/as-of/moments.ts';
 import type { GroupByPlan, OutputColumn } from '../../engine/plan.ts';
-import { bindTime, fieldOf, momentType } from '../../engine/types.ts';
+import { createAggregations } from '../../engine/run.ts';
+import { bindTime, fieldOf, momentType, stretchKey } from '../../engine/types.ts';
 import type { ScanOptions, Snapshot } from '../../store/table.ts';
-import { aggregateRows, type Progress, type RunOptions, sourceScan } from '../compute.ts';
+import { aggregateRows, defined, type Progress, type RunOptions, sourceScan, tileColumn } from '../compute.ts';
+import { damageText, isDamage, isOfStored } from '../damage.ts';
 import { labelsFor } from './labels.ts';
 import { atLabel, type SetRequest, type TrainingRequest } from './request.ts';
+import { type Merge, type RoadChoice, rowPasses, type TrainingRoad } from './roads.ts';
 
 /** The features of one set, a row for each label. */
 export interface SetAnswer {
@@ -24,6 +28,8 @@ export interface SetAnswer {
   /** Labels whose entity had any event in the range. */
   readonly labelsKnown: number;
   readonly sourceRows: number;
+  readonly road: TrainingRoad;
+  readonly reasons: readonly string[];
 }
 
 /** What is to be done for one set, known before a row of the source is read. */
@@ -32,6 +38,8 @@ export interface SetPlan {
   readonly source: Snapshot;
   readonly groupBy: GroupByPlan;
   readonly scan: ScanOptions;
+  /** The type in whose unit moments are. */
+  readonly momentType: DataType;
   /** One for each part. */
   readonly spans: readonly Spans[];
   /** Where it is asked what had arrived: of each label, the stretch behind the last that it sees. */
@@ -66,7 +74,7 @@ export function planSet(request: TrainingRequest, set: SetRequest, labels: Table
   const { entities, starts, points, wanted } = moments;
   const stateBytes = 8 * (1 + statesSchema(groupBy, source.schema).fields.length);
   return {
-    set, source, groupBy, scan, labelsWithNull,
+    set, source, groupBy, scan, labelsWithNull, momentType: unit,
     spans: spans.slice(0, parts.length),
     seen: arrival === undefined ? undefined : spans[parts.length]!.end,
     entities: starts.length - 1,
@@ -74,27 +82,90 @@ export function planSet(request: TrainingRequest, set: SetRequest, labels: Table
   };
 }
 
-/** Reads the source once and answers. */
-export async function featuresOfLabels(plan: SetPlan, run: RunOptions, onProgress?: (progress: Progress) => void): Promise<SetAnswer> {
-  const { set: { definition, parts }, source, groupBy, scan, spans, seen, labelsWithNull } = plan;
-  const pass = { snapshot: source, scan, phase: 'reading the source', onProgress } as const;
+/** Reads once what the road says, and answers. Where stored tiles turn out to be damaged, the source answers, and it is said. */
+export async function featuresOfLabels(plan: SetPlan, choice: RoadChoice, run: RunOptions, onProgress?: (progress: Progress) => void): Promise<SetAnswer> {
+  const { set: { definition, parts }, source, groupBy, spans, seen, labelsWithNull } = plan;
   const turn = async (): Promise<void> => {
     throwIfCancelled(run.signal, 'training set');
     await nextTurn();
   };
+  const { states, rows, road, reasons } = await statesOf(plan, choice, run, onProgress);
   const questions = parts.map((part, i) => ({ outputs: part.outputs, spans: spans[i]! }));
   const stretches = groupBy.moments!.points.length;
-  const { answers, sourceRows } = await aggregateRows(pass, [groupBy], await threadsFor(plan, run), async (aggregations, rows) => {
-    const states = (await aggregations.states())[0]!;
-    await aggregations.close();
-    const { timestamp, tieBreaker } = definition;
-    const answers = seen === undefined
-      ? await answerLabels(states, source.schema, timestamp!, stretches, questions, turn)
-      : await answerLateLabels(states, source.schema, { timestamp: timestamp!, tieBreaker, stretches, questions, seen }, turn);
-    return { answers, sourceRows: rows };
-  });
+  const { timestamp, tieBreaker } = definition;
+  const answers = seen === undefined
+    ? await answerLabels(states, source.schema, timestamp!, stretches, questions, turn)
+    : await answerLateLabels(states, source.schema, { timestamp: timestamp!, tieBreaker, stretches, questions, seen }, turn);
   const columns = new Map(answers.columns.flat().map(({ output, data }) => [output.name, data]));
-  return { columns, labelsWithNull, labelsKnown: answers.labelsKnown, sourceRows };
+  return { columns, labelsWithNull, labelsKnown: answers.labelsKnown, sourceRows: rows, road, reasons };
+}
+
+interface StretchStates {
+  readonly states: Table;
+  /** Rows of the source that were read. */
+  readonly rows: number;
+}
+
+async function statesOf(
+  plan: SetPlan, { road, merge, reasons }: RoadChoice, run: RunOptions, onProgress: ((progress: Progress) => void) | undefined,
+): Promise<StretchStates & Pick<RoadChoice, 'road' | 'reasons'>> {
+  if (road === 'merged') {
+    try {
+      return { ...(await statesMerged(plan, merge!, run, onProgress)), road, reasons };
+    } catch (error) {
+      if (!isDamage(error) || !isOfStored(error, merge!.tables)) throw error;
+      return { ...(await statesOfSource(plan, run, onProgress)), road: 'source', reasons: [damageText(error)] };
+    }
+  }
+  return { ...(await statesOfSource(plan, run, onProgress)), road, reasons };
+}
+
+async function statesOfSource(plan: SetPlan, run: RunOptions, onProgress: ((progress: Progress) => void) | undefined): Promise<StretchStates> {
+  const pass = { snapshot: plan.source, scan: plan.scan, phase: 'reading the source', onProgress } as const;
+  return aggregateRows(pass, [plan.groupBy], await threadsFor(plan, run), async (aggregations, rows) => ({ states: oneBatch((await aggregations.states())[0]!), rows }));
+}
+
+/** From tiles, and the rows that they lack. */
+async function statesMerged(plan: SetPlan, merge: Merge, run: RunOptions, onProgress: ((progress: Progress) => void) | undefined): Promise<StretchStates> {
+  const pieces = [await statesOfTiles(plan, merge, run)];
+  let rows = 0;
+  for (const { snapshot, range, scan } of rowPasses(plan, merge)) {
+    const pass = { snapshot, scan, phase: 'reading the source', onProgress } as const;
+    const piece = await aggregateRows(pass, [{ ...plan.groupBy, range }], run, async (aggregations, read) => ({ states: oneBatch((await aggregations.states())[0]!), read }));
+    pieces.push(piece.states);
+    rows += piece.read;
+  }
+  return { states: pieces.length === 1 ? pieces[0]! : await mergedStretches(plan, pieces, run), rows };
+}
+
+async function statesOfTiles({ groupBy }: SetPlan, { tables, snapshot, facts, tiles }: Merge, run: RunOptions): Promise<Table> {
+  // The rows behind tiles were filtered when they were stored, and which tiles count is said of each range.
+  const { keys, outputs, timestamp, tieBreaker } = groupBy;
+  const ofTiles: GroupByPlan = { keys, outputs, timestamp: timestamp!, ...(tieBreaker !== undefined && { tieBreaker }) };
+  const columns = [...statesSchema(ofTiles, facts.sourceSchema).fields.map(({ name }) => name), tileColumn];
+  const signal = run.signal === undefined ? {} : { signal: run.signal };
+  const found = [];
+  for (const range of tiles) found.push({ range, ...(await tables.cache.batches(snapshot, { columns, timeRange: { column: tileColumn, range }, ...signal })) });
+  const states = createAggregations([{ ...ofTiles, moments: groupBy.moments! }], facts.sourceSchema, { ...defined(run), rowsExpected: found.reduce((sum, { rows }) => sum + rows, 0) });
+  try {
+    for (const { range, batches } of found) for await (const batch of batches) await states.addStates(batch, [{ tileColumn, tileRange: range }]);
+    return oneBatch((await states.states())[0]!);
+  } finally {
+    await states.close();
+  }
+}
+
+/** The states of stretches that come from several places. */
+async function mergedStretches({ groupBy: { outputs, timestamp, tieBreaker }, source }: SetPlan, pieces: readonly Table[], run: RunOptions): Promise<Table> {
+  const plan: GroupByPlan = { keys: [stretchKey.name], outputs, timestamp: timestamp!, ...(tieBreaker !== undefined && { tieBreaker }) };
+  const schema = new Schema([new Field(stretchKey.name, stretchKey.type, false), ...source.schema.fields]);
+  const merged = createAggregations([plan], schema, { ...defined(run), rowsExpected: pieces.reduce((sum, { numRows }) => sum + numRows, 0) });
+  try {
+    for (const piece of pieces) for (const batch of piece.batches) await merged.addStates(batch);
+    return oneBatch((await merged.states())[0]!);
+  } finally {
+    await merged.close();
+  }
 }
 
 /**

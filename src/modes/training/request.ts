@@ -12,6 +12,7 @@ import type { OutputColumn } from '../../engine/plan.ts';
 import type { LabelRange } from '../../engine/as-of/moments.ts';
 import type { Progress } from '../compute.ts';
 import { planRead } from '../request.ts';
+import type { TrainingRoad } from './roads.ts';
 
 /** The options of `getTrainingSet`. */
 export interface TrainingSetOptions {
@@ -26,6 +27,8 @@ export interface TrainingSetOptions {
   readonly timeRange?: TimeRangeInput;
   /** The zone of label times that name none. Needed where those of the source do. */
   readonly timeZone?: 'UTC';
+  /** Where the features come from: `merged`, stored tiles and what they lack, or `source`; by default whichever costs less. */
+  readonly road?: TrainingRoad;
   /** Names every column `<set>__<column>`, for sets that have columns of the same name. */
   readonly fullNames?: boolean;
   readonly onProgress?: (progress: Progress) => void;
@@ -55,6 +58,7 @@ export interface TrainingRequest {
   readonly timestamp: string;
   readonly timeZone: 'UTC' | undefined;
   readonly columns: readonly TrainingColumn[];
+  readonly road: TrainingRoad | undefined;
   readonly sets: readonly SetRequest[];
 }
 
@@ -68,7 +72,7 @@ export function planTrainingSet(options: TrainingSetOptions, definitionOf: (name
   const columns = chosenColumns(options, definitionOf);
   const names = [...new Set(columns.map(({ featureSet }) => featureSet))];
   const sets = names.map((name) => planSet(definitionOf(name), columns.filter(({ featureSet }) => featureSet === name).map(({ feature }) => feature), options));
-  return { timestamp: options.timestamp, timeZone: options.timeZone, columns, sets };
+  return { timestamp: options.timestamp, timeZone: options.timeZone, columns, road: options.road, sets };
 }
 
 function chosenColumns({ features, fullNames }: TrainingSetOptions, definitionOf: (name: string) => FeatureSetDefinition): TrainingColumn[] {
