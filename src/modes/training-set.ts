@@ -10,9 +10,9 @@ import { ArgumentError, SchemaMismatchError } from '../base/errors.ts';
 import type { FeatureSetDefinition } from '../config/definition.ts';
 import type { ReadableTable } from '../store/table.ts';
 import type { RunOptions } from './compute.ts';
-import { featuresOfLabels, planSet, type SetPlan } from './training/compute.ts';
-import { chooseRoad, type RoadChoice, type StoredContext, type TrainingRoad } from './training/roads.ts';
+import type { StoredContext, TrainingRoad } from './training/roads.ts';
 import { checkNames, planTrainingSet, type TrainingRequest, type TrainingSetOptions } from './training/request.ts';
+import { answerSlices, type SlicedSet, sliceSet } from './training/slices.ts';
 
 /** An Arrow table, and what it was made of. */
 export interface TrainingSet {
@@ -50,7 +50,7 @@ export interface TrainingContext {
 export interface PlannedTrainingSet {
   readonly request: TrainingRequest;
   readonly labels: Table;
-  readonly sets: readonly { readonly plan: SetPlan; readonly choice: RoadChoice }[];
+  readonly sets: readonly SlicedSet[];
 }
 
 /** Checks everything that can be wrong, and finds the labels' moments. */
@@ -58,11 +58,10 @@ export async function planOf(labels: Table, options: TrainingSetOptions, context
   const request = planTrainingSet(options, context.definitionOf);
   const rows = canonicalLabels(labels);
   checkNames(rows.schema.fields.map((field) => field.name), request.columns);
-  const sets: { plan: SetPlan; choice: RoadChoice }[] = [];
+  const sets: SlicedSet[] = [];
   for (const set of request.sets) {
     const source = await context.sourceOf(set.definition).snapshot(context.run.signal === undefined ? {} : { signal: context.run.signal });
-    const plan = planSet(request, set, rows, source, context.run);
-    sets.push({ plan, choice: await chooseRoad(plan, request.road, await context.storedOf(set.definition)) });
+    sets.push(await sliceSet(request, set, rows, source, await context.storedOf(set.definition), context.run));
   }
   return { request, labels: rows, sets };
 }
@@ -73,12 +72,12 @@ export async function trainingSet({ request, labels, sets }: PlannedTrainingSet,
   const sources: TrainingSource[] = [];
   const reasons: string[] = [];
   let labelsWithNull = 0;
-  for (const { plan, choice } of sets) {
-    const answer = await featuresOfLabels(plan, choice, context.run, onProgress);
-    const { name } = plan.set.definition;
+  for (const sliced of sets) {
+    const answer = await answerSlices(sliced, onProgress);
+    const { set: { definition: { name } }, source } = sliced;
     found.set(name, answer.columns);
     labelsWithNull = Math.max(labelsWithNull, answer.labelsWithNull);
-    sources.push({ featureSet: name, source: plan.source.name, sourceVersion: plan.source.version, sourceRows: answer.sourceRows, labelsKnown: answer.labelsKnown, road: answer.road });
+    sources.push({ featureSet: name, source: source.name, sourceVersion: source.version, sourceRows: answer.sourceRows, labelsKnown: answer.labelsKnown, road: answer.road });
     reasons.push(...reasonsOf(labels.numRows, sources.at(-1)!, answer.reasons));
   }
   if (labelsWithNull > 0) reasons.push(`${labelsWithNull} labels have a null in an entity key or in their time, and null features`);

@@ -13,7 +13,7 @@ import { type Data, Field, Int32, makeData, RecordBatch, Schema, Struct, type Ta
 import { oneBatch } from '../../arrow/canonical.ts';
 import { pickColumns, pickRows } from '../../arrow/rows.ts';
 import { OverflowError } from '../../base/errors.ts';
-import { Aggregation } from '../aggregation.ts';
+import { Aggregation, type AggregationOptions } from '../aggregation.ts';
 import type { GroupByPlan, OutputColumn } from '../plan.ts';
 import { countsValues, fieldOf, stretchKey } from '../types.ts';
 import type { Spans } from './moments.ts';
@@ -44,7 +44,7 @@ const labelsAtOnce = 1 << 18;
  * many there are. The first question says whether an entity is known to a label.
  */
 export async function answerLabels(
-  states: Table, schema: Schema, timestamp: string, stretches: number, questions: readonly Question[], turn: () => Promise<void>,
+  states: Table, schema: Schema, timestamp: string, stretches: number, questions: readonly Question[], turn: () => Promise<void>, memoryLimit?: number,
 ): Promise<Answers> {
   const table = oneBatch(states);
   const rowsBefore = rowsBeforeStretches(table, stretches);
@@ -53,7 +53,7 @@ export async function answerLabels(
   const columns: { output: OutputColumn; data: Data }[][] = [];
   for (const [i, { outputs }] of questions.entries()) {
     const merged = outputs.filter(({ aggregation }) => !isPick(aggregation));
-    const plan = { outputs: merged, timestamp, schema: labelSchema(schema, merged, timestamp) };
+    const plan = { outputs: merged, timestamp, schema: labelSchema(schema, merged, timestamp), memoryLimit };
     const byMerging = merged.length === 0 ? new Map<string, Data>() : await mergedAnswers(table, plan, inRows[i]!, known, turn);
     columns.push(outputs.map((output) => ({ output, data: byMerging.get(output.name) ?? pickedAnswer(table, output, inRows[i]!, known) })));
   }
@@ -123,6 +123,8 @@ export interface MergePlan {
   readonly timestamp: string;
   readonly tieBreaker?: string | undefined;
   readonly schema: Schema;
+  /** Bytes that what is merged may take. */
+  readonly memoryLimit?: number | undefined;
 }
 
 /** The schema of rows by label, of the columns that outputs go by. */
@@ -176,7 +178,7 @@ function onlyKnown(data: Data, known: Uint8Array): Data {
 
 /** Begins to merge states by label. Close it when done. */
 export function beginLabels(plan: MergePlan, labels: number): Aggregation {
-  return Aggregation.create(groupPlan(plan), plan.schema, { rowsExpected: labels });
+  return Aggregation.create(groupPlan(plan), plan.schema, optionsOf(plan, labels));
 }
 
 /** Adds to each label the states of its span. */
@@ -207,6 +209,10 @@ export function finishLabels(run: Aggregation): Table {
   }
 }
 
+export function optionsOf({ memoryLimit }: MergePlan, rowsExpected: number): AggregationOptions {
+  return { rowsExpected, ...(memoryLimit !== undefined && { memoryLimit }) };
+}
+
 const groupPlan = ({ outputs, timestamp, tieBreaker }: MergePlan): GroupByPlan => ({ keys: [labelColumn], outputs, timestamp, ...(tieBreaker !== undefined && { tieBreaker }) });
 
 /** What this level gives to the ranges of labels: all of few nodes; of more, a node at an odd start, and one before an odd end. The rest is halved, for the next. */
@@ -231,7 +237,7 @@ function takeNodes(open: Int32Array, starts: Int32Array, ends: Int32Array): { re
 
 /** The next level: each two neighbours merged. */
 function mergePairs(level: Table, plan: MergePlan): Table {
-  const run = Aggregation.create(groupPlan(plan), plan.schema, { rowsExpected: level.numRows });
+  const run = Aggregation.create(groupPlan(plan), plan.schema, optionsOf(plan, level.numRows));
   try {
     run.addStates(keyed(level, Int32Array.from({ length: level.numRows }, (_, row) => row >> 1)));
     return oneBatch(run.states());

@@ -17,7 +17,7 @@ import { oneBatch } from '../../arrow/canonical.ts';
 import { pickRows } from '../../arrow/rows.ts';
 import { Aggregation } from '../aggregation.ts';
 import { stretchKey } from '../types.ts';
-import { addSpans, type Answers, beginLabels, columnsOfLabels, finishLabels, labelSchema, labelsOf, type MergePlan, type Question, rowsBeforeStretches, taken } from './answers.ts';
+import { addSpans, type Answers, beginLabels, columnsOfLabels, finishLabels, labelSchema, labelsOf, type MergePlan, optionsOf, type Question, rowsBeforeStretches, taken } from './answers.ts';
 import type { Spans } from './moments.ts';
 
 export interface LateQuestions {
@@ -29,17 +29,19 @@ export interface LateQuestions {
   readonly questions: readonly Question[];
   /** Of each label, the stretch behind the last that it sees: what became known in an earlier one was known before its moment. */
   readonly seen: Uint32Array;
+  /** Bytes that what is merged may take. */
+  readonly memoryLimit?: number | undefined;
 }
 
 /** `states`: what a plan with moments, an arrival and all outputs gave; `schema` is that of the events. */
 export async function answerLateLabels(
-  states: Table, schema: Schema, { timestamp, tieBreaker, stretches, questions, seen }: LateQuestions, turn: () => Promise<void>,
+  states: Table, schema: Schema, { timestamp, tieBreaker, stretches, questions, seen, memoryLimit }: LateQuestions, turn: () => Promise<void>,
 ): Promise<Answers> {
   const table = oneBatch(states);
   const { prompt, late } = split(table);
   const before = rowsBeforeStretches(prompt, stretches);
   const asked = questions.map(({ outputs, spans }) => {
-    const plan: MergePlan = { outputs, timestamp, tieBreaker, schema: labelSchema(schema, outputs, timestamp, tieBreaker) };
+    const plan: MergePlan = { outputs, timestamp, tieBreaker, schema: labelSchema(schema, outputs, timestamp, tieBreaker), memoryLimit };
     return { plan, spans, run: beginLabels(plan, seen.length) };
   });
   try {
@@ -68,9 +70,9 @@ interface Asked {
 
 /** Everything that any plan merges. */
 function allOutputs(plans: readonly MergePlan[], schema: Schema): MergePlan {
-  const { timestamp, tieBreaker } = plans[0]!;
+  const { timestamp, tieBreaker, memoryLimit } = plans[0]!;
   const outputs = [...new Map(plans.flatMap((plan) => plan.outputs).map((output) => [`${output.column}\0${output.aggregation}`, output])).values()];
-  return { outputs, timestamp, tieBreaker, schema: labelSchema(schema, outputs, timestamp, tieBreaker) };
+  return { outputs, timestamp, tieBreaker, schema: labelSchema(schema, outputs, timestamp, tieBreaker), memoryLimit };
 }
 
 /** Cells whose events were known when they happened, and the others; ascending by when they became known, then by when they happened. */
@@ -151,7 +153,8 @@ function rowsBefore(halves: Uint32Array, block: number, stretch: number): number
 }
 
 /** Each two neighbouring blocks as one. */
-function joinBlocks(level: Table, { outputs, timestamp, tieBreaker, schema }: MergePlan): Table {
+function joinBlocks(level: Table, every: MergePlan): Table {
+  const { outputs, timestamp, tieBreaker, schema } = every;
   const halves = halvesOf(level);
   const keys = new BigInt64Array(level.numRows);
   const joined = new Uint32Array(keys.buffer);
@@ -161,7 +164,7 @@ function joinBlocks(level: Table, { outputs, timestamp, tieBreaker, schema }: Me
   }
   const plan = { keys: [stretchKey.name], outputs, timestamp, ...(tieBreaker !== undefined && { tieBreaker }) };
   const key = new Field(stretchKey.name, new Int64(), false);
-  const run = Aggregation.create(plan, new Schema([key, ...schema.fields.slice(1)]), { rowsExpected: level.numRows });
+  const run = Aggregation.create(plan, new Schema([key, ...schema.fields.slice(1)]), optionsOf(every, level.numRows));
   try {
     const children = level.batches[0]!.data.children.map((data: Data, i: number) => (level.schema.fields[i]!.name === stretchKey.name ? makeData({ type: new Int64(), length: keys.length, nullCount: 0, data: keys }) : data));
     run.addStates(new RecordBatch(level.schema, makeData({ type: new Struct(level.schema.fields), length: keys.length, nullCount: 0, children })));

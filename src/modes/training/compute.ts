@@ -46,8 +46,8 @@ export interface SetPlan {
   readonly seen: Uint32Array | undefined;
   readonly labelsWithNull: number;
   readonly entities: number;
-  /** Bytes of the moments, and at most of the stretches' states. */
-  readonly bytes: { readonly moments: number; readonly states: number };
+  /** Bytes of the moments, which each thread has, and of the states of a stretch. */
+  readonly bytes: { readonly moments: number; readonly state: number };
 }
 
 /** Checks the labels against the source, and finds their moments. */
@@ -72,13 +72,15 @@ export function planSet(request: TrainingRequest, set: SetRequest, labels: Table
   };
   const scan = sourceScan(source, { definition, parts: [{ ...asked, arrivedBeforeUs: asked.range.endUs }] }, definition.filter, run.signal);
   const { entities, starts, points, wanted } = moments;
-  const stateBytes = 8 * (1 + statesSchema(groupBy, source.schema).fields.length);
   return {
     set, source, groupBy, scan, labelsWithNull, momentType: unit,
     spans: spans.slice(0, parts.length),
     seen: arrival === undefined ? undefined : spans[parts.length]!.end,
     entities: starts.length - 1,
-    bytes: { moments: entities.byteLength + starts.byteLength + points.byteLength + wanted.byteLength, states: points.length * stateBytes },
+    bytes: {
+      moments: entities.byteLength + starts.byteLength + points.byteLength + wanted.byteLength,
+      state: 8 * (1 + statesSchema(groupBy, source.schema).fields.length),
+    },
   };
 }
 
@@ -94,8 +96,8 @@ export async function featuresOfLabels(plan: SetPlan, choice: RoadChoice, run: R
   const stretches = groupBy.moments!.points.length;
   const { timestamp, tieBreaker } = definition;
   const answers = seen === undefined
-    ? await answerLabels(states, source.schema, timestamp!, stretches, questions, turn)
-    : await answerLateLabels(states, source.schema, { timestamp: timestamp!, tieBreaker, stretches, questions, seen }, turn);
+    ? await answerLabels(states, source.schema, timestamp!, stretches, questions, turn, run.memoryLimit)
+    : await answerLateLabels(states, source.schema, { timestamp: timestamp!, tieBreaker, stretches, questions, seen, memoryLimit: run.memoryLimit }, turn);
   const columns = new Map(answers.columns.flat().map(({ output, data }) => [output.name, data]));
   return { columns, labelsWithNull, labelsKnown: answers.labelsKnown, sourceRows: rows, road, reasons };
 }

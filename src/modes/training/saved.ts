@@ -122,7 +122,7 @@ function makingsOf({ request, labels, sets }: PlannedTrainingSet): TrainingMakin
     timestamp: request.timestamp,
     features: request.columns.map(({ featureSet, feature }) => `${featureSet}:${feature}`),
     labels: { rows: labels.numRows, digest: digestOf(tableToIPC(labels, 'stream')) },
-    sets: sets.map(({ plan: { set, source } }) => ({
+    sets: sets.map(({ set, source }) => ({
       featureSet: set.definition.name, source: source.name, sourceVersion: source.version, definition: textOf(set.definition),
     })),
   };
