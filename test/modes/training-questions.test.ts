@@ -154,12 +154,18 @@ test('what is saved is what was made, says what of, and is not made twice', asyn
   const [status] = await store.trainingSetStatus();
   assert.deepEqual([status!.trainingSet, status!.rows, status!.madeOf.sets.map(({ featureSet: name }) => name)], ['churn', 4, ['customers', 'shops']]);
   assert.equal(status!.madeOf.features.at(-1), 'shops:amount_count');
+  assert.deepEqual(status!.madeOf.options, { timeRange: null, timeZone: null, fullNames: false });
+  assert.deepEqual(status!.madeOf.sets[0]!.definition.columns, ['customer', 'amount_sum', 'amount_max', 'amount_sum_2d', 'amount_max_2d']);
 
   // Another source version, another definition, other options: each is made anew, and the old version stays readable.
   store.registerSource('purchases', tableOf({ customer: { type: types.int64, values: [2n] }, shop: { type: types.utf8, values: ['a'] }, amount: { type: types.double, values: [5] }, at: { type: types.micros, values: days(1) } }));
   const changed = await store.saveTrainingSet('churn', labels, options);
   assert.ok(changed.changed && changed.version > saved.version);
-  assert.ok((await store.saveTrainingSet('churn', labels, { ...options, timeRange: '1d' })).changed);
+  const ranged = await store.saveTrainingSet('churn', labels, { ...options, timeRange: { end: new Date(3 * 86_400_000) } });
+  assert.ok(ranged.changed);
+  assert.equal(ranged.madeOf.options.timeRange, '(-∞, 1970-01-04T00:00:00Z)');
+  // What the answer comes from changes no bit of it, so it makes no other version.
+  assert.equal((await store.saveTrainingSet('churn', labels, { ...options, timeRange: { end: new Date(3 * 86_400_000) }, road: 'source' })).changed, false);
   assert.ok(tablesEqual((await store.loadTrainingSet('churn', { version: saved.version })).table, saved.table));
   await assert.rejects(store.loadTrainingSet('churm'), /training set churm: there is churn; did you mean 'churn'/);
   await assert.rejects(store.saveTrainingSet('../x', labels, options), /cannot be a name/);
@@ -192,6 +198,19 @@ test('the command line makes, saves and explains training sets', async (t) => {
   assert.match((await run(...asked, '--explain')).stdout, /one pass of purchases/);
   assert.match((await run('status')).stdout, /training set churn: version 0, 4 rows[\s\S]*customers:amount_sum by T/);
   await assert.rejects(run('training-set', '--labels', 'labels', '--features', 'customers'), /--timestamp: is missing/);
+  const fails = (message: RegExp, code: number, ...argv: string[]) =>
+    assert.rejects(run(...argv), (error: { stderr: string; code: number }) => (error.code === code && message.test(error.stderr)) || assert.fail(`${error.code}: ${error.stderr}`));
+  await fails(/error: the labels in labels, column time: the time of the labels is missing; there is customer, shop, T/, 1, 'training-set', '--labels', 'labels', '--timestamp', 'time', '--features', 'customers');
+  await fails(/did you mean 'amount_sum'/, 2, 'training-set', '--labels', 'labels', '--timestamp', 'T', '--features', 'customers:amount_sun');
+  await fails(/did you mean 'customers'/, 2, 'training-set', '--labels', 'labels', '--timestamp', 'T', '--features', 'customer');
+  await fails(/lables/, 1, 'training-set', '--labels', 'lables', '--timestamp', 'T', '--features', 'customers');
+  await fails(/road merged was asked for; nothing is stored/, 1, ...asked, '--road', 'merged');
+  await writeTable(join(folder, 'texts'), tableOf({ ...labelColumns, customer: { type: types.utf8, values: ['1', '2', '3', '4'] } }), { format: 'parquet', mode: 'error' });
+  await fails(/the labels in texts, column customer: it is Utf8, and the key of feature set customers is Int64; cast one of them/, 1, 'training-set', '--labels', 'texts', '--timestamp', 'T', '--features', 'customers');
+  await run('materialize', 'customers');
+  assert.match((await run(...asked, '--explain', '--road', 'merged')).stdout, /customers: stored tiles, merged with rows of purchases/);
+  await run(...asked, '--save', 'ranged', '--time-range', '2d', '--full-names', '--format', 'json');
+  assert.match((await run('status', 'ranged')).stdout, /features customers:amount_sum by T, time range 2d, full names; labels/);
 });
 
 test('threads and files change no bit, nor does how many points there are', async (t) => {

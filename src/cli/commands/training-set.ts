@@ -1,5 +1,5 @@
 /** `training-set`: labels from a file, with what was known at each label's moment, to a file or the standard output. */
-import { ArgumentError } from '../../base/errors.ts';
+import { ArgumentError, SchemaMismatchError } from '../../base/errors.ts';
 import { openTable, type TrainingSetOptions } from '../../index.ts';
 import { checkOutput, type Context, note, progressBar, sendLines, sendTable, withStore } from '../context.ts';
 import { plainJson } from '../formats.ts';
@@ -32,15 +32,21 @@ export async function trainingSet(context: Context): Promise<void> {
   };
   await withStore(context, async (store) => {
     if (explains) {
-      const explanation = await store.explainTrainingSet(labels, options);
+      const explanation = await store.explainTrainingSet(labels, options).catch((error: unknown) => failNaming(path, error));
       return sendLines(context, [formatOption(values) === 'json' ? plainJson(explanation.sets) : explanation.text]);
     }
     const answering = save === undefined ? store.getTrainingSet(labels, options) : store.saveTrainingSet(save, labels, options);
-    const { table, reasons } = await answering.finally(() => bar.end());
+    const { table, reasons } = await answering.catch((error: unknown) => failNaming(path, error)).finally(() => bar.end());
     await sendTable(context, table);
     note(context, `${plural(table.numRows, 'label')}, ${plural(table.numCols - labels.numCols, 'feature')}`);
     for (const reason of reasons) note(context, `  ${reason}`);
   });
+}
+
+/** What does not fit in the labels is said of their file. */
+function failNaming(path: string, error: unknown): never {
+  if (!(error instanceof SchemaMismatchError) || error.table !== 'the labels') throw error;
+  throw new SchemaMismatchError(`the labels in ${path}`, error.column, error.message.slice(`the labels, column ${error.column}: `.length), error.cause);
 }
 
 function neededOption(context: Context, name: string, what: string): string {

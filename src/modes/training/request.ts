@@ -6,7 +6,7 @@
  */
 import { ArgumentError } from '../../base/errors.ts';
 import { didYouMean } from '../../base/names.ts';
-import { resolveTimeRange, type TimeRangeInput } from '../../base/time.ts';
+import { formatRange, resolveTimeRange, type TimeRangeInput } from '../../base/time.ts';
 import { type FeatureSetDefinition, resultColumns } from '../../config/definition.ts';
 import type { OutputColumn } from '../../engine/plan.ts';
 import type { LabelRange } from '../../engine/as-of/moments.ts';
@@ -54,11 +54,19 @@ export interface SetRequest {
   readonly parts: readonly TrainingPart[];
 }
 
+export interface TrainingWords {
+  readonly timeRange: string | null;
+  readonly timeZone: 'UTC' | null;
+  readonly fullNames: boolean;
+}
+
 export interface TrainingRequest {
   readonly timestamp: string;
   readonly timeZone: 'UTC' | undefined;
   readonly columns: readonly TrainingColumn[];
   readonly road: TrainingRoad | undefined;
+  /** The options that decide the answer beside these, in words. */
+  readonly options: TrainingWords;
   readonly sets: readonly SetRequest[];
 }
 
@@ -72,7 +80,12 @@ export function planTrainingSet(options: TrainingSetOptions, definitionOf: (name
   const columns = chosenColumns(options, definitionOf);
   const names = [...new Set(columns.map(({ featureSet }) => featureSet))];
   const sets = names.map((name) => planSet(definitionOf(name), columns.filter(({ featureSet }) => featureSet === name).map(({ feature }) => feature), options));
-  return { timestamp: options.timestamp, timeZone: options.timeZone, columns, road: options.road, sets };
+  return { timestamp: options.timestamp, timeZone: options.timeZone, columns, road: options.road, options: wordsOf(options), sets };
+}
+
+function wordsOf({ timeRange, timeZone, fullNames }: TrainingSetOptions): TrainingWords {
+  const range = timeRange === undefined ? null : typeof timeRange === 'string' ? timeRange.trim() : formatRange(resolveTimeRange(timeRange, 0n));
+  return { timeRange: range, timeZone: timeZone ?? null, fullNames: fullNames === true };
 }
 
 function chosenColumns({ features, fullNames }: TrainingSetOptions, definitionOf: (name: string) => FeatureSetDefinition): TrainingColumn[] {
