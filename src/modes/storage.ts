@@ -98,9 +98,13 @@ export async function evictedVersion(tables: Pick<FeatureTables, 'features'>): P
   return features !== undefined && isEvicted(features) ? features.versionNumber : -1;
 }
 
-/** Changes whenever the same source would give another answer. Descriptions and tags do not count. */
+/** The form of partial states: those of another are not merged with ours. */
+const statesForm = 2;
+
+/** Changes whenever the same source would give another answer, or other partial states. Descriptions and tags do not count. */
 export function definitionDigest(definition: FeatureSetDefinition): string {
   const meaning = {
+    statesForm,
     keys: definition.entityKeys,
     source: definition.source,
     timestamp: definition.timestamp ?? null,

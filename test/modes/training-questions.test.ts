@@ -223,18 +223,22 @@ test('threads and files change no bit, nor does how many points there are', asyn
     shop: column(types.utf8, rows, () => `shop ${whole(5)}`),
     amount: column(types.double, rows, () => (random() < 0.1 ? null : Number(whole(100_000)) / 100)),
     at: column(types.micros, rows, () => whole(100 * 86_400) * 1_000_000n),
+    arrived: column(types.micros, rows, () => whole(110 * 86_400) * 1_000_000n),
+    created: column(types.int32, rows, () => whole(3)),
   });
   // Enough labels for points to be ordered by entity, and few enough for short windows to be passed over early.
   const asking = tableOf({ customer: column(types.int64, 70_000, () => whole(entities + 100)), T: column(types.micros, 70_000, () => whole(110 * 86_400) * 1_000_000n) });
   const few = tableOf({ customer: column(types.int64, 500, () => whole(entities + 100)), T: column(types.micros, 500, () => whole(110 * 86_400) * 1_000_000n) });
   const folder = projectFolder(t, { 'config/global.yaml': 'feature_store:\n  mode: virtualized\n' });
   await writeTable(join(folder, 'data/silver/purchases'), events, { format: 'parquet', mode: 'error' });
+  const late = { name: 'late', entityKeys: 'customer', source: 'purchases', timestamp: 'at', aggregations: { amount: ['sum', 'last', 'max'], shop: 'first' }, windows: ['30d'] } as const;
   const answers: Table[][] = [];
   for (const [threads, isFile] of [[1, false], [2, false], [3, true], [1, true]] as const) {
     const store = await FeatureStore.open(folder, { threads });
     if (!isFile) store.registerSource('purchases', events);
     store.define(featureSet({ name: 'spend', entityKeys: 'customer', source: 'purchases', timestamp: 'at', aggregations: { amount: ['sum', 'mean', 'last', 'std'], shop: 'last' }, windows: ['1d', '30d'] }));
-    const tables: Table[] = [];
+    store.define(featureSet({ ...late, arrival: 'arrived', tieBreaker: 'created' }));
+    const tables: Table[] = [(await store.getTrainingSet(few, { features: ['late'], timestamp: 'T' })).table];
     for (const [labelTable, features] of [[asking, ['spend:amount_sum', 'spend:amount_last', 'spend:shop_last', 'spend:amount_mean_30d']], [few, ['spend']], [few, ['spend:amount_sum_1d']]] as const) {
       tables.push((await store.getTrainingSet(labelTable, { features, timestamp: 'T', ...(features.length === 1 && features[0] !== 'spend' && { timeRange: '1d' }) })).table);
     }
@@ -247,11 +251,12 @@ test('threads and files change no bit, nor does how many points there are', asyn
   // Some of them, against getFeatures.
   const store = await FeatureStore.open(folder, { threads: 1 });
   store.define(featureSet({ name: 'spend', entityKeys: 'customer', source: 'purchases', timestamp: 'at', aggregations: { amount: ['sum', 'mean', 'last', 'std'], shop: 'last' }, windows: ['1d', '30d'] }));
-  for (const [k, labelTable] of [asking, few, few].entries()) {
+  store.define(featureSet({ ...late, arrival: 'arrived', tieBreaker: 'created' }));
+  for (const [k, labelTable] of [few, asking, few, few].entries()) {
     const table = answers[0]![k]!;
     for (let row = 0; row < 6; row++) {
       const [customer, T] = [labelTable.getChild('customer')!.get(row) as bigint, labelTable.getChild('T')!.data[0]!.values[row] as bigint];
-      const answer = await store.getFeatures('spend', { asOf: { value: T, unit: 'us' }, entities: [customer], ...(k === 2 && { timeRange: '1d' }) });
+      const answer = await store.getFeatures(k === 0 ? 'late' : 'spend', { asOf: { value: T, unit: 'us' }, entities: [customer], ...(k === 3 && { timeRange: '1d' }) });
       for (const { name } of table.schema.fields.slice(2)) {
         assert.deepEqual(cellsOf(table.slice(row, row + 1), name)[0], answer.table.numRows === 0 ? null : cellsOf(answer.table, name)[0], `${name} of label ${row}`);
       }

@@ -29,6 +29,8 @@ const eventTable = (rows: readonly Event[], atType: TestColumn['type'] = types.m
     at: { type: atType, values: rows.map(({ at }) => (at === null ? null : at * perHour)) },
     created: { type: types.int32, values: rows.map(({ created }) => created) },
     value: { type: types.double, values: rows.map(({ value }) => value) },
+    paid: { type: types.bool, values: rows.map(({ value }): Cell => (value === null ? null : value > -4)) },
+    price: { type: types.money, values: rows.map(({ value }): Cell => (value === null || Math.abs(value) > 9 ? null : BigInt(value) * 10n ** 8n)) },
     city: { type: types.utf8, values: rows.map(({ value }): Cell => (value === null ? null : ['Łódź', 'Kraków', 'a city of a longer name'][Math.abs(value) % 3]!)) },
   });
 const labelTable = (rows: readonly Label[]): Table =>
@@ -38,7 +40,7 @@ const numeric = ['sum', 'count', 'mean', 'min', 'max', 'std', 'var', 'first', 'l
 const definition = (more: object = {}) =>
   featureSet({
     name: 'all', entityKeys: 'key', source: 'events', timestamp: 'at', tile: '4h', windows: ['6h', '1d'], tolerance: '20h', tieBreaker: 'created',
-    aggregations: { value: numeric, city: ['first', 'last', 'max', 'count_distinct'] }, ...more,
+    aggregations: { value: numeric, city: ['first', 'last', 'max', 'count_distinct'], paid: ['any', 'all', 'last'], price: ['sum', 'mean', 'var', 'last'] }, ...more,
   });
 
 const ask = { features: ['all'], timestamp: 'T' } as const;

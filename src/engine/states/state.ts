@@ -5,7 +5,7 @@
  * WebAssembly memory, in the group's row or behind pointers; written to columns and merged back, or merged from the memory
  * of another aggregation, it is the same state, and its columns are the same bytes.
  */
-import { type Data, Field, Float64, makeData, Uint64 } from '../../arrow/arrow.ts';
+import { type Data, Field, Float64, Int64, makeData } from '../../arrow/arrow.ts';
 import type { Window } from '../grouper.ts';
 import type { Agg } from '../plan.ts';
 import type { ColumnStage } from '../staging.ts';
@@ -87,7 +87,8 @@ export interface StateKind {
   readonly create: (place: Place) => State;
 }
 
-export const wordField = (name: string): Field => new Field(name, new Uint64(), false);
+/** A word of a state, as a signed integer: not every format has unsigned ones of 64 bits. */
+export const wordField = (name: string): Field => new Field(name, new Int64(), false);
 
 export function doubleColumn(values: Float64Array, validity: Validity): Data {
   clearNulls(values, validity.nullBitmap);
