@@ -219,6 +219,12 @@ test('where tiles do not tell, the reason is said', async (t) => {
   // All had arrived: tiles answer.
   const fine = await store.explain('all', { asOf: at(52n), features });
   assert.deepEqual(fine.decision.roads!.map(({ road, open }) => [road, open]), [['stored', true], ['merged', true], ['source', true]]);
+  // One of which nobody knows when it came: it is in the tiles, and counts for no instant.
+  await writeTable(join(folder, 'data/silver/events'), tableOfEvents([{ key: 1n, at: 5n, arrived: null, created: null, value: 1_000 }]), { format: 'parquet', mode: 'append' });
+  await store.materialize('all');
+  const unknown = await store.getFeatures('all', { asOf: at(60n), features });
+  assert.match(unknown.reasons.join('; '), /stored are rows too of which it is not known when they arrived/);
+  assert.deepEqual(cellsOf(unknown.table, 'value_count'), [48n]);
   await store.materialize('all', { asOf: at(40n) });
   assert.match((await store.explain('all', { asOf: at(52n) })).text, /stored are the rows that had arrived before 1970-01-02T16:00:00Z/);
   assert.equal((await store.explain('all', { asOf: at(40n) })).decision.road, 'features');

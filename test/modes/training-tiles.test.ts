@@ -140,6 +140,36 @@ for (const format of ['parquet', 'delta', 'orc'] as const) {
   });
 }
 
+test('of a file that is gone no tile is taken, nor of what came after the stored instant', async (t) => {
+  const folder = projectFolder(t, config);
+  const source = join(folder, 'data/silver/events');
+  mkdirSync(source, { recursive: true });
+  const write = (name: string, rows: readonly Event[]): void => {
+    const { schema, batches } = eventTable(rows);
+    writeFileSync(join(source, name), encodeParquet(schema, batches));
+  };
+  write('a.parquet', [{ key: 1n, at: 1n, created: 0n, value: 1 }, { key: 1n, at: 49n, created: 0n, value: 2 }]);
+  write('b.parquet', [{ key: 1n, at: 26n, created: 0n, value: 4 }]);
+  const store = await FeatureStore.open(folder, { threads: 1 });
+  store.define(featureSet({ name: 'all', entityKeys: 'key', source: 'events', timestamp: 'at', aggregations: { value: 'sum' } }));
+  const sum = async () => {
+    const { table, sources } = await store.getTrainingSet(labelTable([[1n, 96n]]), { ...ask, road: 'merged' });
+    return [cellsOf(table, 'value_sum')[0], sources[0]!.sourceRows];
+  };
+  await store.materialize('all');
+  assert.deepEqual(await sum(), [7, 0]);
+  rmSync(join(source, 'b.parquet'));
+  // No rows of the file that is left lie in the tiles that the other touched.
+  assert.deepEqual(await sum(), [3, 0]);
+  write('c.parquet', [{ key: 1n, at: 27n, created: 0n, value: 8 }]);
+  assert.deepEqual(await sum(), [11, 1]);
+  await store.materialize('all', { asOf: { value: 30n * hourUs, unit: 'us' } });
+  const late = await store.explainTrainingSet(labelTable([[1n, 96n]]), ask);
+  assert.deepEqual(late.sets[0]!.merged!.rows, ['[1970-01-02T00:00:00Z, 1970-01-05T00:00:00Z)']);
+  assert.equal((await sum())[0], 11);
+  await store.close();
+});
+
 test('event times of every unit, and tiles finer than they are', async (t) => {
   for (const [type, perHour, tile] of [[types.date, undefined, '6h'], [types.seconds, 3_600n, '4h'], [types.nanos, hourUs * 1_000n, '4h'], [types.dateMs, 3_600_000n, '1d']] as const) {
     const folder = projectFolder(t, config);
