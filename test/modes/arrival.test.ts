@@ -153,7 +153,7 @@ test('event times and arrivals of other units are compared as instants', async (
   await store.close();
 });
 
-const runs = Number(process.env.LAW_RUNS ?? 12);
+const runs = Number(process.env.LAW_RUNS ?? 6);
 
 test('the modes agree on what had arrived, whatever is stored, and say why where tiles do not tell', async (t) => {
   const instant = fc.option(fc.bigInt(0n, 70n));

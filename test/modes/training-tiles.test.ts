@@ -186,6 +186,20 @@ test('event times of every unit, and tiles finer than they are', async (t) => {
   }
 });
 
+test('labels at the ends of time', async (t) => {
+  const { store } = await storeWith(t, someEvents, { windows: ['1d'], tolerance: undefined });
+  store.define(definition({ name: 'late', windows: ['1d'], tolerance: undefined, arrival: 'at' }));
+  await store.materialize('all');
+  const [least, greatest] = [-(1n << 63n), (1n << 63n) - 1n];
+  const labels = tableOf({ key: { type: types.int64, values: [0n, 0n, 1n] }, T: { type: types.micros, values: [greatest, least, 1n << 50n] } });
+  const [merged, fresh, late] = [await store.getTrainingSet(labels, { ...ask, road: 'merged' }), await store.getTrainingSet(labels, { ...ask, road: 'source' }), await store.getTrainingSet(labels, { features: ['late'], timestamp: 'T' })];
+  assert.ok(tablesEqual(merged.table, fresh.table));
+  assert.ok(tablesEqual(late.table, fresh.table));
+  assert.deepEqual(cellsOf(fresh.table, 'value_count'), [80n, null, 80n]);
+  assert.deepEqual(cellsOf(fresh.table, 'value_count_1d'), [0n, null, 0n]);
+  await store.close();
+});
+
 test('why tiles are not taken is said, and a road that is closed is an error where it was asked for', async (t) => {
   const { store, folder } = await storeWith(t, someEvents);
   const labels = labelTable([[0n, 96n]]);
