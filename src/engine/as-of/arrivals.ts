@@ -6,7 +6,6 @@
  * are brought to the unit of the moments, the finer of the two, so that nothing is rounded.
  */
 import { type Data, type DataType, Int64, makeData } from '../../arrow/arrow.ts';
-import { invariant } from '../../base/errors.ts';
 import type { Grouper, Window } from '../grouper.ts';
 import type { Instance } from '../instance.ts';
 import type { Moments } from '../plan.ts';
@@ -36,16 +35,10 @@ export class ArrivalLocator {
     stageOf: (name: string) => ColumnStage,
   ) {
     this.grouper = entityGrouper(instance, keys, stageOf);
-    this.entities = groupEntities(this.grouper, moments.entities);
-    invariant(this.entities === moments.starts.length - 1, 'the entities of moments are not each there once');
-    const placed = (array: ArrayBufferView): number => {
-      const pointer = instance.alloc(Math.max(array.byteLength, 16));
-      instance.put(array, pointer);
-      return pointer;
-    };
-    this.starts = placed(moments.starts);
-    this.points = placed(moments.points);
-    this.wanted = placed(moments.wanted);
+    this.entities = groupEntities(this.grouper, moments);
+    this.starts = instance.placed(moments.starts);
+    this.points = instance.placed(moments.points);
+    this.wanted = instance.placed(moments.wanted);
     this.rows = new Buffer64(instance);
     this.cells = new Buffer64(instance);
     const unit = momentType(time.type, arrival.type);

@@ -52,12 +52,13 @@ export function entityGrouper(instance: Instance, keys: readonly KeyColumn[], st
 }
 
 /** Makes the entities of moments known to a grouper, in their order; returns how many there are. */
-export function groupEntities(grouper: Grouper, stream: Uint8Array): number {
-  for (const batch of tableFromIPC(stream).batches as RecordBatch[]) {
+export function groupEntities(grouper: Grouper, { entities, starts }: Moments): number {
+  for (const batch of tableFromIPC(entities).batches as RecordBatch[]) {
     const columns = batch.data.children;
     grouper.expect(batch.numRows);
     eachWindow(batch.numRows, (window) => grouper.group(columns, window));
   }
+  invariant(grouper.count === starts.length - 1, 'the entities of moments are not each there once');
   return grouper.count;
 }
 
@@ -88,20 +89,14 @@ export class Locator {
     stageOf: (name: string) => ColumnStage,
   ) {
     this.grouper = entityGrouper(instance, keys, stageOf);
-    this.entities = groupEntities(this.grouper, moments.entities);
-    invariant(this.entities === moments.starts.length - 1, 'the entities of moments are not each there once');
-    const placed = (array: ArrayBufferView): number => {
-      const pointer = instance.alloc(Math.max(array.byteLength, 16));
-      instance.put(array, pointer);
-      return pointer;
-    };
+    this.entities = groupEntities(this.grouper, moments);
     // Entities that are not known are all the one behind the last, which has no points.
     const starts = new Uint32Array(moments.starts.length + 1).fill(moments.points.length);
     starts.set(moments.starts);
-    this.starts = placed(starts);
+    this.starts = instance.placed(starts);
     this.most = instance.kernels.pointsMost(this.starts, this.entities);
-    this.points = placed(moments.points);
-    this.wanted = moments.wanted.includes(0) ? placed(moments.wanted) : 0;
+    this.points = instance.placed(moments.points);
+    this.wanted = moments.wanted.includes(0) ? instance.placed(moments.wanted) : 0;
     this.parts = this.wanted === 0 ? undefined : this.markParts(moments);
     this.shift = moments.points.length >= orderedFrom ? Math.max(0, 26 - Math.clz32(this.entities - 1)) : undefined;
     this.some = new Buffer64(instance);
