@@ -59,7 +59,7 @@ export const commands: readonly Command[] = [
   {
     name: 'training-set',
     words: [],
-    options: ['project', 'labels', 'features', 'timestamp', 'time-range', 'save', 'explain', 'utc', 'full-names', 'format', 'out', 'limit', 'threads'],
+    options: ['project', 'labels', 'features', 'timestamp', 'time-range', 'road', 'save', 'explain', 'utc', 'full-names', 'format', 'out', 'limit', 'threads'],
     summary: "Joins features to labels, as they were known at each label's moment",
     notes: [
       'examples:',

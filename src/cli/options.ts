@@ -15,7 +15,7 @@ export const commandOptions: Readonly<Record<string, OptionSpec>> = {
   'as-of': { type: 'string', value: 'INSTANT', help: 'the moment that is asked about, 2001-07-01 or 2001-07-01T08:30:00Z; by default now' },
   'time-range': { type: 'string', value: 'RANGE', help: '30d (before the moment), START..END, START.., ..END, or all' },
   mode: { type: 'string', value: 'MODE', help: 'materialized, virtualized or hybrid; by default the configured one' },
-  road: { type: 'string', value: 'ROAD', help: 'mode hybrid: stored, merged or source, whatever it costs' },
+  road: { type: 'string', value: 'ROAD', help: 'mode hybrid: stored, merged or source, whatever it costs; of training sets merged or source' },
   'max-staleness': { type: 'string', value: 'AGE', help: 'how old a stored answer may be: 15m, 6h, 1d' },
   entities: { type: 'string', value: 'LIST', help: `only these: a,b,c or JSON: [1, 2], {"a": [1, 2], "b": [3, 4]}, [{"a": 1, "b": 3}]` },
   features: { type: 'string', value: 'LIST', help: 'only these columns: amount_sum,date_max; of a training set, what to join: spend:amount_sum,visits' },

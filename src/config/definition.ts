@@ -42,6 +42,10 @@ export interface FeatureSetDefinition {
   readonly windows: readonly Window[];
   /** How far back `last` looks from the moment that is asked about: what was known before is out of date. */
   readonly toleranceUs?: bigint;
+  /** What orders values of `first` and `last` at one event time. */
+  readonly tieBreaker?: string;
+  /** The column that says when a row arrived: a question about an instant sees only rows that had arrived before it. */
+  readonly arrival?: string;
   readonly description?: string;
   readonly owner?: string;
   readonly tags: Readonly<Record<string, string>>;

@@ -5,7 +5,7 @@
 import { asExpression, columnsOf, type Condition, type Expression } from '../arrow/expression.ts';
 import { checkName, didYouMean } from '../base/names.ts';
 import { parseDuration } from '../base/time.ts';
-import { type AggSpec, outputsOf } from '../engine/plan.ts';
+import { type AggSpec, type OutputColumn, outputsOf } from '../engine/plan.ts';
 import { type FeatureSetDefinition, type Layer, layerNames, resultColumns, type Window, windowedOutputs } from './definition.ts';
 import { type AggregatedColumns, type AggregatedFrame, bothOf, type ComputeFunction, opaqueCompute, tracePlan } from './frame.ts';
 import { describe, detailOf, MistakeList, type Origin, type Path, shapeMistakes } from './mistakes.ts';
@@ -33,6 +33,13 @@ export interface FeatureSetInput<
   readonly windows?: Windows;
   /** How old the value of `last` may be at the moment that is asked about: `90d`. */
   readonly tolerance?: string;
+  /** The column that orders values of `first` and `last` at one event time: an integer, a date or a timestamp. */
+  readonly tieBreaker?: string;
+  /**
+   * The column that says when a row arrived, a date or a timestamp. A question about an instant (`asOf`, `timeRange`, a label) sees
+   * only rows that had arrived before it.
+   */
+  readonly arrival?: string;
   readonly description?: string;
   readonly owner?: string;
   readonly tags?: Readonly<Record<string, string>>;
@@ -70,10 +77,12 @@ export function featureSet<
   return definition!;
 }
 
-/** `entity_keys` is the one key that code spells otherwise. */
+/** The keys that code spells otherwise. */
+const spelledInCode: Readonly<Record<string, string>> = { entity_keys: 'entityKeys', tie_breaker: 'tieBreaker' };
+
 function inWordsOfCode(report: Report): Report {
-  return (path, detail, more) =>
-    report(path.map((step, i) => (i === 0 && step === 'entity_keys' ? 'entityKeys' : step)), detail.replaceAll("'entity_keys'", "'entityKeys'"), more);
+  const inWords = (detail: string): string => Object.entries(spelledInCode).reduce((text, [yaml, own]) => text.replaceAll(`'${yaml}'`, `'${own}'`), detail);
+  return (path, detail, more) => report(path.map((step, i) => (i === 0 ? (spelledInCode[step] ?? step) : step)), inWords(detail), more);
 }
 
 /** An input of whose types nothing more is asked. */
@@ -81,13 +90,14 @@ type AnyInput = FeatureSetInput<AggSpec, readonly string[]>;
 
 const code: Origin = { label: 'code', position: () => undefined };
 
-/** The shape of a feature set in code: as in YAML, but for two keys and the values that only code has. */
+/** The shape of a feature set in code: as in YAML, but for the spelling of some keys and the values that only code has. */
 const inputShape = withZod((z) => {
   const { featureSet } = shapes();
   return z.strictObject({
     name: z.string().min(1),
     entityKeys: featureSet.shape.entity_keys,
-    ...featureSet.omit({ entity_keys: true }).shape,
+    tieBreaker: featureSet.shape.tie_breaker,
+    ...featureSet.omit({ entity_keys: true, tie_breaker: true }).shape,
     compute: z.unknown().optional(),
     filter: z.unknown().optional(),
   });
@@ -102,8 +112,8 @@ function checkInput(input: AnyInput, report: Report): boolean {
   return false;
 }
 
-function partsOf({ name, entityKeys, compute, filter, ...others }: AnyInput): FeatureSetParts {
-  return { name, shape: { ...others, entity_keys: entityKeys } as FeatureSetShape, compute, filter };
+function partsOf({ name, entityKeys, tieBreaker, compute, filter, ...others }: AnyInput): FeatureSetParts {
+  return { name, shape: { ...others, entity_keys: entityKeys, tie_breaker: tieBreaker } as FeatureSetShape, compute, filter };
 }
 
 /** Says that something is wrong at a path below the feature set. The path is in the words of YAML. */
@@ -142,6 +152,7 @@ export function defineFeatureSet({ name, shape, compute, filter }: FeatureSetPar
   if (windows.length > 0 && kind !== 'aggregated') fail(['windows'], 'windows need aggregations; this set has none that are known', { at: 'key' });
   else if (windows.length > 0 && shape.timestamp === undefined) fail(['windows'], "windows need a 'timestamp': the event time column", { at: 'key' });
   const toleranceUs = toleranceOf(shape, outputs.some(({ aggregation }) => aggregation === 'last'), fail);
+  checkRowColumns(shape, kind, outputs, fail);
   const byTime = outputs.find(({ aggregation }) => aggregation === 'first' || aggregation === 'last');
   if (byTime !== undefined && shape.timestamp === undefined) {
     const path = shape.aggregations === undefined ? ['compute'] : ['aggregations', byTime.column];
@@ -161,6 +172,8 @@ export function defineFeatureSet({ name, shape, compute, filter }: FeatureSetPar
     tileUs,
     windows,
     ...(toleranceUs !== undefined && { toleranceUs }),
+    ...(shape.tie_breaker !== undefined && { tieBreaker: shape.tie_breaker }),
+    ...(shape.arrival !== undefined && { arrival: shape.arrival }),
     ...(shape.description !== undefined && { description: shape.description }),
     ...(shape.owner !== undefined && { owner: shape.owner }),
     tags: { ...shape.tags },
@@ -204,6 +217,16 @@ function toleranceOf(shape: FeatureSetShape, hasLast: boolean, fail: Report): bi
   if (shape.tolerance === undefined) return undefined;
   if (!hasLast) fail(['tolerance'], "a tolerance says how old the value of 'last' may be; this set has no such aggregation", { at: 'key' });
   return checkThat(() => parseDuration(shape.tolerance!), (detail) => fail(['tolerance'], detail));
+}
+
+/** The columns that say which of several rows comes first, and when a row came in. */
+function checkRowColumns(shape: FeatureSetShape, kind: FeatureSetDefinition['kind'], outputs: readonly OutputColumn[], fail: Report): void {
+  if (shape.tie_breaker !== undefined && !outputs.some(({ aggregation }) => aggregation === 'first' || aggregation === 'last')) {
+    fail(['tie_breaker'], "a tie breaker orders values of 'first' and 'last' at one event time; this set has no such aggregation", { at: 'key' });
+  }
+  if (shape.arrival === undefined) return;
+  if (kind !== 'aggregated') fail(['arrival'], "'arrival' needs aggregations: which rows had arrived is asked of the rows that they count", { at: 'key' });
+  else if (shape.timestamp === undefined) fail(['arrival'], "'arrival' needs a 'timestamp', the event time column: without one no question is about an instant", { at: 'key' });
 }
 
 /** Windows in the order written; the same text twice is one window. */

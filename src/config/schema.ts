@@ -49,6 +49,8 @@ export const shapes = withZod((z) => {
       tile: duration('The grain of stored partial results').default(defaults.tile),
       windows: z.array(duration('A window')).describe('Also as <column>_<aggregation>_<window>, over the time before the read').optional(),
       tolerance: duration('How old the value of last may be at the moment that is asked about; by default any age').optional(),
+      tie_breaker: text('The column that orders values of first and last at one event time, such as created: first has that with the least, last with the greatest; of equal ones the greatest value').optional(),
+      arrival: text('The column that says when a row arrived, such as ingested_at: a question about an instant sees only rows that had arrived before it').optional(),
       description: z.string().describe('What the features mean, for people').optional(),
       owner: z.string().describe('Whom to ask').optional(),
       tags: z.record(z.string(), z.string()).describe('Anything else, for people and their tools').optional(),

@@ -43,6 +43,8 @@ export interface EventTimes {
   readonly data: Data;
   readonly stage: ColumnStage;
   readonly bytes: 4 | 8;
+  /** What orders values at one time, where anything does; partial states have it as words that order already. */
+  readonly ties?: { readonly data: Data; readonly stage: ColumnStage; readonly layout: Layout } | undefined;
 }
 
 /** One partial state as a column. */
@@ -81,6 +83,7 @@ export class Accumulators {
   private readonly keys: Buffer64;
   private readonly someRows: Buffer64;
   private readonly timed: { readonly wide: Buffer64; readonly keys: Buffer64; readonly times: Buffer64; readonly ids: Buffer64 };
+  private readonly tied: { readonly wide: Buffer64; readonly keys: Buffer64; readonly ties: Buffer64; readonly there: Buffer64 };
   private readonly spans: readonly SpanSource[];
 
   constructor(
@@ -116,6 +119,7 @@ export class Accumulators {
     this.someRows = new Buffer64(instance);
     const buffer = (): Buffer64 => new Buffer64(instance);
     this.timed = { wide: buffer(), keys: buffer(), times: buffer(), ids: buffer() };
+    this.tied = { wide: buffer(), keys: buffer(), ties: buffer(), there: buffer() };
     this.spans = columns.map(() => new SpanSource(instance));
   }
 
@@ -240,13 +244,35 @@ export class Accumulators {
     const allTimes = gatherWide(this.instance, times.stage, times.data, layout, window, wide);
     const timeBitmap = times.stage.stageBitmap(times.data, window.start, window.length);
     const allKeys = this.keysOf(index, gathered, window.count);
-    if (bitmap === undefined && timeBitmap === undefined) return { keys: allKeys, times: allTimes, ids, count: window.count };
+    const ties = times.ties && this.tiesOf(times.ties, bitmap, timeBitmap, window);
+    if (bitmap === undefined && timeBitmap === undefined) return { keys: allKeys, times: allTimes, ties, ids, count: window.count };
     const out = { keys: keys.ensure(window.count * 8), times: kept.ensure(window.count * 8), ids: keptIds.ensure(window.count * 4) };
     const count = this.instance.kernels.compactTimed(
       allKeys, allTimes, ids, window.rows, window.count, bitmap?.pointer ?? 0, bitmap?.bitOffset ?? 0,
       timeBitmap?.pointer ?? 0, timeBitmap?.bitOffset ?? 0, out.keys, out.times, out.ids,
     );
-    return { ...out, count };
+    return { ...out, ties, count };
+  }
+
+  /** The tie breakers of the rows that have a value and a time. */
+  private tiesOf(
+    { data, stage, layout }: NonNullable<EventTimes['ties']>, bitmap: Bitmap | undefined, timeBitmap: Bitmap | undefined, window: Window,
+  ): NonNullable<TimedStretch['ties']> {
+    const { kernels } = this.instance;
+    const { count, rows } = window;
+    let words = gatherWide(this.instance, stage, data, layout, window, this.tied.wide);
+    if (layout.kind === 'int' && !layout.signed) {
+      const keys = this.tied.keys.ensure(count * 8);
+      kernels.orderKeys(0, words, count, -(1n << 63n), keys);
+      words = keys;
+    }
+    const tieBitmap = stage.stageBitmap(data, window.start, window.length);
+    const out = { words: this.tied.ties.ensure(count * 8), there: this.tied.there.ensure(count * 8) };
+    kernels.compactTies(
+      words, tieBitmap?.pointer ?? 0, tieBitmap?.bitOffset ?? 0, rows, count, bitmap?.pointer ?? 0, bitmap?.bitOffset ?? 0,
+      timeBitmap?.pointer ?? 0, timeBitmap?.bitOffset ?? 0, out.words, out.there,
+    );
+    return out;
   }
 
   /** The first two columns in one visit, where they are the common pair: a sum of doubles, then extremes of integers. */
@@ -321,9 +347,11 @@ export class Accumulators {
       },
       values: (i, layout = column.layout) =>
         this.withoutNulls(index, this.gather(index, data[i]!, stages[i]!, layout, window), bitmapOf(i), window, ids),
-      timed: (i, times) => {
+      timed: (i, times, ties) => {
         const words = this.gather(index, data[i]!, stages[i]!, column.layout, window);
-        return this.withTimes(index, words, bitmapOf(i), { data: data[times]!, stage: stages[times]!, bytes: 8 }, window, ids);
+        return this.withTimes(index, words, bitmapOf(i), {
+          data: data[times]!, stage: stages[times]!, bytes: 8, ties: ties === undefined ? undefined : { data: data[ties]!, stage: stages[ties]!, layout: wordLayout },
+        }, window, ids);
       },
     };
   }

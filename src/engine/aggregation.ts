@@ -14,7 +14,8 @@ import { ArgumentError } from '../base/errors.ts';
 import { formatInstant, type TimeRange } from '../base/time.ts';
 import { type AccumulatorMemory, Accumulators, stateFields } from './accumulator.ts';
 import type { Cut } from './cut.ts';
-import { Locator } from './as-of/locator.ts';
+import { ArrivalLocator } from './as-of/arrivals.ts';
+import { type Located, Locator } from './as-of/locator.ts';
 import { type FullStretches, StretchGrouper } from './as-of/stretches.ts';
 import { selectRows } from './filter.ts';
 import { Aside, type AsideColumn, type AsideMemory, newSearch, rowsAside } from './aside.ts';
@@ -68,6 +69,20 @@ export interface Counters {
   readonly rowsInRange: number;
 }
 
+/** What rows are grouped by. */
+interface GroupedColumns {
+  readonly keys: readonly Data[];
+  /** The keys, and the time where there are tiles. */
+  readonly grouped: readonly Data[];
+  readonly time: Data | undefined;
+  readonly arrival: Data | undefined;
+}
+
+interface GroupedRows {
+  readonly window: Window;
+  readonly ids: number;
+}
+
 /** The states of stretches in memory, a group each (as-of/stretches.ts). */
 export interface StretchStates {
   readonly instance: Instance;
@@ -93,7 +108,8 @@ const asideShare = 0.25;
 /** The columns of rows that are put aside: the key first. */
 export function asideColumns(bound: BoundPlan): readonly AsideColumn[] {
   const byTime = bound.values.some((value) => value.first || value.last);
-  const all: readonly AsideColumn[] = [...bound.keys, ...bound.values, ...(byTime ? [bound.time!] : [])];
+  const ties = bound.values.flatMap(({ tie }) => (tie === undefined ? [] : [tie]));
+  const all: readonly AsideColumn[] = [...bound.keys, ...bound.values, ...ties, ...(byTime ? [bound.time!] : [])];
   return all.filter(({ name }, i) => all.findIndex((column) => column.name === name) === i).map(({ name, type }) => ({ name, type }));
 }
 
@@ -117,6 +133,7 @@ export class Aggregation implements Counters {
   /** Where rows are grouped by stretches between moments. */
   private readonly locator: Locator | undefined;
   private readonly stretches: StretchGrouper | undefined;
+  private readonly arrivals: ArrivalLocator | undefined;
   private readonly accumulators: Accumulators;
   private readonly aside: Aside | undefined;
   private readonly batchSize: number;
@@ -141,10 +158,12 @@ export class Aggregation implements Counters {
     instance.kernels.forceHash(noDirectAddressing ? 0 : 1, allHashesEqual ? 1 : 0);
     this.rows = new Buffer64(instance);
     const { moments } = bound.plan;
-    this.locator = moments && new Locator(instance, bound.keys, bound.time!, moments, (name) => this.stage(name));
-    const alone = bound.keys.length === 1 && bound.tile === undefined;
-    this.stretches = moments && new StretchGrouper(instance, moments.points.length);
-    const groupers: ColumnGrouper[] = this.stretches ? [this.stretches] : bound.keys.map((key) => columnGrouper(instance, key, this.stage(key.name), alone));
+    const { time, arrival } = bound;
+    this.locator = moments && arrival === undefined ? new Locator(instance, bound.keys, time!, moments, (name) => this.stage(name)) : undefined;
+    this.arrivals = moments && arrival && new ArrivalLocator(instance, bound.keys, time!, arrival, moments, (name) => this.stage(name));
+    const alone = bound.named.length === 1 && bound.tile === undefined;
+    this.stretches = this.locator && new StretchGrouper(instance, moments!.points.length);
+    const groupers: ColumnGrouper[] = this.stretches ? [this.stretches] : bound.named.map((key) => columnGrouper(instance, key, this.stage(key.name), alone));
     if (bound.tile !== undefined) groupers.push(new TileGrouper(instance, bound.tile, bound.time!.bytes, this.stage(bound.time!.name)));
     this.grouper = new Grouper(instance, groupers);
     this.accumulators = new Accumulators(instance, bound.values, allHashesEqual);
@@ -198,29 +217,37 @@ export class Aggregation implements Counters {
     this.addRows(batch, first, end, false);
   }
 
-  /** `areChosen`: by the range and the filter, before. */
+  /** `areChosen`: by the range, the arrival and the filter, before. */
   private addRows(batch: RecordBatch, first: number, end: number, areChosen: boolean): void {
     const { bound } = this;
     if (first >= end) return;
-    const { range: wanted, filter } = areChosen ? {} : bound.plan;
+    const { range: wanted, filter, arrival: asked } = areChosen ? {} : bound.plan;
     const range = wanted && rangeInUnits(wanted, bound.time!.type);
     if (wanted !== undefined && range === undefined) return;
+    const { beforeUs } = asked ?? {};
+    const arrived = beforeUs === undefined ? undefined : rangeInUnits({ endUs: beforeUs }, bound.arrival!.type);
+    if (beforeUs !== undefined && arrived === undefined) return;
+    const arrival = asked && bound.arrival && columnData(batch, bound.arrival.name, bound.arrival.type);
     const keys = bound.keys.map((key) => columnData(batch, key.name, key.type));
     const values = bound.values.map((value) => columnData(batch, value.name, value.type));
     const byTime = bound.values.some((value) => value.first || value.last);
     const time = bound.time && (range !== undefined || bound.tile || bound.plan.moments || byTime) ? columnData(batch, bound.time.name, bound.time.type) : undefined;
     const valueStages = bound.values.map((value) => this.stage(value.name));
-    const eventTimes = byTime ? { data: time!, stage: this.stage(bound.time!.name), bytes: bound.time!.bytes } : undefined;
+    const tie = bound.values.find((value) => value.tie !== undefined)?.tie;
+    const ties = tie && { data: columnData(batch, tie.name, tie.type), stage: this.stage(tie.name), layout: tie.layout };
+    const eventTimes = byTime ? { data: time!, stage: this.stage(bound.time!.name), bytes: bound.time!.bytes, ties } : undefined;
     const grouped = bound.tile === undefined ? keys : [...keys, time!];
     const carried = this.aside === undefined ? [] : asideColumns(bound).map(({ name, type }) => columnData(batch, name, type));
     this.each(batch, first, end, filter, (window) => {
       const inRange = range === undefined ? window : this.selectInRange(window, time!, bound.time!, range);
-      const keyed = this.selectKeys(inRange, bound.keys.map((key) => key.name), keys);
-      this.rowsDroppedNullKey += inRange.count - keyed.count;
+      const known = arrived !== undefined ? this.selectTime(inRange, arrival!, bound.arrival!, arrived)
+        : arrival !== undefined ? this.selectValid(inRange, this.stage(bound.arrival!.name), arrival) : inRange;
+      const keyed = this.selectKeys(known, bound.keys.map((key) => key.name), keys);
+      this.rowsDroppedNullKey += known.count - keyed.count;
       this.rowsInRange += keyed.count;
       if (keyed.count === 0) return;
       if (this.aside?.take(carried, keyed)) return;
-      const { window: counted, ids } = this.locator === undefined ? { window: keyed, ids: this.grouper.group(grouped, keyed) } : this.locate(keys, time!, keyed);
+      const { window: counted, ids } = this.groupRows({ keys, grouped, time, arrival }, keyed);
       if (counted.count === 0) return;
       this.grow();
       this.accumulators.add(values, valueStages, counted, ids, eventTimes);
@@ -230,6 +257,7 @@ export class Aggregation implements Counters {
   /**
    * Merges partial states: rows of a table that `states()` of a plan with the same keys and outputs made, with or without
    * tiles. Columns are found by name. The plan's filter applies to these rows, so it may only name keys; its range does not.
+   * With moments, each tile is a stretch's: no moment of its entity may cut it.
    */
   addStates(batch: RecordBatch, options?: StateOptions, first = 0, end = batch.numRows): void {
     const { bound } = this;
@@ -242,16 +270,20 @@ export class Aggregation implements Counters {
     const fields = bound.values.map(stateFields);
     const states = fields.map((each) => each.map((field) => columnData(batch, field.name, field.type)));
     const stages = fields.map((each) => each.map((field) => this.stage(field.name)));
-    const tiles = range === undefined ? undefined : columnData(batch, tileColumn!, tileType);
+    const tiles = range === undefined && this.locator === undefined ? undefined : columnData(batch, tileColumn!, tileType);
     this.each(batch, first, end, bound.plan.filter, (window) => {
       const time = { name: tileColumn!, type: tileType as Timestamp, bytes: 8 } as const;
-      const inRange = tiles === undefined ? window : this.selectTime(window, tiles, time, range!);
+      const inRange = range !== undefined ? this.selectTime(window, tiles!, time, range) : tiles === undefined ? window : this.selectValid(window, this.stage(tileColumn!), tiles);
       const keyed = this.selectKeys(inRange, bound.keys.map((key) => key.name), keys);
       if (keyed.count === 0) return;
-      const ids = this.grouper.group(keys, keyed);
+      const { locator } = this;
+      const { window: own, ids } = locator === undefined
+        ? { window: keyed, ids: this.grouper.group(keys, keyed) }
+        : this.locate((at, stride) => locator.locateTiles(keys, tiles!, this.stage(tileColumn!), keyed, at, stride));
+      if (own.count === 0) return;
       this.grow();
-      this.grouper.meet(ids, keyed.count);
-      this.accumulators.merge(states, stages, keyed, ids);
+      this.grouper.meet(ids, own.count);
+      this.accumulators.merge(states, stages, own, ids);
     });
   }
 
@@ -311,13 +343,22 @@ export class Aggregation implements Counters {
     this.accumulators.mergeSome(memory.accumulators, ids, own, count);
   }
 
-  /** The rows that lie in stretches, and those. */
-  private locate(keys: readonly Data[], time: Data, window: Window): { readonly window: Window; readonly ids: number } {
+  /** The rows that are in any group, and the group of each. */
+  private groupRows({ keys, grouped, time, arrival }: GroupedColumns, window: Window): GroupedRows {
+    const { locator, arrivals } = this;
+    if (locator !== undefined) return this.locate((states, stride) => locator.locate(keys, time!, window, states, stride));
+    if (arrivals === undefined) return { window, ids: this.grouper.group(grouped, window) };
+    const located = arrivals.locate(keys, time!, arrival!, window);
+    return { window: located.window, ids: located.window.count === 0 ? 0 : this.grouper.group([located.cells], located.all) };
+  }
+
+  /** The rows that `locator` finds in stretches, and those: it is told where their states are. */
+  private locate(find: (states: number, stride: number) => Located): GroupedRows {
     this.stretches!.begin();
     this.grow();
     const { rows, stride } = this.accumulators.counted;
-    const located = this.locator!.locate(keys, time, window, rows, stride);
-    return { window: located.window, ids: located.stretches };
+    const { window, stretches } = find(rows, stride);
+    return { window, ids: stretches };
   }
 
   /** Makes room for the groups there are. */

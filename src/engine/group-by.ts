@@ -16,6 +16,8 @@ export interface GroupByOptions {
   /** `'30d'` (which ends at `asOf`), or `{ start?, end? }`. */
   readonly timeRange?: TimeRangeInput;
   readonly asOf?: Instant;
+  /** A column that orders values of `first` and `last` at one event time: an integer, a date or a timestamp. */
+  readonly tieBreaker?: string;
   /** Only rows for which this is true. */
   readonly filter?: Expression;
   /** Threads to work on, by default as many as the machine runs at once. Changes no answer. */
@@ -68,6 +70,7 @@ function planOf(keys: string | readonly string[], spec: AggSpec, options: GroupB
     outputs: outputsOf(spec),
     ...(options.timestamp !== undefined && { timestamp: options.timestamp }),
     ...(options.timeRange !== undefined && { range: rangeOf(options.timeRange, options.asOf) }),
+    ...(options.tieBreaker !== undefined && { tieBreaker: options.tieBreaker }),
     ...(options.filter !== undefined && { filter: options.filter }),
   };
 }

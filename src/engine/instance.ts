@@ -219,6 +219,13 @@ export class Instance {
     return this.kernels.alloc(bytes + slackBytes) >>> 0;
   }
 
+  /** A copy of an array, in a block of its own. */
+  placed(array: ArrayBufferView): number {
+    const pointer = this.alloc(Math.max(array.byteLength, 16));
+    this.put(array, pointer);
+    return pointer;
+  }
+
   free(block: number, bytes: number): void {
     this.kernels.free(block, bytes + slackBytes);
   }

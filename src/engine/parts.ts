@@ -89,7 +89,7 @@ export class PartReader {
     private readonly options: AggregationOptions,
   ) {
     // What is put aside was chosen before.
-    const { range: _range, filter: _filter, ...chosen } = plan;
+    const { range: _range, filter: _filter, arrival: _arrival, ...chosen } = plan;
     this.plan = chosen;
     this.columns = asideColumns(bindPlan(chosen, schema));
   }

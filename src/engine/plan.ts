@@ -7,7 +7,7 @@ import type { TimeRange } from '../base/time.ts';
 
 /**
  * Nulls are skipped by all. `std` and `var` are of a sample (n − 1). `first` and `last` go by event time; of several values
- * at that time they are the greatest. `any` and `all` are of booleans; `approx_distinct` is off by 1.6 % (one standard error).
+ * at that time they go by the tie breaker, where there is one, and then are the greatest. `any` and `all` are of booleans; `approx_distinct` is off by 1.6 % (one standard error).
  */
 export const aggregationNames = [
   'sum', 'mean', 'count', 'min', 'max', 'std', 'var', 'first', 'last', 'any', 'all', 'count_distinct', 'approx_distinct',
@@ -36,7 +36,7 @@ export interface Moments {
   readonly entities: EntityKeys;
   /** Where the moments of each entity begin, and the end of the last. */
   readonly starts: Uint32Array;
-  /** The moments of each entity in turn, ascending, in the unit of the event time. Stretch i is the time before moment i. */
+  /** The moments of each entity in turn, ascending, in the unit of the event time (`momentType`). Stretch i is the time before moment i. */
   readonly points: BigInt64Array;
   /** The earliest and the latest of all; 0 where there are none. */
   readonly first: bigint;
@@ -57,6 +57,16 @@ export interface GroupByPlan {
   readonly outputs: readonly OutputColumn[];
   /** Event time. Needed by `range` and `tile`, and by `first` and `last`. */
   readonly timestamp?: string;
+  /**
+   * A column that orders values of `first` and `last` at one event time: `first` has that with the least, `last` with the greatest,
+   * and one without comes behind all others. Of those that it does not tell apart, the greatest value, as without it.
+   */
+  readonly tieBreaker?: string;
+  /**
+   * The column that says when a row arrived: only rows count that had arrived before `beforeUs`, or, with moments, before the moment
+   * that asks. A row without is in no answer.
+   */
+  readonly arrival?: { readonly column: string; readonly beforeUs?: bigint };
   /** Only rows with an event time inside count; null event times are in no range. Absent: all rows count. */
   readonly range?: TimeRange;
   /** Only rows for which this is true count. */
@@ -68,7 +78,8 @@ export interface GroupByPlan {
   readonly tile?: { readonly widthUs: bigint; readonly name: string };
   /**
    * Groups by the stretches of time between moments of entities instead of by the keys, which say whose a row is: the answer
-   * has the stretch's number, an Int64, in their place (`stretchKey`). Needs a `range`. See as-of/moments.ts.
+   * has the stretch's number, an Int64, in their place (`stretchKey`). Partial states are those of tiles that no moment cuts.
+   * See as-of/moments.ts.
    */
   readonly moments?: Moments;
 }

@@ -51,6 +51,15 @@ export interface ValueColumn {
   readonly last: boolean;
   readonly distinct: boolean;
   readonly approx: boolean;
+  /** What `first` and `last` go by among values at one time; undefined: by the values alone. */
+  readonly tie: TieColumn | undefined;
+}
+
+/** A column whose values are 64-bit words that order as they do. */
+export interface TieColumn {
+  readonly name: string;
+  readonly type: DataType;
+  readonly layout: Extract<Layout, { kind: 'int' }>;
 }
 
 export interface KeyColumn {
@@ -82,6 +91,7 @@ export interface BoundPlan {
   readonly named: readonly KeyColumn[];
   readonly values: readonly ValueColumn[];
   readonly time: TimeColumn | undefined;
+  readonly arrival: TimeColumn | undefined;
   readonly tile: TileKey | undefined;
 }
 
@@ -104,8 +114,14 @@ export function bindPlan(plan: GroupByPlan, schema: Schema): BoundPlan {
     throw new ArgumentError('timestamp', `the ${byTime.aggregation} of ${byTime.column} goes by event time; name the event time column`);
   }
   const time = plan.timestamp === undefined ? undefined : bindTime(fieldOf(schema, plan.timestamp));
+  const arrival = plan.arrival && bindTime(fieldOf(schema, plan.arrival.column), 'the time of arrival');
   const named = plan.moments === undefined ? keys : [stretchKey];
-  return { plan, keys, named, values: valueColumns(plan, schema), time, tile: plan.tile && bindTile(plan.tile, time!.type) };
+  return { plan, keys, named, values: valueColumns(plan, schema), time, arrival, tile: plan.tile && bindTile(plan.tile, time!.type) };
+}
+
+/** The type in whose unit the moments of a plan are: that of the event time, or of the arrival where that is finer. */
+export function momentType(time: DataType, arrival: DataType | undefined): DataType {
+  return arrival !== undefined && unitNs(arrival) < unitNs(time) ? arrival : time;
 }
 
 export function fieldOf(schema: Schema, name: string): Field {
@@ -134,7 +150,16 @@ function checkOutput(output: OutputColumn, field: Field): void {
   throw new SchemaMismatchError('the source', field.name, `${type} has no ${output.aggregation}; it has ${allowed.join(', ')}`);
 }
 
+function bindTie(field: Field): TieColumn {
+  const type = plainType(field.type);
+  const layout = layoutOf(type);
+  if (layout.kind === 'int') return { name: field.name, type, layout };
+  throw new SchemaMismatchError('the source', field.name, `${type} cannot break ties; a tie breaker is an integer, a date or a timestamp`);
+}
+
 function valueColumns(plan: GroupByPlan, schema: Schema): ValueColumn[] {
+  const isByTime = ({ aggregation }: OutputColumn): boolean => aggregation === 'first' || aggregation === 'last';
+  const tie = plan.tieBreaker === undefined || !plan.outputs.some(isByTime) ? undefined : bindTie(fieldOf(schema, plan.tieBreaker));
   const names = [...new Set(plan.outputs.map((output) => output.column))];
   return names.map((name) => {
     const wanted = plan.outputs.filter((output) => output.column === name).map((output) => output.aggregation);
@@ -152,14 +177,15 @@ function valueColumns(plan: GroupByPlan, schema: Schema): ValueColumn[] {
       last: has('last'),
       distinct: has('count_distinct'),
       approx: has('approx_distinct'),
+      tie: has('first', 'last') ? tie : undefined,
     };
   });
 }
 
 /** The event time column of a schema. Throws SchemaMismatchError when it is neither date nor timestamp. */
-export function bindTime(field: Field): TimeColumn {
+export function bindTime(field: Field, what = 'event time'): TimeColumn {
   if (!DataType.isDate(field.type) && !DataType.isTimestamp(field.type)) {
-    throw new SchemaMismatchError('the source', field.name, `event time must be a date or a timestamp; this is ${plainType(field.type)}`);
+    throw new SchemaMismatchError('the source', field.name, `${what} must be a date or a timestamp; this is ${plainType(field.type)}`);
   }
   return { name: field.name, type: field.type, bytes: DataType.isDate(field.type) && field.type.unit === 0 ? 4 : 8 };
 }

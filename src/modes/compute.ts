@@ -38,6 +38,8 @@ export interface Progress {
 export interface Part {
   readonly outputs: readonly OutputColumn[];
   readonly range: TimeRange | undefined;
+  /** Only rows that had arrived before it count, where the definition says when rows arrived; undefined: all. */
+  readonly arrivedBeforeUs?: bigint | undefined;
 }
 
 /** What an answer is made of. The first part decides which entities it has. */
@@ -136,6 +138,8 @@ export function groupByPlan(definition: FeatureSetDefinition, part: Part, filter
     outputs: part.outputs,
     ...(definition.timestamp !== undefined && { timestamp: definition.timestamp }),
     ...(part.range !== undefined && { range: part.range }),
+    ...(definition.tieBreaker !== undefined && { tieBreaker: definition.tieBreaker }),
+    ...(definition.arrival !== undefined && part.arrivedBeforeUs !== undefined && { arrival: { column: definition.arrival, beforeUs: part.arrivedBeforeUs } }),
     ...(filter !== undefined && { filter }),
   };
 }
@@ -188,11 +192,15 @@ export function sourceScan(
   filter: Expression | undefined,
   signal: AbortSignal | undefined,
 ): ScanOptions {
-  const { timestamp, entityKeys } = plan.definition;
+  const { timestamp, entityKeys, tieBreaker, arrival } = plan.definition;
+  const isTied = tieBreaker !== undefined && plan.parts.some(({ outputs }) => outputs.some(({ aggregation }) => aggregation === 'first' || aggregation === 'last'));
+  const asksArrival = arrival !== undefined && plan.parts.some(({ arrivedBeforeUs }) => arrivedBeforeUs !== undefined);
   const needed = new Set([
     ...entityKeys,
     ...plan.parts.flatMap((part) => part.outputs.map((output) => output.column)),
     ...(timestamp === undefined ? [] : [timestamp]),
+    ...(isTied ? [tieBreaker] : []),
+    ...(asksArrival ? [arrival] : []),
     ...(filter === undefined ? [] : columnsOf(filter)),
   ]);
   const range = spanOf(plan.parts.map((part) => part.range));

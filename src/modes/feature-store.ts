@@ -224,6 +224,7 @@ export class FeatureStore {
     return {
       definitionOf: (name) => this.definition(name),
       sourceOf: (definition) => this.sources.of(definition.source),
+      storedOf: async ({ name }) => ({ mode: this.config.mode, tables: this.tablesOf(name), throughputs: await this.keeper.throughputs(name) }),
       run: this.run(signal),
       now: () => this.now(),
     };

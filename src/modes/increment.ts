@@ -9,13 +9,14 @@ import { pickColumns } from '../arrow/rows.ts';
 import { SchemaMismatchError } from '../base/errors.ts';
 import type { FeatureSetDefinition } from '../config/definition.ts';
 import { statesSchema } from '../engine/aggregation.ts';
+import { bindTime, fieldOf } from '../engine/types.ts';
 import { decodeBatch } from '../store/conform.ts';
 import type { Snapshot } from '../store/table.ts';
 import { aggregatePass, groupByPlan, joinParts, type Part, type Progress, type RunOptions, tileColumn } from './compute.ts';
 import { meet, type SourceChange, type Stretch } from './coverage.ts';
 import type { Computed, Tiles } from './materialize.ts';
 import { cleanTiles, edgePasses, type MergeRoad, mergeStates, planMerge, rowStates, statesFor, type StateSource, storedStates } from './merge.ts';
-import { newestEventOf, newestOf, newestOutput } from './newest-event.ts';
+import { arrivalOutputs, arrivalsOf, bothArrivals, newestEventOf, newestOf, newestOutput } from './newest-event.ts';
 import type { FeatureTables, Stored, StoredFacts } from './storage.ts';
 
 /** Stored tables, and what has changed since. */
@@ -40,6 +41,7 @@ export async function computeAll(
     hasStates: true,
     tiles: tile && { schema: tilesSchema(definition, parts[0]!, source.schema), written: [writtenTiles(definition, parts[0]!, source.schema, states[0]!)], keep: undefined },
     newestEventUs: tile && newestOf(answers[0]!),
+    arrivals: definition.arrival === undefined ? undefined : arrivalsOf(answers[0]!),
     sourceRows: rows,
     rowsWithNullKey,
   };
@@ -90,7 +92,7 @@ export async function addUp(
     features: withStates(definition, parts, facts.sourceSchema, answers, states),
     hasStates: true,
     tiles: tiles && (await tilesReplaced(tiles, facts.tilesVersion!, dirty, fresh.map((table) => writtenTiles(definition, base, facts.sourceSchema, table)))),
-    newestEventUs: tile && (await newestAfter(definition, source, facts, dirty, dated, fresh, run)),
+    ...(tile === undefined ? { newestEventUs: undefined, arrivals: undefined } : await newestAfter(definition, source, facts, dirty, dated, fresh, run)),
     sourceRows: rows,
     rowsWithNullKey: isAddedTo && facts.rowsWithNullKey !== undefined ? facts.rowsWithNullKey + rowsWithNullKey : undefined,
   };
@@ -128,20 +130,24 @@ async function tilesReplaced(before: Snapshot, version: number, dirty: readonly 
   return { schema, written: [{ rows: (await left.plan()).rows, batches: clean() }, ...fresh], keep };
 }
 
-/** Undefined when there is none. */
+/** The newest event, undefined when there is none, and the arrivals: of rows that are gone it may still tell. */
 async function newestAfter(
-  definition: FeatureSetDefinition, source: Snapshot, { newestEventUs, sourceSchema }: StoredFacts, dirty: readonly Stretch[], dated: Part, fresh: readonly Table[], run: RunOptions,
-): Promise<bigint | undefined> {
+  definition: FeatureSetDefinition, source: Snapshot, { newestEventUs, arrivals, sourceSchema }: StoredFacts, dirty: readonly Stretch[], dated: Part, fresh: readonly Table[], run: RunOptions,
+): Promise<Pick<Computed, 'newestEventUs' | 'arrivals'>> {
   const isGone = newestEventUs !== undefined && dirty.some(({ startUs, endUs }) => startUs <= newestEventUs && newestEventUs <= endUs!);
-  if (isGone) return newestEventOf(source, definition, run);
   const [answer] = await mergeStates({ definition, parts: [dated], entities: undefined }, sourceSchema, fresh.map(wholeTable), run, 'finish');
   const newest = newestOf(answer!);
-  return newest === undefined || (newestEventUs !== undefined && newestEventUs > newest) ? newestEventUs : newest;
+  const isOlder = newest === undefined || (newestEventUs !== undefined && newestEventUs > newest);
+  return {
+    newestEventUs: isGone ? await newestEventOf(source, definition, run) : isOlder ? newestEventUs : newest,
+    arrivals: arrivals && bothArrivals(arrivals, arrivalsOf(answer!)),
+  };
 }
 
-/** The newest event is asked for along with the rest, and is no column of either table. */
-function datedPart(definition: FeatureSetDefinition, base: Part): Part {
-  return definition.timestamp === undefined ? base : { ...base, outputs: [...base.outputs, newestOutput(definition.timestamp)] };
+/** The newest event, and the newest arrival, are asked for along with the rest, and are no columns of either table. */
+function datedPart({ timestamp, arrival, entityKeys }: FeatureSetDefinition, base: Part): Part {
+  if (timestamp === undefined) return base;
+  return { ...base, outputs: [...base.outputs, newestOutput(timestamp), ...(arrival === undefined ? [] : arrivalOutputs(arrival, entityKeys[0]!))] };
 }
 
 function tileOf(definition: FeatureSetDefinition): { readonly widthUs: bigint; readonly name: string } | undefined {
@@ -157,7 +163,7 @@ function wholeTable(table: Table): StateSource {
 }
 
 function tilesSchema(definition: FeatureSetDefinition, base: Part, sourceSchema: Schema): Schema {
-  return statesSchema({ ...groupByPlan(definition, { ...base, range: undefined }, undefined), tile: tileOf(definition)! }, sourceSchema);
+  return statesSchema({ ...groupByPlan(definition, { outputs: base.outputs, range: undefined }, undefined), tile: tileOf(definition)! }, sourceSchema);
 }
 
 /** They ascend by time, so that a range of it is in few places. */
@@ -178,7 +184,7 @@ function withStates(definition: FeatureSetDefinition, parts: readonly Part[], so
 }
 
 function stateNames(definition: FeatureSetDefinition, base: Part, sourceSchema: Schema): string[] {
-  const { fields } = statesSchema(groupByPlan(definition, { ...base, range: undefined }, undefined), sourceSchema);
+  const { fields } = statesSchema(groupByPlan(definition, { outputs: base.outputs, range: undefined }, undefined), sourceSchema);
   return fields.map(({ name }) => name).filter((name) => !definition.entityKeys.includes(name));
 }
 
@@ -188,6 +194,7 @@ function checkNames(definition: FeatureSetDefinition, parts: readonly Part[], sc
   if (definition.timestamp !== undefined && definition.entityKeys.includes(tileColumn)) {
     throw new SchemaMismatchError(where, tileColumn, 'this name is taken by the tiles; rename the key in the source');
   }
+  if (definition.arrival !== undefined) bindTime(fieldOf(schema, definition.arrival), 'the time of arrival');
   const taken = new Set([...definition.entityKeys, ...parts.flatMap(({ outputs }) => outputs.map(({ name }) => name))]);
   const name = stateNames(definition, parts[0]!, schema).find((state) => taken.has(state));
   if (name !== undefined) throw new SchemaMismatchError(where, name, 'this name is taken by the partial states that are stored beside the features; rename the column in the source');

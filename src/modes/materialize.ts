@@ -17,8 +17,8 @@ import type { Part, Progress, RunOptions } from './compute.ts';
 import { changeOf, coverageOf, type SourceChange } from './coverage.ts';
 import { type Addition, addUp, computeAll } from './increment.ts';
 import { opaqueRows } from './opaque.ts';
-import { definitionDigest, evictedVersion, type FeatureTables, infoFromFacts, readStored, sameColumns, type Stored, type StoredFacts, usedSchema } from './storage.ts';
-import { rangesEqual } from './stored-road.ts';
+import { type Arrivals, definitionDigest, evictedVersion, type FeatureTables, infoFromFacts, readStored, sameColumns, type Stored, type StoredFacts, usedSchema } from './storage.ts';
+import { partsOf as partsOfRead, rangesEqual } from './stored-road.ts';
 
 export interface MaterializeOptions {
   /** Computes everything, even when nothing has changed. */
@@ -50,6 +50,7 @@ export interface Computed {
   readonly hasStates: boolean;
   readonly tiles: Tiles | undefined;
   readonly newestEventUs: bigint | undefined;
+  readonly arrivals: Arrivals | undefined;
   /** Rows that were read. */
   readonly sourceRows: number;
   readonly rowsWithNullKey: number | undefined;
@@ -181,6 +182,7 @@ async function computeAndCommit(
       range: rangeBefore(options.asOfUs),
       tilesVersion,
       newestEventUs: computed.newestEventUs,
+      arrivals: computed.arrivals,
       sourceRows: (await source.plan({ columns: [] })).rowsTotal,
       rowsWithNullKey: computed.rowsWithNullKey,
       coverage,
@@ -260,16 +262,12 @@ async function takeBackTiles(tables: FeatureTables, schema: Schema, version: num
 }
 
 /** The aggregations of a materialization: over every row, or those before an instant, and one for each window. */
-function partsOf(definition: FeatureSetDefinition, options: MaterializeOptions): Part[] {
-  const endUs = options.asOfUs ?? options.nowUs;
-  return [
-    { outputs: definition.outputs, range: rangeBefore(options.asOfUs) },
-    ...stretchesOf(definition).map(({ outputs, lengthUs }): Part => ({ outputs, range: { startUs: endUs - lengthUs, endUs } })),
-  ];
+function partsOf(definition: FeatureSetDefinition, { asOfUs, nowUs }: MaterializeOptions): Part[] {
+  return partsOfRead({ definition, outputs: definition.outputs, windows: stretchesOf(definition) }, rangeBefore(asOfUs), asOfUs ?? nowUs);
 }
 
 async function compute(definition: FeatureSetDefinition, source: Snapshot, run: RunOptions, options: MaterializeOptions): Promise<Computed> {
   if (definition.kind === 'aggregated') return computeAll(definition, source, run, partsOf(definition, options), options.onProgress);
   const { table, sourceRows } = await opaqueRows(definition, source, run, options.onProgress);
-  return { features: table, hasStates: false, tiles: undefined, newestEventUs: undefined, sourceRows, rowsWithNullKey: 0 };
+  return { features: table, hasStates: false, tiles: undefined, newestEventUs: undefined, arrivals: undefined, sourceRows, rowsWithNullKey: 0 };
 }

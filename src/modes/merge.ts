@@ -29,6 +29,7 @@ import { type PartRoad, type SourceChange, splitRange, type Stretch, unionOf } f
 import type { EntityFilter } from './entities.ts';
 import type { FeatureCache } from './feature-cache.ts';
 import type { StoredFacts } from './storage.ts';
+import { whyNotArrived } from './stored-road.ts';
 
 /** What of an answer comes from where. */
 export interface MergeRoad {
@@ -44,6 +45,8 @@ export interface MergeRoad {
 export function planMerge(definition: FeatureSetDefinition, parts: readonly Part[], facts: StoredFacts, change: SourceChange): MergeRoad | { readonly reason: string } {
   const { dirty } = change;
   if (parts.length === 0) return { parts: [], fromFeatures: false, change, dirty: dirty ?? [] };
+  const missing = whyNotArrived(parts[0]!.arrivedBeforeUs, facts);
+  if (missing !== undefined) return { reason: missing };
   if (dirty === undefined) return { reason: 'files of the source are gone, and nobody knows which tiles their rows were in' };
   const all = parts[0]!.range === undefined && facts.range === undefined && dirty.length === 0;
   const fromFeatures = all && facts.hasStates;
@@ -180,7 +183,7 @@ async function keptEdges(passes: readonly RowPass[], road: MergeRoad, { definiti
     const whole = { startUs: tile, endUs: tile + tileUs };
     const rows = await tables.cache.edge(tables.features, tile, async () => {
       const { snapshot } = pass;
-      const scan = sourceScan(snapshot, { definition, parts: [{ outputs: definition.outputs, range: whole }] }, filter, run.signal);
+      const scan = sourceScan(snapshot, { definition, parts: [{ outputs: definition.outputs, range: whole, arrivedBeforeUs: whole.endUs }] }, filter, run.signal);
       const batches: RecordBatch[] = [];
       for await (const batch of snapshot.scan(scan)) batches.push(...(await filterTimeRange(new Table([batch]), timestamp, whole)).batches);
       return canonicalTable(snapshot.schema.select(scan.columns as never) as Schema, batches);
@@ -200,7 +203,7 @@ export async function rowStates(
   const states: StateSource[] = [];
   let [rows, rowsWithNullKey] = [0, 0];
   for (const { snapshot, parts: wanted } of passes) {
-    const parts = wanted.map(({ part, range }): Part => ({ outputs: plan.parts[part]!.outputs, range }));
+    const parts = wanted.map(({ part, range }): Part => ({ ...plan.parts[part]!, range }));
     const plans = parts.map((part) => groupByPlan(plan.definition, part, filter));
     const scan = sourceScan(snapshot, { definition: plan.definition, parts }, filter, run.signal);
     await aggregateRows({ snapshot, scan, phase: 'reading the source', onProgress }, plans, run, async (aggregations, read) => {
@@ -247,7 +250,7 @@ export async function storedStates(road: Pick<MergeRoad, 'parts' | 'fromFeatures
 
 /** The columns of stored states that parts need: the keys, and what their outputs are made of. */
 function stateColumns({ definition }: AnswerPlan, parts: readonly Part[], sourceSchema: Schema): string[] {
-  const names = parts.flatMap((part) => statesSchema(groupByPlan(definition, { ...part, range: undefined }, undefined), sourceSchema).fields.map(({ name }) => name));
+  const names = parts.flatMap((part) => statesSchema(groupByPlan(definition, { outputs: part.outputs, range: undefined }, undefined), sourceSchema).fields.map(({ name }) => name));
   return [...new Set(names)];
 }
 
@@ -278,7 +281,7 @@ export async function mergeStates(
   run: RunOptions,
   what: 'finish' | 'states',
 ): Promise<Table[]> {
-  const plans = plan.parts.map((part) => groupByPlan(plan.definition, { ...part, range: undefined }, plan.entities));
+  const plans = plan.parts.map(({ outputs }) => groupByPlan(plan.definition, { outputs, range: undefined }, plan.entities));
   const rowsExpected = sources.reduce((sum, { rows }) => sum + rows, 0);
   const merge = createAggregations(plans, sourceSchema, { ...defined(run), rowsExpected });
   try {

@@ -5,6 +5,7 @@ import { ceilDivide, dayUs } from '../base/time.ts';
 import type { FeatureSetDefinition } from '../config/definition.ts';
 import type { OutputColumn } from '../engine/plan.ts';
 import type { Snapshot } from '../store/table.ts';
+import type { Arrivals } from './storage.ts';
 import { aggregateRows, groupByPlan, type RunOptions, sourceScan } from './compute.ts';
 
 /** No column of a user's is called so. */
@@ -25,6 +26,29 @@ export function newestOf(table: Table, column = newestColumn): bigint | undefine
     if ((newest === undefined || value > newest) && data.getValid(row)) newest = value;
   }
   return newest === undefined ? undefined : microseconds(data.type)(BigInt(newest));
+}
+
+/** What `arrivalsOf` needs of each entity: its newest arrival, how many rows say when they arrived, and how many there are. */
+export function arrivalOutputs(arrival: string, key: string): OutputColumn[] {
+  return [
+    { column: arrival, aggregation: 'max', name: newestArrival },
+    { column: arrival, aggregation: 'count', name: arrivalCount },
+    { column: key, aggregation: 'count', name: rowCount },
+  ];
+}
+
+const [newestArrival, arrivalCount, rowCount] = ['\0newest arrival', '\0arrivals', '\0rows'];
+
+/** When the rows behind an answer arrived. */
+export function arrivalsOf(table: Table): Arrivals {
+  const total = (column: string): bigint => (table.getChild(column)!.data[0]!.values as BigInt64Array).reduce((sum, count) => sum + count, 0n);
+  return { newestUs: newestOf(table, newestArrival), someUnknown: total(arrivalCount) !== total(rowCount) };
+}
+
+/** Of two lots of rows. */
+export function bothArrivals(a: Arrivals, b: Arrivals): Arrivals {
+  const newestUs = a.newestUs === undefined || (b.newestUs !== undefined && b.newestUs > a.newestUs) ? b.newestUs : a.newestUs;
+  return { newestUs, someUnknown: a.someUnknown || b.someUnknown };
 }
 
 /** The newest event of a whole source. */

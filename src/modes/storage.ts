@@ -32,6 +32,8 @@ export interface StoredFacts {
   readonly tilesVersion: number | undefined;
   /** The newest event time that counted; undefined when there was none. */
   readonly newestEventUs: bigint | undefined;
+  /** When the newest of the rows arrived, where it is asked who had arrived. */
+  readonly arrivals: Arrivals | undefined;
   readonly sourceRows: number;
   /** Undefined where it is not known: rows of files that are gone were counted. */
   readonly rowsWithNullKey: number | undefined;
@@ -41,6 +43,13 @@ export interface StoredFacts {
   readonly hasStates: boolean;
   /** The columns of the source that the definition uses: tiles can be merged when the source is gone. */
   readonly sourceSchema: Schema;
+}
+
+export interface Arrivals {
+  /** No row that says when it arrived did so later. Undefined: none does. */
+  readonly newestUs: bigint | undefined;
+  /** Whether there may be rows that do not say. */
+  readonly someUnknown: boolean;
 }
 
 export interface FeatureTables {
@@ -89,9 +98,13 @@ export async function evictedVersion(tables: Pick<FeatureTables, 'features'>): P
   return features !== undefined && isEvicted(features) ? features.versionNumber : -1;
 }
 
-/** Changes whenever the same source would give another answer. Descriptions and tags do not count. */
+/** The form of partial states: those of another are not merged with ours. */
+const statesForm = 2;
+
+/** Changes whenever the same source would give another answer, or other partial states. Descriptions and tags do not count. */
 export function definitionDigest(definition: FeatureSetDefinition): string {
   const meaning = {
+    statesForm,
     keys: definition.entityKeys,
     source: definition.source,
     timestamp: definition.timestamp ?? null,
@@ -102,6 +115,8 @@ export function definitionDigest(definition: FeatureSetDefinition): string {
     tileUs: String(definition.tileUs),
     windows: definition.windows.map((window) => window.text),
     ...(definition.toleranceUs !== undefined && { toleranceUs: String(definition.toleranceUs) }),
+    ...(definition.tieBreaker !== undefined && { tieBreaker: definition.tieBreaker }),
+    ...(definition.arrival !== undefined && { arrival: definition.arrival }),
   };
   return createHash('sha256').update(JSON.stringify(meaning)).digest('hex').slice(0, 32);
 }
@@ -115,6 +130,7 @@ export function infoFromFacts(facts: StoredFacts): Record<string, unknown> {
     range: facts.range === undefined ? null : { startUs: textOf(facts.range.startUs), endUs: textOf(facts.range.endUs) },
     tilesVersion: facts.tilesVersion ?? null,
     newestEventUs: textOf(facts.newestEventUs),
+    ...(facts.arrivals !== undefined && { arrivals: { newestUs: textOf(facts.arrivals.newestUs), someUnknown: facts.arrivals.someUnknown } }),
     sourceRows: facts.sourceRows,
     rowsWithNullKey: facts.rowsWithNullKey ?? null,
     coverage: facts.coverage === undefined ? null : encodeCoverage(facts.coverage),
@@ -125,6 +141,7 @@ export function infoFromFacts(facts: StoredFacts): Record<string, unknown> {
 
 function factsFromInfo(info: Readonly<Record<string, unknown>>): StoredFacts {
   const range = info.range as { startUs: unknown; endUs: unknown } | null;
+  const arrivals = info.arrivals as { newestUs: unknown; someUnknown: unknown } | undefined;
   return {
     sourceVersion: String(info.sourceVersion),
     definition: String(info.definition),
@@ -133,6 +150,7 @@ function factsFromInfo(info: Readonly<Record<string, unknown>>): StoredFacts {
     range: range === null || range === undefined ? undefined : rangeOf(bigintOf(range.startUs), bigintOf(range.endUs)),
     tilesVersion: typeof info.tilesVersion === 'number' ? info.tilesVersion : undefined,
     newestEventUs: bigintOf(info.newestEventUs),
+    arrivals: arrivals && { newestUs: bigintOf(arrivals.newestUs), someUnknown: arrivals.someUnknown !== false },
     sourceRows: Number(info.sourceRows ?? 0),
     rowsWithNullKey: typeof info.rowsWithNullKey === 'number' ? info.rowsWithNullKey : undefined,
     coverage: typeof info.coverage === 'string' ? decodeCoverage(info.coverage) : undefined,
@@ -146,7 +164,7 @@ export function usedSchema(definition: FeatureSetDefinition, schema: Schema): Sc
   const used = new Set([
     ...definition.entityKeys,
     ...definition.outputs.map((output) => output.column),
-    ...(definition.timestamp === undefined ? [] : [definition.timestamp]),
+    ...[definition.timestamp, definition.tieBreaker, definition.arrival].filter((column) => column !== undefined),
   ]);
   return plainSchema(new Schema(schema.fields.filter((field) => used.has(field.name))));
 }

@@ -28,9 +28,32 @@ export type StoredRoad =
   | { readonly kind: 'none'; readonly reasons: readonly string[] };
 
 export function planStoredRoad(request: ReadRequest, facts: StoredFacts): StoredRoad {
+  const road = roadByTime(request, facts);
+  if (road.kind === 'none') return road;
+  const missing = whyNotArrived(road.parts[0]!.arrivedBeforeUs, facts);
+  return missing === undefined ? road : { kind: 'none', reasons: [missing] };
+}
+
+/**
+ * Why stored rows are not those that had arrived before an instant (undefined: all that there are): they were stored as of another
+ * one, or of some it is not known that they had.
+ */
+export function whyNotArrived(beforeUs: bigint | undefined, { range, asOfUs, arrivals }: Pick<StoredFacts, 'range' | 'asOfUs' | 'arrivals'>): string | undefined {
+  if (arrivals === undefined) return undefined;
+  if (range !== undefined) return beforeUs === asOfUs ? undefined : `stored are the rows that had arrived before ${formatInstant(asOfUs)}`;
+  if (beforeUs === undefined) return undefined;
+  if (arrivals.someUnknown) return 'stored are rows too of which it is not known when they arrived';
+  if (arrivals.newestUs === undefined || arrivals.newestUs < beforeUs) return undefined;
+  return `stored are rows too that arrived at ${formatInstant(beforeUs)} or later, up to ${formatInstant(arrivals.newestUs)}`;
+}
+
+/** The road as far as event time tells. */
+function roadByTime(request: ReadRequest, facts: StoredFacts): StoredRoad {
   const windowed = request.windows.length > 0;
   const sameRange = rangesEqual(request.range, facts.range);
-  if (sameRange && (!windowed || request.asOfUs === facts.asOfUs)) {
+  // Who had arrived by the instant may matter, too, where there is a range.
+  const instantMatters = windowed || (request.definition.arrival !== undefined && request.range !== undefined);
+  if (sameRange && (!instantMatters || request.asOfUs === facts.asOfUs)) {
     return features(request, facts, true, 'the features table answers exactly this');
   }
   if (!request.asOfGiven) {
@@ -86,13 +109,18 @@ function tiles(request: ReadRequest, facts: StoredFacts, asked: TimeRange): Stor
   return { kind: 'tiles', parts: partsOf(request, range, asOfUs), range, asOfUs, exact, reasons };
 }
 
-/** The aggregations of a request over a range, with windows that end at an instant. */
-export function partsOf(request: ReadRequest, range: TimeRange | undefined, asOfUs: bigint): Part[] {
+/**
+ * The aggregations of a request over a range, with windows that end at an instant. Where there is a range the question is about
+ * that instant, and only rows that had arrived before it count; every row is every row that there is.
+ */
+export function partsOf(request: Pick<ReadRequest, 'definition' | 'outputs' | 'windows'>, range: TimeRange | undefined, asOfUs: bigint): Part[] {
+  const arrived = range === undefined || request.definition.arrival === undefined ? {} : { arrivedBeforeUs: asOfUs };
   return [
-    { outputs: request.outputs, range },
+    { outputs: request.outputs, range, ...arrived },
     ...request.windows.map((window) => ({
       outputs: window.outputs,
       range: { startUs: asOfUs - window.lengthUs, endUs: asOfUs },
+      ...arrived,
     })),
   ];
 }

@@ -10,8 +10,9 @@ import { ArgumentError, SchemaMismatchError } from '../base/errors.ts';
 import type { FeatureSetDefinition } from '../config/definition.ts';
 import type { ReadableTable } from '../store/table.ts';
 import type { RunOptions } from './compute.ts';
-import { featuresOfLabels, planSet, type SetPlan } from './training/compute.ts';
+import type { StoredContext, TrainingRoad } from './training/roads.ts';
 import { checkNames, planTrainingSet, type TrainingRequest, type TrainingSetOptions } from './training/request.ts';
+import { answerSlices, type SlicedSet, sliceSet } from './training/slices.ts';
 
 /** An Arrow table, and what it was made of. */
 export interface TrainingSet {
@@ -33,11 +34,14 @@ export interface TrainingSource {
   readonly sourceRows: number;
   /** Labels whose entity had any event in the range of time that was asked about. */
   readonly labelsKnown: number;
+  /** `merged`: from stored tiles, and rows of the source where those do not do. */
+  readonly road: TrainingRoad;
 }
 
 export interface TrainingContext {
   readonly definitionOf: (name: string) => FeatureSetDefinition;
   readonly sourceOf: (definition: FeatureSetDefinition) => ReadableTable;
+  readonly storedOf: (definition: FeatureSetDefinition) => Promise<StoredContext>;
   readonly run: RunOptions;
   readonly now: () => Date;
 }
@@ -46,7 +50,7 @@ export interface TrainingContext {
 export interface PlannedTrainingSet {
   readonly request: TrainingRequest;
   readonly labels: Table;
-  readonly sets: readonly SetPlan[];
+  readonly sets: readonly SlicedSet[];
 }
 
 /** Checks everything that can be wrong, and finds the labels' moments. */
@@ -54,10 +58,10 @@ export async function planOf(labels: Table, options: TrainingSetOptions, context
   const request = planTrainingSet(options, context.definitionOf);
   const rows = canonicalLabels(labels);
   checkNames(rows.schema.fields.map((field) => field.name), request.columns);
-  const sets: SetPlan[] = [];
+  const sets: SlicedSet[] = [];
   for (const set of request.sets) {
     const source = await context.sourceOf(set.definition).snapshot(context.run.signal === undefined ? {} : { signal: context.run.signal });
-    sets.push(planSet(request, set, rows, source, context.run));
+    sets.push(await sliceSet(request, set, rows, source, await context.storedOf(set.definition), context.run));
   }
   return { request, labels: rows, sets };
 }
@@ -66,16 +70,19 @@ export async function planOf(labels: Table, options: TrainingSetOptions, context
 export async function trainingSet({ request, labels, sets }: PlannedTrainingSet, context: TrainingContext, onProgress?: TrainingSetOptions['onProgress']): Promise<TrainingSet> {
   const found = new Map<string, ReadonlyMap<string, Data>>();
   const sources: TrainingSource[] = [];
+  const reasons: string[] = [];
   let labelsWithNull = 0;
-  for (const plan of sets) {
-    const answer = await featuresOfLabels(plan, context.run, onProgress);
-    const { name } = plan.set.definition;
+  for (const sliced of sets) {
+    const answer = await answerSlices(sliced, onProgress);
+    const { set: { definition: { name } }, source } = sliced;
     found.set(name, answer.columns);
     labelsWithNull = Math.max(labelsWithNull, answer.labelsWithNull);
-    sources.push({ featureSet: name, source: plan.source.name, sourceVersion: plan.source.version, sourceRows: answer.sourceRows, labelsKnown: answer.labelsKnown });
+    sources.push({ featureSet: name, source: source.name, sourceVersion: source.version, sourceRows: answer.sourceRows, labelsKnown: answer.labelsKnown, road: answer.road });
+    reasons.push(...reasonsOf(labels.numRows, sources.at(-1)!, answer.reasons));
   }
+  if (labelsWithNull > 0) reasons.push(`${labelsWithNull} labels have a null in an entity key or in their time, and null features`);
   const table = joined(labels, request, found);
-  return { table, sources, computedAt: context.now(), reasons: reasonsOf(labels.numRows, sources, labelsWithNull) };
+  return { table, sources, computedAt: context.now(), reasons };
 }
 
 function canonicalLabels(labels: Table): Table {
@@ -94,9 +101,7 @@ function joined(labels: Table, request: TrainingRequest, found: ReadonlyMap<stri
   return tableOfColumns(schema, [...labels.batches[0]!.data.children, ...columns.map(({ data }) => data)], labels.numRows);
 }
 
-function reasonsOf(labels: number, sources: readonly TrainingSource[], labelsWithNull: number): string[] {
-  const lines = sources.map(({ featureSet, source, sourceVersion, labelsKnown }) =>
-    `${featureSet}: of ${labels} labels ${labelsKnown} had events before their moment; computed from ${source}, version ${sourceVersion}`);
-  if (labelsWithNull > 0) lines.push(`${labelsWithNull} labels have a null in an entity key or in their time, and null features`);
-  return lines;
+function reasonsOf(labels: number, { featureSet, source, sourceVersion, labelsKnown, road }: TrainingSource, reasons: readonly string[]): string[] {
+  const from = road === 'merged' ? `from stored tiles, merged with ${source}` : `from ${source}`;
+  return [`${featureSet}: of ${labels} labels ${labelsKnown} had events before their moment; computed ${from}, version ${sourceVersion} (${reasons.join('; ')})`];
 }

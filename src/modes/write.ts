@@ -59,6 +59,7 @@ function factsOfWrite(definition: FeatureSetDefinition, schema: Schema): Record<
     range: undefined,
     tilesVersion: undefined,
     newestEventUs: undefined,
+    arrivals: undefined,
     sourceRows: 0,
     rowsWithNullKey: 0,
     coverage: undefined,

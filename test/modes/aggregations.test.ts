@@ -1,9 +1,10 @@
 /** Every aggregation of every type of value, in the three modes, through tiles and features in Parquet. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import test from 'node:test';
-import { FeatureStore, featureSet, tablesEqual, writeTable } from '../../src/index.ts';
+import test, { type TestContext } from 'node:test';
+import { FeatureStore, featureSet, type StorageFormat, tablesEqual, writeTable } from '../../src/index.ts';
 import { dayUs } from '../../src/base/time.ts';
+import { storageFormats } from '../../src/config/definition.ts';
 import type { Agg } from '../../src/engine/plan.ts';
 import { groupByOracle, type Row } from '../oracle/group-by.ts';
 import { batchesOf, type Cell, cellsOf, type TestColumn, types } from '../support/arrow.ts';
@@ -37,9 +38,13 @@ const aggregations = {
   amount: numeric, price: numeric, visits: numeric, city: ordered, code: ordered, paid: [...ordered, 'any', 'all'], due: ordered,
 } as const satisfies Readonly<Record<string, readonly Agg[]>>;
 
-test('every aggregation gives the same bits in the three modes, and what the oracle gives', async (t) => {
+for (const format of storageFormats) {
+  test(`every aggregation gives the same bits in the three modes, and what the oracle gives, stored as ${format}`, (t) => agree(t, format));
+}
+
+async function agree(t: TestContext, format: StorageFormat): Promise<void> {
   const columns = tableOfEvents();
-  const folder = projectFolder(t, { 'config/global.yaml': 'feature_store:\n  mode: hybrid\n' });
+  const folder = projectFolder(t, { 'config/global.yaml': `feature_store:\n  mode: hybrid\n  storage_format: ${format}\n` });
   const table = batchesOf(columns, [1_000, 1_700]);
   await writeTable(join(folder, 'data/silver/events'), table, { format: 'parquet', mode: 'error' });
   const store = await FeatureStore.open(folder, { now: () => new Date(Number((100n * dayUs) / 1_000n)) });
@@ -68,4 +73,4 @@ test('every aggregation gives the same bits in the three modes, and what the ora
     });
   }
   await store.close();
-});
+}

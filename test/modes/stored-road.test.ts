@@ -28,7 +28,7 @@ const facts: StoredFacts = {
   asOfUs: 100n * dayUs,
   range: undefined,
   tilesVersion: 0,
-  newestEventUs: 99n * dayUs + 5n,
+  newestEventUs: 99n * dayUs + 5n, arrivals: undefined,
   sourceRows: 1,
   rowsWithNullKey: 0,
   coverage: undefined,

@@ -154,12 +154,18 @@ test('what is saved is what was made, says what of, and is not made twice', asyn
   const [status] = await store.trainingSetStatus();
   assert.deepEqual([status!.trainingSet, status!.rows, status!.madeOf.sets.map(({ featureSet: name }) => name)], ['churn', 4, ['customers', 'shops']]);
   assert.equal(status!.madeOf.features.at(-1), 'shops:amount_count');
+  assert.deepEqual(status!.madeOf.options, { timeRange: null, timeZone: null, fullNames: false });
+  assert.deepEqual(status!.madeOf.sets[0]!.definition.columns, ['customer', 'amount_sum', 'amount_max', 'amount_sum_2d', 'amount_max_2d']);
 
   // Another source version, another definition, other options: each is made anew, and the old version stays readable.
   store.registerSource('purchases', tableOf({ customer: { type: types.int64, values: [2n] }, shop: { type: types.utf8, values: ['a'] }, amount: { type: types.double, values: [5] }, at: { type: types.micros, values: days(1) } }));
   const changed = await store.saveTrainingSet('churn', labels, options);
   assert.ok(changed.changed && changed.version > saved.version);
-  assert.ok((await store.saveTrainingSet('churn', labels, { ...options, timeRange: '1d' })).changed);
+  const ranged = await store.saveTrainingSet('churn', labels, { ...options, timeRange: { end: new Date(3 * 86_400_000) } });
+  assert.ok(ranged.changed);
+  assert.equal(ranged.madeOf.options.timeRange, '(-∞, 1970-01-04T00:00:00Z)');
+  // What the answer comes from changes no bit of it, so it makes no other version.
+  assert.equal((await store.saveTrainingSet('churn', labels, { ...options, timeRange: { end: new Date(3 * 86_400_000) }, road: 'source' })).changed, false);
   assert.ok(tablesEqual((await store.loadTrainingSet('churn', { version: saved.version })).table, saved.table));
   await assert.rejects(store.loadTrainingSet('churm'), /training set churm: there is churn; did you mean 'churn'/);
   await assert.rejects(store.saveTrainingSet('../x', labels, options), /cannot be a name/);
@@ -192,6 +198,19 @@ test('the command line makes, saves and explains training sets', async (t) => {
   assert.match((await run(...asked, '--explain')).stdout, /one pass of purchases/);
   assert.match((await run('status')).stdout, /training set churn: version 0, 4 rows[\s\S]*customers:amount_sum by T/);
   await assert.rejects(run('training-set', '--labels', 'labels', '--features', 'customers'), /--timestamp: is missing/);
+  const fails = (message: RegExp, code: number, ...argv: string[]) =>
+    assert.rejects(run(...argv), (error: { stderr: string; code: number }) => (error.code === code && message.test(error.stderr)) || assert.fail(`${error.code}: ${error.stderr}`));
+  await fails(/error: the labels in labels, column time: the time of the labels is missing; there is customer, shop, T/, 1, 'training-set', '--labels', 'labels', '--timestamp', 'time', '--features', 'customers');
+  await fails(/did you mean 'amount_sum'/, 2, 'training-set', '--labels', 'labels', '--timestamp', 'T', '--features', 'customers:amount_sun');
+  await fails(/did you mean 'customers'/, 2, 'training-set', '--labels', 'labels', '--timestamp', 'T', '--features', 'customer');
+  await fails(/lables/, 1, 'training-set', '--labels', 'lables', '--timestamp', 'T', '--features', 'customers');
+  await fails(/road merged was asked for; nothing is stored/, 1, ...asked, '--road', 'merged');
+  await writeTable(join(folder, 'texts'), tableOf({ ...labelColumns, customer: { type: types.utf8, values: ['1', '2', '3', '4'] } }), { format: 'parquet', mode: 'error' });
+  await fails(/the labels in texts, column customer: it is Utf8, and the key of feature set customers is Int64; cast one of them/, 1, 'training-set', '--labels', 'texts', '--timestamp', 'T', '--features', 'customers');
+  await run('materialize', 'customers');
+  assert.match((await run(...asked, '--explain', '--road', 'merged')).stdout, /customers: stored tiles, merged with rows of purchases/);
+  await run(...asked, '--save', 'ranged', '--time-range', '2d', '--full-names', '--format', 'json');
+  assert.match((await run('status', 'ranged')).stdout, /features customers:amount_sum by T, time range 2d, full names; labels/);
 });
 
 test('threads and files change no bit, nor does how many points there are', async (t) => {
@@ -204,18 +223,22 @@ test('threads and files change no bit, nor does how many points there are', asyn
     shop: column(types.utf8, rows, () => `shop ${whole(5)}`),
     amount: column(types.double, rows, () => (random() < 0.1 ? null : Number(whole(100_000)) / 100)),
     at: column(types.micros, rows, () => whole(100 * 86_400) * 1_000_000n),
+    arrived: column(types.micros, rows, () => whole(110 * 86_400) * 1_000_000n),
+    created: column(types.int32, rows, () => whole(3)),
   });
   // Many labels of each entity, and few enough for short windows to be passed over early.
   const asking = tableOf({ customer: column(types.int64, 70_000, () => whole(entities + 100)), T: column(types.micros, 70_000, () => whole(110 * 86_400) * 1_000_000n) });
   const few = tableOf({ customer: column(types.int64, 500, () => whole(entities + 100)), T: column(types.micros, 500, () => whole(110 * 86_400) * 1_000_000n) });
   const folder = projectFolder(t, { 'config/global.yaml': 'feature_store:\n  mode: virtualized\n' });
   await writeTable(join(folder, 'data/silver/purchases'), events, { format: 'parquet', mode: 'error' });
+  const late = { name: 'late', entityKeys: 'customer', source: 'purchases', timestamp: 'at', aggregations: { amount: ['sum', 'last', 'max'], shop: 'first' }, windows: ['30d'] } as const;
   const answers: Table[][] = [];
   for (const [threads, isFile] of [[1, false], [2, false], [3, true], [1, true]] as const) {
     const store = await FeatureStore.open(folder, { threads });
     if (!isFile) store.registerSource('purchases', events);
     store.define(featureSet({ name: 'spend', entityKeys: 'customer', source: 'purchases', timestamp: 'at', aggregations: { amount: ['sum', 'mean', 'last', 'std'], shop: 'last' }, windows: ['1d', '30d'] }));
-    const tables: Table[] = [];
+    store.define(featureSet({ ...late, arrival: 'arrived', tieBreaker: 'created' }));
+    const tables: Table[] = [(await store.getTrainingSet(few, { features: ['late'], timestamp: 'T' })).table];
     for (const [labelTable, features] of [[asking, ['spend:amount_sum', 'spend:amount_last', 'spend:shop_last', 'spend:amount_mean_30d']], [few, ['spend']], [few, ['spend:amount_sum_1d']]] as const) {
       tables.push((await store.getTrainingSet(labelTable, { features, timestamp: 'T', ...(features.length === 1 && features[0] !== 'spend' && { timeRange: '1d' }) })).table);
     }
@@ -228,11 +251,12 @@ test('threads and files change no bit, nor does how many points there are', asyn
   // Some of them, against getFeatures.
   const store = await FeatureStore.open(folder, { threads: 1 });
   store.define(featureSet({ name: 'spend', entityKeys: 'customer', source: 'purchases', timestamp: 'at', aggregations: { amount: ['sum', 'mean', 'last', 'std'], shop: 'last' }, windows: ['1d', '30d'] }));
-  for (const [k, labelTable] of [asking, few, few].entries()) {
+  store.define(featureSet({ ...late, arrival: 'arrived', tieBreaker: 'created' }));
+  for (const [k, labelTable] of [few, asking, few, few].entries()) {
     const table = answers[0]![k]!;
     for (let row = 0; row < 6; row++) {
       const [customer, T] = [labelTable.getChild('customer')!.get(row) as bigint, labelTable.getChild('T')!.data[0]!.values[row] as bigint];
-      const answer = await store.getFeatures('spend', { asOf: { value: T, unit: 'us' }, entities: [customer], ...(k === 2 && { timeRange: '1d' }) });
+      const answer = await store.getFeatures(k === 0 ? 'late' : 'spend', { asOf: { value: T, unit: 'us' }, entities: [customer], ...(k === 3 && { timeRange: '1d' }) });
       for (const { name } of table.schema.fields.slice(2)) {
         assert.deepEqual(cellsOf(table.slice(row, row + 1), name)[0], answer.table.numRows === 0 ? null : cellsOf(answer.table, name)[0], `${name} of label ${row}`);
       }

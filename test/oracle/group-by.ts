@@ -9,12 +9,13 @@ export interface Question {
   readonly keys: readonly string[];
   readonly outputs: readonly { readonly column: string; readonly aggregation: Agg; readonly name: string }[];
   readonly timestamp?: string;
+  readonly tieBreaker?: string;
   /** Of decimal columns: the places after the point. */
   readonly scales?: Readonly<Record<string, number>>;
 }
 
 /** One row per group, ascending by key; rows with a null key are in no group. */
-export function groupByOracle(rows: readonly Row[], { keys, outputs, timestamp, scales }: Question): Row[] {
+export function groupByOracle(rows: readonly Row[], { keys, outputs, timestamp, tieBreaker, scales }: Question): Row[] {
   const groups = new Map<string, Row[]>();
   for (const row of rows) {
     if (keys.some((key) => row[key] === null)) continue;
@@ -34,6 +35,7 @@ export function groupByOracle(rows: readonly Row[], { keys, outputs, timestamp, 
       outputs.map(({ column, aggregation, name }) => {
         const context = {
           ...(timestamp !== undefined && { times: members.map((row) => row[timestamp]!) }),
+          ...(tieBreaker !== undefined && { ties: members.map((row) => row[tieBreaker]!) }),
           ...(scales?.[column] !== undefined && { scale: scales[column] }),
         };
         return [name, aggregate(members.map((row) => row[column]!), aggregation, context)];
@@ -51,12 +53,14 @@ function compareCells(a: NonNullable<Cell>, b: NonNullable<Cell>): number {
 export interface Context {
   /** Event times, one a cell. */
   readonly times?: readonly Cell[];
+  /** Tie breakers, one a cell. */
+  readonly ties?: readonly Cell[];
   /** Of decimals, which come as whole numbers: the places after the point. */
   readonly scale?: number;
 }
 
 /** Integers and decimals come as bigints, floats as numbers. */
-export function aggregate(cells: readonly Cell[], aggregation: Agg, { times = [], scale = 0 }: Context = {}): Cell {
+export function aggregate(cells: readonly Cell[], aggregation: Agg, { times = [], ties = [], scale = 0 }: Context = {}): Cell {
   const values = cells.filter((cell) => cell !== null);
   if (aggregation === 'count') return BigInt(values.length);
   if (aggregation === 'count_distinct' || aggregation === 'approx_distinct') return BigInt(new Set(values.map(String)).size);
@@ -80,7 +84,7 @@ export function aggregate(cells: readonly Cell[], aggregation: Agg, { times = []
       return !values.includes(false);
     case 'first':
     case 'last':
-      return byTime(cells, times, aggregation);
+      return byTime(cells, times, ties, aggregation);
     case 'var':
     case 'std': {
       if (values.length < 2) return null;
@@ -95,13 +99,16 @@ export function aggregate(cells: readonly Cell[], aggregation: Agg, { times = []
   }
 }
 
-/** Of the values at the earliest or latest event time, the greatest. */
-function byTime(cells: readonly Cell[], times: readonly Cell[], aggregation: 'first' | 'last'): Cell {
-  const events = cells.map((value, i) => ({ value, time: times[i]! })).filter(({ value, time }) => value !== null && time !== null);
+/** Of the values at the earliest or latest event time, those with the least or the greatest tie breaker, and of them the greatest. */
+function byTime(cells: readonly Cell[], times: readonly Cell[], ties: readonly Cell[], aggregation: 'first' | 'last'): Cell {
+  const events = cells.map((value, i) => ({ value, time: times[i]!, tie: ties[i] ?? null })).filter(({ value, time }) => value !== null && time !== null);
   if (events.length === 0) return null;
+  const isEarlier = (a: Cell, b: Cell): boolean => a! < b! === (aggregation === 'first');
   const chosen = events.reduce((a, b) => {
-    if (a.time === b.time) return before(a.value, b.value) ? b : a;
-    return b.time! < a.time! === (aggregation === 'first') ? b : a;
+    if (a.time !== b.time) return isEarlier(b.time, a.time) ? b : a;
+    if (a.tie === b.tie) return before(a.value, b.value) ? b : a;
+    if (a.tie === null || b.tie === null) return a.tie === null ? b : a;
+    return isEarlier(b.tie, a.tie) ? b : a;
   });
   return chosen.value;
 }

@@ -27,10 +27,15 @@ function trainingLines(saved: readonly TrainingSetStatus[]): string[] {
   return saved.flatMap(({ trainingSet, version, rows, bytes, savedAt, madeOf }) => [
     '',
     escapeControls(`training set ${trainingSet}: version ${version}, ${rows} rows, ${formatBytes(bytes)}, saved ${savedAt.toISOString()}`),
-    escapeControls(`  features ${madeOf.features.join(', ')} by ${madeOf.timestamp}; labels ${madeOf.labels.digest}`),
+    escapeControls(`  features ${madeOf.features.join(', ')} by ${madeOf.timestamp}${optionsText(madeOf)}; labels ${madeOf.labels.digest}`),
     ...madeOf.sets.map(({ featureSet, source, sourceVersion, definition }) =>
       escapeControls(`  ${featureSet}, definition ${definition.digest}, from ${source}, version ${sourceVersion}`)),
   ]);
+}
+
+function optionsText({ options: { timeRange, timeZone, fullNames } }: TrainingSetStatus['madeOf']): string {
+  return [timeRange !== null && `time range ${timeRange}`, timeZone !== null && `label times in ${timeZone}`, fullNames && 'full names']
+    .map((text) => (text === false ? '' : `, ${text}`)).join('');
 }
 
 function statusLines(context: Context, found: readonly FeatureSetStatus[]): string[] {

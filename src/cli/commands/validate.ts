@@ -57,7 +57,8 @@ async function check(definition: FeatureSetDefinition, store: FeatureStore): Pro
   if (definition.kind === 'opaque') return;
   store.registerSource(table, new Table(schema));
   store.define({ ...definition, source: { table } });
-  await store.getFeatures(definition.name, { mode: 'virtualized' });
+  // Where it matters what had arrived, a question about an instant looks at one column more.
+  await store.getFeatures(definition.name, { mode: 'virtualized', ...(definition.arrival !== undefined && { asOf: new Date() }) });
 }
 
 function sourceName(definition: FeatureSetDefinition, config: ProjectConfig): string {

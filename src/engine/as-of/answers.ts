@@ -46,7 +46,7 @@ interface Known {
  * says whether an entity is known to a label: one that is not has null in every column.
  */
 export async function answerLabels(
-  aggregation: Aggregation, schema: Schema, timestamp: string, questions: readonly Question[], turn: () => Promise<void>,
+  aggregation: Aggregation, schema: Schema, timestamp: string, questions: readonly Question[], turn: () => Promise<void>, memoryLimit?: number,
 ): Promise<Answers> {
   const states = aggregation.stretchStates();
   const known = states.instance.guard(() => knownLabels(states, questions[0]!.spans));
@@ -60,7 +60,7 @@ export async function answerLabels(
       const { isInRows, instance, full } = states;
       const byMerging = isInRows(merged)
         ? await mergedAnswers(new MemoryLevel(states, states.accumulators, full.count, full.pointer), merged, merging, (work) => instance.guard(work))
-        : await mergedAnswers(new TableLevel(oneBatch(aggregation.states()), { outputs: merged, timestamp, schema }), merged, merging, (work) => work());
+        : await mergedAnswers(new TableLevel(oneBatch(aggregation.states()), { outputs: merged, timestamp, schema, memoryLimit }), merged, merging, (work) => work());
       for (const [name, data] of byMerging) answers.set(name, data);
     }
     columns.push(outputs.map((output) => ({ output, data: answers.get(output.name)! })));

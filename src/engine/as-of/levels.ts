@@ -13,7 +13,7 @@ import { oneBatch } from '../../arrow/canonical.ts';
 import { pickColumns, pickRows } from '../../arrow/rows.ts';
 import { OverflowError } from '../../base/errors.ts';
 import type { Accumulators } from '../accumulator.ts';
-import { Aggregation, type StretchStates } from '../aggregation.ts';
+import { Aggregation, type AggregationOptions, type StretchStates } from '../aggregation.ts';
 import type { GroupByPlan, OutputColumn } from '../plan.ts';
 import { countsValues, fieldOf, stretchKey } from '../types.ts';
 
@@ -115,6 +115,8 @@ export interface TablePlan {
   readonly outputs: readonly OutputColumn[];
   readonly timestamp: string;
   readonly schema: Schema;
+  /** Bytes that what is merged may take. */
+  readonly memoryLimit: number | undefined;
 }
 
 class LabelsAsTable implements LabelStates {
@@ -124,7 +126,7 @@ class LabelsAsTable implements LabelStates {
     plan: TablePlan,
     private readonly count: number,
   ) {
-    this.aggregation = Aggregation.create(groupPlan(plan), labelSchema(plan), { rowsExpected: count });
+    this.aggregation = Aggregation.create(groupPlan(plan), labelSchema(plan), optionsOf(plan, count));
   }
 
   add(states: Table, labels: Int32Array): void {
@@ -176,7 +178,7 @@ export class TableLevel implements Level<LabelsAsTable> {
 
   next(): TableLevel {
     const { states, plan } = this;
-    const run = Aggregation.create(groupPlan(plan), labelSchema(plan), { rowsExpected: states.numRows });
+    const run = Aggregation.create(groupPlan(plan), labelSchema(plan), optionsOf(plan, states.numRows));
     try {
       run.addStates(keyed(states, Int32Array.from({ length: states.numRows }, (_, row) => row >> 1)));
       return new TableLevel(oneBatch(run.states()), plan);
@@ -187,6 +189,10 @@ export class TableLevel implements Level<LabelsAsTable> {
 }
 
 const groupPlan = ({ outputs, timestamp }: TablePlan): GroupByPlan => ({ keys: [labelColumn], outputs, timestamp });
+
+function optionsOf({ memoryLimit }: TablePlan, rowsExpected: number): AggregationOptions {
+  return { rowsExpected, ...(memoryLimit !== undefined && { memoryLimit }) };
+}
 
 function labelSchema({ schema, outputs, timestamp }: TablePlan): Schema {
   const names = new Set([timestamp, ...outputs.map(({ column }) => column)]);

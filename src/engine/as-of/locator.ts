@@ -11,7 +11,7 @@ import { columnGrouper, Grouper, type Window } from '../grouper.ts';
 import type { Instance } from '../instance.ts';
 import type { Moments } from '../plan.ts';
 import { Buffer64, type ColumnStage, gatherWide } from '../staging.ts';
-import type { KeyColumn, TimeColumn } from '../types.ts';
+import { type KeyColumn, tileType, type TimeColumn, unitNs } from '../types.ts';
 
 /** The rows that lie in a stretch that is asked for, and where the number of the stretch of each is; good until the next call. */
 export interface Located {
@@ -29,7 +29,7 @@ interface Scale {
 }
 
 /** Where something is of each selected row that tells its entity: the number, at least that of entities where it is none of them; or a key, less the first. */
-interface Knowing {
+export interface Knowing {
   /** Of keys, 64 bits wide; undefined: they are numbers of 32. */
   readonly firstKey: bigint | undefined;
   words(keys: readonly Data[], window: Window): number;
@@ -39,6 +39,8 @@ interface Knowing {
 const passingMost = 0.5;
 /** What is read behind the cells of an entity, and room for what is noted of the events under way. */
 const [cellsSlack, scratchBytes] = [32, 8_192];
+
+const int64Max = (1n << 63n) - 1n;
 
 /** Rows that are grouped at a time. */
 const rowsAtOnce = 16_384;
@@ -56,6 +58,22 @@ export function entityGrouper(instance: Instance, keys: readonly KeyColumn[], st
   return new Grouper(instance, keys.map((key) => columnGrouper(instance, key, stageOf(key.name), false)));
 }
 
+/** How entities are known by their keys. */
+export function knowEntities(instance: Instance, keys: readonly KeyColumn[], { entities, starts }: Moments, stageOf: (name: string) => ColumnStage): Knowing {
+  if (entities.kind === 'listed') {
+    const grouper = entityGrouper(instance, keys, stageOf);
+    for (const batch of tableFromIPC(entities.stream).batches as RecordBatch[]) {
+      grouper.expect(batch.numRows);
+      eachWindow(batch.numRows, (window) => grouper.group(batch.data.children, window));
+    }
+    invariant(grouper.count === starts.length - 1, 'the entities of moments are not each there once');
+    return { firstKey: undefined, words: (data, window) => grouper.group(data, window) };
+  }
+  const { name, layout } = keys[0]!;
+  const [stage, wide] = [stageOf(name), new Buffer64(instance)];
+  return { firstKey: entities.first, words: ([data], window) => gatherWide(instance, stage, data!, layout, window, wide) };
+}
+
 export class Locator {
   private readonly known: Knowing;
   private readonly entities: number;
@@ -71,6 +89,7 @@ export class Locator {
   private readonly numbers: Buffer64;
   private readonly some: Buffer64;
   private readonly times: Buffer64;
+  private readonly tiles: Buffer64;
   private readonly rows: Buffer64;
   private readonly stretches: Buffer64;
   private readonly stage: ColumnStage;
@@ -85,47 +104,26 @@ export class Locator {
     const { kernels } = instance;
     const { points, wanted } = moments;
     this.entities = moments.starts.length - 1;
-    this.known = this.knowing(keys, moments, stageOf);
-    const placed = (array: ArrayBufferView): number => {
-      const pointer = instance.alloc(Math.max(array.byteLength, 16));
-      instance.put(array, pointer);
-      return pointer;
-    };
+    this.known = knowEntities(instance, keys, moments, stageOf);
     // Entities that are not known are all the one behind the last, which has no points.
     const starts = new Uint32Array(moments.starts.length + 1).fill(points.length);
     starts.set(moments.starts);
-    this.starts = placed(starts);
-    this.points = placed(points);
+    this.starts = instance.placed(starts);
+    this.points = instance.placed(points);
     this.scale = scaleOf(moments);
     const { first, last, shift, multiplier } = this.scale;
     this.cells = instance.alloc(points.length * 2 + cellsSlack);
     kernels.cellsOf(this.points, points.length, first, last, shift, multiplier, this.cells);
-    this.wanted = wanted === undefined ? 0 : placed(wanted);
+    this.wanted = wanted === undefined ? 0 : instance.placed(wanted);
     this.masks = this.markParts();
     this.scratch = instance.alloc(scratchBytes);
     this.numbers = new Buffer64(instance);
     this.some = new Buffer64(instance);
     this.times = new Buffer64(instance);
+    this.tiles = new Buffer64(instance);
     this.rows = new Buffer64(instance);
     this.stretches = new Buffer64(instance);
     this.stage = stageOf(time.name);
-  }
-
-  /** How entities are known by their keys. */
-  private knowing(keys: readonly KeyColumn[], moments: Moments, stageOf: (name: string) => ColumnStage): Knowing {
-    const { instance, entities } = this;
-    if (moments.entities.kind === 'listed') {
-      const grouper = entityGrouper(instance, keys, stageOf);
-      for (const batch of tableFromIPC(moments.entities.stream).batches as RecordBatch[]) {
-        grouper.expect(batch.numRows);
-        eachWindow(batch.numRows, (window) => grouper.group(batch.data.children, window));
-      }
-      invariant(grouper.count === entities, 'the entities of moments are not each there once');
-      return { firstKey: undefined, words: (data, window) => grouper.group(data, window) };
-    }
-    const { name, layout } = keys[0]!;
-    const [stage, wide] = [stageOf(name), new Buffer64(instance)];
-    return { firstKey: moments.entities.first, words: ([data], window) => gatherWide(instance, stage, data!, layout, window, wide) };
   }
 
   /** 0 where most events would pass. */
@@ -141,12 +139,25 @@ export class Locator {
 
   /** Of the selected rows, which have no null in a key and none in the event time. `states`: those that will be visited, `stride` bytes a stretch. */
   locate(keys: readonly Data[], time: Data, window: Window, states: number, stride: number): Located {
+    const layout = { kind: 'int', bytes: this.time.bytes, signed: true } as const;
+    return this.place(keys, gatherWide(this.instance, this.stage, time, layout, window, this.times), window, states, stride);
+  }
+
+  /** Of tiles, by their starts: the first instant that an event of theirs may have, in the unit of the event time. */
+  locateTiles(keys: readonly Data[], starts: Data, stage: ColumnStage, window: Window, states: number, stride: number): Located {
+    const [tileNs, eventNs] = [unitNs(tileType), unitNs(this.time.type)];
+    const fineNs = tileNs < eventNs ? tileNs : eventNs;
+    const instants = gatherWide(this.instance, stage, starts, { kind: 'int', bytes: 8, signed: true }, window, this.times);
+    const times = this.tiles.ensure(window.count * 8);
+    this.instance.kernels.pointsBefore(instants, window.count, tileNs / fineNs, 0n, eventNs / fineNs, int64Max, times);
+    return this.place(keys, times, window, states, stride);
+  }
+
+  private place(keys: readonly Data[], times: number, window: Window, states: number, stride: number): Located {
     const { instance, entities, scale: { first, last, shift, multiplier, partShift } } = this;
     const { kernels } = instance;
     const words = this.known.words(keys, window);
     const { firstKey } = this.known;
-    const layout = { kind: 'int', bytes: this.time.bytes, signed: true } as const;
-    const times = gatherWide(instance, this.stage, time, layout, window, this.times);
     const rows = this.rows.ensure(window.count * 4);
     const stretches = this.stretches.ensure(window.count * 4);
     let [numbers, some, looked] = [words, 0, window.count];

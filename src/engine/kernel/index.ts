@@ -17,6 +17,7 @@
  *   output    from states to columns
  *   asof      points in time of entities, and the stretch between two of them that an event lies in
  *   spans     labels, and the stretches in their ranges
+ *   arrivals  the same for events that arrive later than they happen
  *   sort      positions in ascending order of 64-bit words or strings
  *
  * Every pointer is a byte address in this instance's memory. Arrays that come in hold at least `count` elements.
@@ -34,15 +35,16 @@ export {
 export { newStringGrouper, reserveStrings, groupStrings, groupCodes, stringSpans, mergeStrings } from './strings';
 export { growStates, accumulate, accumulatePair, countNulls, countBits, invertCounts, fillNulls, mergeNulls, mergeHighLow, mergeInt128, mergeCounts, countRows } from './state';
 export { wideOf, wideAdd, wideAddLimb, wideFlag, newWideTable } from './wide';
-export { gatherSpans, gatherCodeSpans, gatherDecimals, lengthOfSpans, concatSpans, orderKeys, compactTimed } from './values';
+export { gatherSpans, gatherCodeSpans, gatherDecimals, lengthOfSpans, concatSpans, orderKeys, compactTimed, compactTies } from './values';
 export { extremeSpans } from './bytes';
-export { pickByTime, pickAll } from './pick';
+export { pickByTime, pickByTie, pickAll } from './pick';
 export { newDistinct, addDistinct, mergeDistinct, addDistinctBytes, listDistinct, sortValues, spansSize, writeSpans } from './distinct';
 export { addSketch, mergeSketches, addSketchBytes, sketchSize, writeSketch, sketchEstimate } from './sketch';
 export { newSquareTable, addSquares, mergeSquares, writeSquares, addSquareBytes } from './squares';
 export { addIntegerSquares, addDecimals, addDecimalSquares, mergeWords } from './integers';
 export { pointsBefore, boundsOf, sortPoints, cellsOf, markParts, numberKeys, mightLocate, locate } from './asof';
 export { distinctNumbers, spansOf, markSpans, wantedOf, fullStretches, knownSpans, fullSpans, nearStretches, pickStretches } from './spans';
+export { locateArrivals } from './arrivals';
 export { argsort64, argsortStrings, ranksOf, flipSigns } from './sort';
 export { newSearch, searchBytes, partsOfWords, partInts, partStrings, sampleInts, sampleStrings, mergeSomeInts, gatherRows } from './part';
 export {

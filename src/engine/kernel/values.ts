@@ -109,3 +109,21 @@ export function compactTimed(
   }
   return kept;
 }
+
+/**
+ * The tie breakers of the rows that `compactTimed` keeps, and in `outThere` what each is worth: 3, or 1 where it is null.
+ */
+export function compactTies(
+  ties: usize, tieBitmap: usize, tieBitOffset: i32, rows: usize, count: i32, bitmap: usize, bitOffset: i32,
+  timeBitmap: usize, timeBitOffset: i32, outTies: usize, outThere: usize,
+): void {
+  let kept = 0;
+  for (let i = 0; i < count; i++) {
+    const row = <u32>at(rows, i);
+    const hasTie = tieBitmap == 0 ? 1 : validBit(tieBitmap, tieBitOffset, row);
+    store<i64>(outTies + (<usize>kept << 3), hasTie ? load<i64>(ties + (<usize>i << 3)) : 0);
+    store<u64>(outThere + (<usize>kept << 3), hasTie ? 3 : 1);
+    const there = bitmap == 0 ? 1 : validBit(bitmap, bitOffset, row);
+    kept += there & (timeBitmap == 0 ? 1 : validBit(timeBitmap, timeBitOffset, row));
+  }
+}

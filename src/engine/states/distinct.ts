@@ -1,5 +1,5 @@
 /** The distinct values themselves, for an exact count of them. −0 equals 0, and every NaN equals every other. */
-import { Binary, type Data, Field, Int64, makeData } from '../../arrow/arrow.ts';
+import { Binary, type Data, Field, makeData } from '../../arrow/arrow.ts';
 import { invariant } from '../../base/errors.ts';
 import type { Agg } from '../plan.ts';
 import { checkBytes } from './binary.ts';
@@ -47,7 +47,7 @@ class Distinct implements State {
   }
 
   output(_: Agg, groups: Uint32Array): Data {
-    return this.place.groups.words(groups, this.place.offset, new Int64());
+    return this.place.groups.words(groups, this.place.offset);
   }
 
   /** Each group's values in ascending order. */

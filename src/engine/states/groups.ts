@@ -5,7 +5,7 @@
  *   pointer ─▶ | rows u64 | states of column 0 | states of column 1 | …      group 0
  *              | rows u64 | …                                                group 1
  */
-import { type Data, type DataType, Int64, makeData, Type } from '../../arrow/arrow.ts';
+import { type Data, Int64, makeData } from '../../arrow/arrow.ts';
 import type { Instance } from '../instance.ts';
 import { Buffer64 } from '../staging.ts';
 
@@ -117,11 +117,8 @@ export class Groups {
   }
 
   /** One 64-bit state of each group as a column. */
-  words(groups: Uint32Array, offset: number, type: DataType): Data {
-    const { buffer } = this.halves(groups, offset);
-    const unsigned = type.typeId === Type.Int && !(type as Int64).isSigned;
-    const data = unsigned ? new BigUint64Array(buffer) : new BigInt64Array(buffer);
-    return makeData({ type, length: groups.length, nullCount: 0, data } as never);
+  words(groups: Uint32Array, offset: number): Data {
+    return makeData({ type: new Int64(), length: groups.length, nullCount: 0, data: new BigInt64Array(this.halves(groups, offset).buffer) });
   }
 
   /** How many values of a column each group has. Below 2^53, which no memory holds more of. */

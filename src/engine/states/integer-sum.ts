@@ -1,15 +1,15 @@
 /** The sum of integers in 128 bits, two words: low, high. */
-import { type Data, Field, Int64, makeData, Uint64 } from '../../arrow/arrow.ts';
+import { type Data, type Int64, makeData } from '../../arrow/arrow.ts';
 import { OverflowError } from '../../base/errors.ts';
 import { type Dyadic, meanOfIntegers } from '../exact.ts';
 import { outputType } from '../types.ts';
-import { doubleColumn, type Place, type State, type StateKind, type StateSource } from './state.ts';
+import { doubleColumn, type Place, type State, type StateKind, type StateSource, wordField } from './state.ts';
 
 export const integerSumKind: StateKind = {
   isWanted: ({ sum, layout }) => sum && layout.kind === 'int',
   serves: ['sum', 'mean'],
   bytes: 16,
-  fields: ({ name }) => [new Field(`${name}__sum_low`, new Uint64(), false), new Field(`${name}__sum_high`, new Int64(), false)],
+  fields: ({ name }) => [wordField(`${name}__sum_low`), wordField(`${name}__sum_high`)],
   create: (place) => new IntegerSum(place),
 };
 
@@ -30,7 +30,7 @@ export class IntegerSum implements State {
 
   columns(groups: Uint32Array): Data[] {
     const { groups: all, offset } = this.place;
-    return [all.words(groups, offset, new Uint64()), all.words(groups, offset + 8, new Int64())];
+    return [all.words(groups, offset), all.words(groups, offset + 8)];
   }
 
   output(aggregation: string, groups: Uint32Array, keyText: (position: number) => string): Data {

@@ -4,7 +4,7 @@ import { greatestKind, leastKind } from './extreme.ts';
 import { floatSumKind } from './float-sum.ts';
 import { integerSumKind } from './integer-sum.ts';
 import { decimalSumKind } from './multiword.ts';
-import { firstKind, lastKind } from './pick.ts';
+import { firstKind, firstTiedKind, lastKind, lastTiedKind } from './pick.ts';
 import { sketchKind } from './sketch.ts';
 import { greatestSpanKind, leastSpanKind } from './span-extreme.ts';
 import { decimalSquaresKind, floatSquaresKind, integerSquaresKind } from './squares.ts';
@@ -14,5 +14,5 @@ import type { StateKind } from './state.ts';
 export const stateKinds: readonly StateKind[] = [
   floatSumKind, integerSumKind, leastKind, greatestKind,
   decimalSumKind, leastSpanKind, greatestSpanKind, integerSquaresKind, decimalSquaresKind, floatSquaresKind,
-  firstKind, lastKind, distinctKind, sketchKind,
+  firstKind, lastKind, firstTiedKind, lastTiedKind, distinctKind, sketchKind,
 ];

@@ -1,5 +1,5 @@
 /** Exact sums of whole numbers in three or five words: decimals, and the squares of integers and decimals. */
-import { type Data, type Decimal, makeData, Uint64 } from '../../arrow/arrow.ts';
+import { type Data, type Decimal, makeData } from '../../arrow/arrow.ts';
 import { OverflowError } from '../../base/errors.ts';
 import { type Dyadic, meanOfIntegers } from '../exact.ts';
 import type { Agg } from '../plan.ts';
@@ -50,7 +50,7 @@ export abstract class MultiWord implements State {
 
   columns(groups: Uint32Array): Data[] {
     const { groups: all, offset } = this.place;
-    return Array.from({ length: this.words }, (_, word) => all.words(groups, offset + word * 8, new Uint64()));
+    return Array.from({ length: this.words }, (_, word) => all.words(groups, offset + word * 8));
   }
 
   exact(groups: Uint32Array): Dyadic[] {

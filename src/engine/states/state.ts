@@ -5,7 +5,7 @@
  * WebAssembly memory, in the group's row or behind pointers; written to columns and merged back, or merged from the memory
  * of another aggregation, it is the same state, and its columns are the same bytes.
  */
-import { type Data, Field, Float64, makeData, Uint64 } from '../../arrow/arrow.ts';
+import { type Data, Field, Float64, Int64, makeData } from '../../arrow/arrow.ts';
 import type { Window } from '../grouper.ts';
 import type { Agg } from '../plan.ts';
 import type { ColumnStage } from '../staging.ts';
@@ -25,6 +25,8 @@ export interface Stretch {
 export interface TimedStretch {
   readonly keys: number;
   readonly times: number;
+  /** Tie breakers as words that order as they do, and of each whether it is there (see kernel/pick.ts). */
+  readonly ties?: { readonly words: number; readonly there: number } | undefined;
   readonly ids: number;
   readonly count: number;
 }
@@ -50,8 +52,8 @@ export interface StateSource {
   words(i: number, slot: number): number;
   /** Values of the i-th column, of this column's type or binary, without the nulls. */
   values(i: number, layout?: ValueColumn['layout']): Stretch;
-  /** Values of the i-th column, of this column's type, with times of another, where neither is null. */
-  timed(i: number, times: number): TimedStretch;
+  /** Values of the i-th column, of this column's type, with times of another, where neither is null; and tie breakers of a third. */
+  timed(i: number, times: number, ties?: number): TimedStretch;
 }
 
 export interface State {
@@ -98,7 +100,8 @@ export interface StateKind {
   readonly create: (place: Place) => State;
 }
 
-export const wordField = (name: string): Field => new Field(name, new Uint64(), false);
+/** A word of a state, as a signed integer: not every format has unsigned ones of 64 bits. */
+export const wordField = (name: string): Field => new Field(name, new Int64(), false);
 
 export function doubleColumn(values: Float64Array, validity: Validity): Data {
   clearNulls(values, validity.nullBitmap);

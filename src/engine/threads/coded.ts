@@ -208,7 +208,7 @@ export interface CodedTable {
 
 /** Undefined where no key has codes in all batches, or is only a key. */
 export function codedTable(table: Table, plan: GroupByPlan): CodedTable | undefined {
-  const used = new Set([...plan.outputs.map(({ column }) => column), ...(plan.filter === undefined ? [] : columnsOf(plan.filter)), plan.timestamp]);
+  const used = new Set([...plan.outputs.map(({ column }) => column), ...(plan.filter === undefined ? [] : columnsOf(plan.filter)), plan.timestamp, plan.tieBreaker, plan.arrival?.column]);
   const valuesOf = new Map<number, Data>();
   for (const [i, { name }] of table.schema.fields.entries()) {
     if (!plan.keys.includes(name) || used.has(name)) continue;

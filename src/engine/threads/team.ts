@@ -105,8 +105,9 @@ export class TeamRun {
     const bound = plans.map((plan) => bindPlan(plan, schema));
     const filters = plans.flatMap((plan) => (plan.filter === undefined ? [] : columnsOf(plan.filter)));
     for (const column of filters) fieldOf(schema, column);
+    const besides = bound.flatMap(({ values, arrival }) => [...values.map(({ tie }) => tie), arrival].flatMap((column) => (column === undefined ? [] : [column.name])));
     this.columns = [
-      ...new Set([...bound.flatMap((plan) => [...plan.keys, ...plan.values, ...(plan.time === undefined ? [] : [plan.time])].map(({ name }) => name)), ...filters]),
+      ...new Set([...bound.flatMap((plan) => [...plan.keys, ...plan.values, ...(plan.time === undefined ? [] : [plan.time])].map(({ name }) => name)), ...filters, ...besides]),
     ];
     this.isRanged = plans.every(({ range, filter }) => range !== undefined && filter === undefined);
     // What is under way needs room too; the limit is the groups'.
@@ -187,7 +188,7 @@ export class TeamRun {
 
   /** The columns of a batch of partial states that any plan reads. */
   private statesFields(batch: RecordBatch): Field[] {
-    const wanted = new Set(this.plans.flatMap((plan) => [...statesSchema(plan, this.schema).fields.map(({ name }) => name), ...(plan.filter === undefined ? [] : columnsOf(plan.filter))]));
+    const wanted = new Set(this.plans.flatMap((plan) => [...plan.keys, ...statesSchema(plan, this.schema).fields.map(({ name }) => name), ...(plan.filter === undefined ? [] : columnsOf(plan.filter))]));
     const isTile = (name: string): boolean => !wanted.has(name) && this.schema.fields.every((field) => field.name !== name);
     return batch.schema.fields.filter(({ name }) => wanted.has(name) || isTile(name));
   }

@@ -144,7 +144,7 @@ async function mergedWork(request: ReadRequest, merge: MergeRoad, { stored, sour
       continue;
     }
     // Rows that are kept once they were read are worth more the more often they were missed.
-    const { rows, bytes, files } = await sourceWork(pass.snapshot, pass.parts.map(({ part, range }) => ({ outputs: wanted[part]!.outputs, range })));
+    const { rows, bytes, files } = await sourceWork(pass.snapshot, pass.parts.map(({ part, range }) => ({ ...wanted[part]!, range })));
     const share = 1 / (1 + edge.missed);
     work.push({ kind: 'source', rows: rows * share, bytes: bytes * share, files: files * share });
   }

@@ -39,11 +39,12 @@ function bindLabelTime(name: string, { type }: Data): Labels['time']['column'] {
 }
 
 /** Where the source's times are instants, label times without a zone could be the clock of any place. */
-function checkTime({ type }: Data, { timestamp, name }: FeatureSetDefinition, source: Schema, request: TrainingRequest): void {
-  const eventType = source.fields.find((field) => field.name === timestamp)?.type;
+function checkTime({ type }: Data, { timestamp, arrival, name }: FeatureSetDefinition, source: Schema, request: TrainingRequest): void {
   const zoneOf = (candidate: DataType | undefined): string | null | undefined => (candidate !== undefined && DataType.isTimestamp(candidate) ? (candidate as Timestamp).timezone : undefined);
-  if (!DataType.isTimestamp(type) || zoneOf(type) || !zoneOf(eventType) || request.timeZone !== undefined) return;
-  throw new SchemaMismatchError(where, request.timestamp, `these times name no zone, and the events of ${name} do (${zoneOf(eventType)}); give timeZone: 'UTC' if they are UTC, or cast the column to a timestamp with a zone`);
+  const zones = [timestamp, arrival].map((column) => zoneOf(source.fields.find((field) => field.name === column)?.type));
+  const zone = zones.find((each) => each);
+  if (!DataType.isTimestamp(type) || zoneOf(type) || !zone || request.timeZone !== undefined) return;
+  throw new SchemaMismatchError(where, request.timestamp, `these times name no zone, and the ${zones[0] ? 'events' : 'arrivals'} of ${name} do (${zone}); give timeZone: 'UTC' if they are UTC, or cast the column to a timestamp with a zone`);
 }
 
 /** The same keys in the type of the source's column, where both are of one kind. */

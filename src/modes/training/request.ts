@@ -6,12 +6,13 @@
  */
 import { ArgumentError } from '../../base/errors.ts';
 import { didYouMean } from '../../base/names.ts';
-import { resolveTimeRange, type TimeRangeInput } from '../../base/time.ts';
+import { formatRange, resolveTimeRange, type TimeRangeInput } from '../../base/time.ts';
 import { type FeatureSetDefinition, resultColumns } from '../../config/definition.ts';
 import type { OutputColumn } from '../../engine/plan.ts';
 import type { LabelRange } from '../../engine/as-of/moments.ts';
 import type { Progress } from '../compute.ts';
 import { planRead } from '../request.ts';
+import type { TrainingRoad } from './roads.ts';
 
 /** The options of `getTrainingSet`. */
 export interface TrainingSetOptions {
@@ -26,6 +27,8 @@ export interface TrainingSetOptions {
   readonly timeRange?: TimeRangeInput;
   /** The zone of label times that name none. Needed where those of the source do. */
   readonly timeZone?: 'UTC';
+  /** Where the features come from: `merged`, stored tiles and what they lack, or `source`; by default whichever costs less. */
+  readonly road?: TrainingRoad;
   /** Names every column `<set>__<column>`, for sets that have columns of the same name. */
   readonly fullNames?: boolean;
   readonly onProgress?: (progress: Progress) => void;
@@ -51,10 +54,19 @@ export interface SetRequest {
   readonly parts: readonly TrainingPart[];
 }
 
+export interface TrainingWords {
+  readonly timeRange: string | null;
+  readonly timeZone: 'UTC' | null;
+  readonly fullNames: boolean;
+}
+
 export interface TrainingRequest {
   readonly timestamp: string;
   readonly timeZone: 'UTC' | undefined;
   readonly columns: readonly TrainingColumn[];
+  readonly road: TrainingRoad | undefined;
+  /** The options that decide the answer beside these, in words. */
+  readonly options: TrainingWords;
   readonly sets: readonly SetRequest[];
 }
 
@@ -68,7 +80,12 @@ export function planTrainingSet(options: TrainingSetOptions, definitionOf: (name
   const columns = chosenColumns(options, definitionOf);
   const names = [...new Set(columns.map(({ featureSet }) => featureSet))];
   const sets = names.map((name) => planSet(definitionOf(name), columns.filter(({ featureSet }) => featureSet === name).map(({ feature }) => feature), options));
-  return { timestamp: options.timestamp, timeZone: options.timeZone, columns, sets };
+  return { timestamp: options.timestamp, timeZone: options.timeZone, columns, road: options.road, options: wordsOf(options), sets };
+}
+
+function wordsOf({ timeRange, timeZone, fullNames }: TrainingSetOptions): TrainingWords {
+  const range = timeRange === undefined ? null : typeof timeRange === 'string' ? timeRange.trim() : formatRange(resolveTimeRange(timeRange, 0n));
+  return { timeRange: range, timeZone: timeZone ?? null, fullNames: fullNames === true };
 }
 
 function chosenColumns({ features, fullNames }: TrainingSetOptions, definitionOf: (name: string) => FeatureSetDefinition): TrainingColumn[] {
@@ -102,7 +119,7 @@ function planSet(definition: FeatureSetDefinition, features: readonly string[], 
 }
 
 /** The label's own moment. */
-const atLabel = { backUs: 0n } as const;
+export const atLabel = { backUs: 0n } as const;
 
 function labelRange(timeRange: TimeRangeInput | undefined): LabelRange {
   if (timeRange === undefined) return { end: atLabel };

@@ -15,7 +15,7 @@ import { type FeatureSetDefinition, resultColumns } from '../../config/definitio
 import type { OwnSnapshot, OwnTable } from '../../store/table.ts';
 import { definitionDigest } from '../storage.ts';
 import { type PlannedTrainingSet, type TrainingContext, trainingSet } from '../training-set.ts';
-import { thereIs, type TrainingRequest, type TrainingSetOptions } from './request.ts';
+import { thereIs, type TrainingRequest, type TrainingSetOptions, type TrainingWords } from './request.ts';
 
 /** No feature set's tables live here. */
 export const trainingFolder = '_training_sets';
@@ -26,6 +26,7 @@ export interface TrainingMakings {
   readonly timestamp: string;
   /** Features as `set:column`. */
   readonly features: readonly string[];
+  readonly options: TrainingWords;
   readonly labels: { readonly rows: number; readonly digest: string };
   readonly sets: readonly {
     readonly featureSet: string;
@@ -46,6 +47,8 @@ interface DefinitionText {
   readonly filter: string | null;
   readonly windows: readonly string[];
   readonly tolerance: string | null;
+  readonly tieBreaker: string | null;
+  readonly arrival: string | null;
 }
 
 export interface SavedTrainingSet {
@@ -121,6 +124,7 @@ function makingsOf({ request, labels, sets }: PlannedTrainingSet): TrainingMakin
   const made = {
     timestamp: request.timestamp,
     features: request.columns.map(({ featureSet, feature }) => `${featureSet}:${feature}`),
+    options: request.options,
     labels: { rows: labels.numRows, digest: digestOf(tableToIPC(labels, 'stream')) },
     sets: sets.map(({ set, source }) => ({
       featureSet: set.definition.name, source: source.name, sourceVersion: source.version, definition: textOf(set.definition),
@@ -143,6 +147,8 @@ function textOf(definition: FeatureSetDefinition): DefinitionText {
     filter: definition.filter === undefined ? null : formatExpression(definition.filter),
     windows: definition.windows.map((window) => window.text),
     tolerance: definition.toleranceUs === undefined ? null : formatDuration(definition.toleranceUs),
+    tieBreaker: definition.tieBreaker ?? null,
+    arrival: definition.arrival ?? null,
   };
 }
 
