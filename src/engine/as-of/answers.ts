@@ -117,37 +117,47 @@ function pickedAnswers(states: StretchStates, outputs: readonly OutputColumn[], 
 }
 
 interface Merging {
-  readonly known: Known;
+  readonly known: Pick<Known, 'bytes'>;
   readonly spans: { readonly starts: Int32Array; readonly ends: Int32Array };
   readonly turn: () => Promise<void>;
 }
 
 /** The answers of outputs whose states are merged, by name. `guard` calls work on this level. */
-async function mergedAnswers<Into extends LabelStates>(
+export async function mergedAnswers<Into extends LabelStates>(
   lowest: Level<Into>, outputs: readonly OutputColumn[], { known, spans: { starts, ends }, turn }: Merging, guard: <Result>(work: () => Result) => Result,
 ): Promise<ReadonlyMap<string, Data>> {
   const labels = guard(() => lowest.labels(known.bytes.length));
   try {
-    let open = numbered(starts.length);
-    for (let level = lowest; ; level = guard(() => level.next())) {
-      const left = stillOpen(open, starts, ends);
-      open = left.labels;
-      const isLast = left.nodes <= level.count * takenEach;
-      for (let from = 0; from < open.length; from += labelsAtOnce) {
-        const some = open.subarray(from, from + labelsAtOnce);
-        const taken = isLast ? takeAll(some, starts, ends) : takeNodes(some, starts, ends);
-        guard(() => level.merge(taken, labels));
-        await turn();
-      }
-      if (isLast) break;
-    }
-    const answers = guard(() => labels.finish(outputs));
-    // Known, but without an event in this range: counts are 0. Not known: they are null, too.
-    const dataOf = ({ name, aggregation }: OutputColumn): Data => (countsValues(aggregation) ? onlyKnown(answers.get(name)!, known.bytes) : answers.get(name)!);
-    return new Map(outputs.map((output) => [output.name, dataOf(output)]));
+    await mergeSpans(lowest, labels, starts, ends, turn, guard);
+    return countsOfKnown(guard(() => labels.finish(outputs)), outputs, known.bytes);
   } finally {
     labels.close();
   }
+}
+
+/** Merges into each label the nodes of its span. What `starts` and `ends` say is used up. */
+export async function mergeSpans<Into extends LabelStates>(
+  lowest: Level<Into>, labels: Into, starts: Int32Array, ends: Int32Array, turn: () => Promise<void>, guard: <Result>(work: () => Result) => Result,
+): Promise<void> {
+  let open = numbered(starts.length);
+  for (let level = lowest; ; level = guard(() => level.next())) {
+    const left = stillOpen(open, starts, ends);
+    open = left.labels;
+    const isLast = left.nodes <= level.count * takenEach;
+    for (let from = 0; from < open.length; from += labelsAtOnce) {
+      const some = open.subarray(from, from + labelsAtOnce);
+      const taken = isLast ? takeAll(some, starts, ends) : takeNodes(some, starts, ends);
+      guard(() => level.merge(taken, labels));
+      await turn();
+    }
+    if (isLast) return;
+  }
+}
+
+/** The same answers. Known, but without an event in this range: counts are 0. Not known: they are null, too. */
+export function countsOfKnown(answers: ReadonlyMap<string, Data>, outputs: readonly OutputColumn[], known: Uint8Array): ReadonlyMap<string, Data> {
+  const dataOf = ({ name, aggregation }: OutputColumn): Data => (countsValues(aggregation) ? onlyKnown(answers.get(name)!, known) : answers.get(name)!);
+  return new Map(outputs.map((output) => [output.name, dataOf(output)]));
 }
 
 /** The same values, null where nothing is known. */

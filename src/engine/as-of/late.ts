@@ -12,14 +12,15 @@
  * size; within a block cells ascend by when they happened, so the label's interval is a span of rows, which is merged as
  * spans are. So n late cells cost n log n, and a label log² n, whatever its range. Pure.
  */
-import { type Data, Field, Int64, makeData, RecordBatch, Schema, Struct, type Table } from '../../arrow/arrow.ts';
+import { Field, type Schema, type Table } from '../../arrow/arrow.ts';
 import { oneBatch } from '../../arrow/canonical.ts';
 import { pickRows } from '../../arrow/rows.ts';
 import { Aggregation } from '../aggregation.ts';
 import { stretchKey } from '../types.ts';
-import type { Answers, Question } from './answers.ts';
+import { type Answers, countsOfKnown, mergeSpans, type Question } from './answers.ts';
+import { keyed, keyedSchema, LabelsAsTable, mergePlan, optionsOf, TableLevel, type TablePlan } from './levels.ts';
 import type { Spans } from './moments.ts';
-import { addSpans, beginLabels, columnsOfLabels, finishLabels, labelSchema, labelsOf, type MergePlan, optionsOf, rowsBeforeStretches, taken } from './table-answers.ts';
+import { rowsBeforeStretches, taken } from './table-answers.ts';
 
 export interface LateQuestions {
   readonly timestamp: string;
@@ -42,38 +43,41 @@ export async function answerLateLabels(
   const { prompt, late } = split(table);
   const before = rowsBeforeStretches(prompt, stretches);
   const asked = questions.map(({ outputs, spans }) => {
-    const plan: MergePlan = { outputs, timestamp, tieBreaker, schema: labelSchema(schema, outputs, timestamp, tieBreaker), memoryLimit };
-    return { plan, spans, run: beginLabels(plan, seen.length) };
+    const plan: TablePlan = { outputs, timestamp, tieBreaker, schema, memoryLimit };
+    return { plan, spans, labels: new LabelsAsTable(plan, seen.length) };
   });
   try {
-    for (const { run, plan, spans: { first, end } } of asked) {
-      await addSpans(run, prompt, plan, { first: taken(before, first), end: taken(before, end) }, turn);
+    for (const each of asked) {
+      const { first, end } = each.spans;
+      await addSpans(each, prompt, { first: taken(before, first), end: taken(before, end) }, turn);
     }
-    if (late.numRows > 0) await addLate(late, asked, seen, allOutputs(asked.map(({ plan }) => plan), schema), turn);
-    const tables = asked.map(({ run }) => finishLabels(run));
-    const known = new Uint8Array(seen.length);
-    for (const label of labelsOf(tables[0]!)) known[label] = 1;
-    const columns = asked.map(({ plan }, i) => {
-      const byName = columnsOfLabels(tables[i]!, plan, known);
-      return plan.outputs.map((output) => ({ output, data: byName.get(output.name)! }));
+    if (late.numRows > 0) await addLate(late, asked, seen, allOutputs(asked.map(({ plan }) => plan)), turn);
+    const known = asked[0]!.labels.known();
+    const columns = asked.map(({ plan: { outputs }, labels }) => {
+      const byName = countsOfKnown(labels.finishSome(outputs, known), outputs, known);
+      return outputs.map((output) => ({ output, data: byName.get(output.name)! }));
     });
-    return { columns, labelsKnown: tables[0]!.numRows };
+    return { columns, labelsKnown: known.reduce((sum, each) => sum + each, 0) };
   } finally {
-    for (const { run } of asked) run.close();
+    for (const { labels } of asked) labels.close();
   }
 }
 
+/** Adds to each label the states of its span. */
+function addSpans({ plan, labels }: Asked, states: Table, { first, end }: Spans, turn: () => Promise<void>): Promise<void> {
+  return mergeSpans(new TableLevel(states, plan), labels, Int32Array.from(first), Int32Array.from(end), turn, (work) => work());
+}
+
 interface Asked {
-  readonly plan: MergePlan;
+  readonly plan: TablePlan;
   readonly spans: Spans;
-  readonly run: Aggregation;
+  readonly labels: LabelsAsTable;
 }
 
 /** Everything that any plan merges. */
-function allOutputs(plans: readonly MergePlan[], schema: Schema): MergePlan {
-  const { timestamp, tieBreaker, memoryLimit } = plans[0]!;
+function allOutputs(plans: readonly TablePlan[]): TablePlan {
   const outputs = [...new Map(plans.flatMap((plan) => plan.outputs).map((output) => [`${output.column}\0${output.aggregation}`, output])).values()];
-  return { outputs, timestamp, tieBreaker, schema: labelSchema(schema, outputs, timestamp, tieBreaker), memoryLimit };
+  return { ...plans[0]!, outputs };
 }
 
 /** Cells whose events were known when they happened, and the others; ascending by when they became known, then by when they happened. */
@@ -96,7 +100,7 @@ function halvesOf(states: Table): Uint32Array {
 }
 
 /** Adds late cells, a size of blocks at a time. */
-async function addLate(late: Table, asked: readonly Asked[], seen: Uint32Array, every: MergePlan, turn: () => Promise<void>): Promise<void> {
+async function addLate(late: Table, asked: readonly Asked[], seen: Uint32Array, every: TablePlan, turn: () => Promise<void>): Promise<void> {
   // The blocks that are still to be taken: what happens in a stretch and is late becomes known in a later one.
   const open = asked.map(({ spans: { first, end } }) => {
     const low = Uint32Array.from(first, (stretch, label) => (stretch < end[label]! ? stretch + 1 : 1));
@@ -104,9 +108,9 @@ async function addLate(late: Table, asked: readonly Asked[], seen: Uint32Array, 
   });
   for (let level = late; ; ) {
     const halves = halvesOf(level);
-    for (const [i, { run, plan, spans }] of asked.entries()) {
+    for (const [i, each] of asked.entries()) {
       const { low, high } = open[i]!;
-      for (const blocks of takeBlocks(low, high)) await addSpans(run, level, plan, spansInBlocks(halves, blocks, spans), turn);
+      for (const blocks of takeBlocks(low, high)) await addSpans(each, level, spansInBlocks(halves, blocks, each.spans), turn);
     }
     if (open.every(({ low, high }) => low.every((block, label) => block >= high[label]!))) return;
     level = joinBlocks(level, every);
@@ -154,8 +158,7 @@ function rowsBefore(halves: Uint32Array, block: number, stretch: number): number
 }
 
 /** Each two neighbouring blocks as one. */
-function joinBlocks(level: Table, every: MergePlan): Table {
-  const { outputs, timestamp, tieBreaker, schema } = every;
+function joinBlocks(level: Table, every: TablePlan): Table {
   const halves = halvesOf(level);
   const keys = new BigInt64Array(level.numRows);
   const joined = new Uint32Array(keys.buffer);
@@ -163,12 +166,10 @@ function joinBlocks(level: Table, every: MergePlan): Table {
     joined[i] = halves[i]!;
     joined[i + 1] = halves[i + 1]! >>> 1;
   }
-  const plan = { keys: [stretchKey.name], outputs, timestamp, ...(tieBreaker !== undefined && { tieBreaker }) };
-  const key = new Field(stretchKey.name, new Int64(), false);
-  const run = Aggregation.create(plan, new Schema([key, ...schema.fields.slice(1)]), optionsOf(every, level.numRows));
+  const key = new Field(stretchKey.name, stretchKey.type, false);
+  const run = Aggregation.create(mergePlan(every, stretchKey.name), keyedSchema(every, key), optionsOf(every, level.numRows));
   try {
-    const children = level.batches[0]!.data.children.map((data: Data, i: number) => (level.schema.fields[i]!.name === stretchKey.name ? makeData({ type: new Int64(), length: keys.length, nullCount: 0, data: keys }) : data));
-    run.addStates(new RecordBatch(level.schema, makeData({ type: new Struct(level.schema.fields), length: keys.length, nullCount: 0, children })));
+    run.addStates(keyed(level, key, keys));
     return oneBatch(run.states());
   } finally {
     run.close();

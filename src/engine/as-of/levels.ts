@@ -109,42 +109,61 @@ export class MemoryLevel implements Level<LabelsInMemory> {
 
 /** What the rows of labels are grouped by. No column of a source is called so. */
 const labelColumn = '\0label';
+const labelField = new Field(labelColumn, new Int32(), false);
 
 /** What is merged as tables. */
 export interface TablePlan {
   readonly outputs: readonly OutputColumn[];
   readonly timestamp: string;
+  readonly tieBreaker?: string | undefined;
+  /** Of the events. */
   readonly schema: Schema;
   /** Bytes that what is merged may take. */
-  readonly memoryLimit: number | undefined;
+  readonly memoryLimit?: number | undefined;
 }
 
-class LabelsAsTable implements LabelStates {
+export class LabelsAsTable implements LabelStates {
   private readonly aggregation: Aggregation;
+  private answered: Table | undefined;
 
   constructor(
     plan: TablePlan,
     private readonly count: number,
   ) {
-    this.aggregation = Aggregation.create(groupPlan(plan), labelSchema(plan), optionsOf(plan, count));
+    this.aggregation = Aggregation.create(mergePlan(plan, labelColumn), keyedSchema(plan, labelField), optionsOf(plan, count));
   }
 
   add(states: Table, labels: Int32Array): void {
-    this.aggregation.addStates(keyed(states, labels));
+    this.aggregation.addStates(keyed(states, labelField, labels));
   }
 
   finish(outputs: readonly OutputColumn[]): ReadonlyMap<string, Data> {
-    const table = oneBatch(this.answer());
+    return this.finishSome(outputs, undefined);
+  }
+
+  /** The same, and nothing of labels that are not `known`. */
+  finishSome(outputs: readonly OutputColumn[], known: Uint8Array | undefined): ReadonlyMap<string, Data> {
+    const table = this.answer();
     const positions = new Int32Array(this.count).fill(-1);
-    if (table.numRows > 0) (table.getChild(labelColumn)!.data[0]!.values as Int32Array).forEach((label, row) => void (positions[label] = row));
+    eachLabel(table, (label, row) => {
+      if (known === undefined || known[label] === 1) positions[label] = row;
+    });
     const counts = new Set(outputs.filter(({ aggregation }) => countsValues(aggregation)).map(({ name }) => name));
     const picked = pickRows(pickColumns(table, outputs.map(({ name }) => name)), positions, counts);
     return new Map(outputs.map(({ name }) => [name, picked.getChild(name)!.data[0]!]));
   }
 
+  /** Which labels have any nodes, a byte each. */
+  known(): Uint8Array {
+    const known = new Uint8Array(this.count);
+    eachLabel(this.answer(), (label) => void (known[label] = 1));
+    return known;
+  }
+
   private answer(): Table {
     try {
-      return this.aggregation.finish();
+      this.answered ??= oneBatch(this.aggregation.finish());
+      return this.answered;
     } catch (error) {
       if (!(error instanceof OverflowError)) throw error;
       const { column, key, message } = error;
@@ -178,9 +197,9 @@ export class TableLevel implements Level<LabelsAsTable> {
 
   next(): TableLevel {
     const { states, plan } = this;
-    const run = Aggregation.create(groupPlan(plan), labelSchema(plan), optionsOf(plan, states.numRows));
+    const run = Aggregation.create(mergePlan(plan, labelColumn), keyedSchema(plan, labelField), optionsOf(plan, states.numRows));
     try {
-      run.addStates(keyed(states, Int32Array.from({ length: states.numRows }, (_, row) => row >> 1)));
+      run.addStates(keyed(states, labelField, Int32Array.from({ length: states.numRows }, (_, row) => row >> 1)));
       return new TableLevel(oneBatch(run.states()), plan);
     } finally {
       run.close();
@@ -188,24 +207,32 @@ export class TableLevel implements Level<LabelsAsTable> {
   }
 }
 
-const groupPlan = ({ outputs, timestamp }: TablePlan): GroupByPlan => ({ keys: [labelColumn], outputs, timestamp });
+/** What states of these keys are merged by. */
+export const mergePlan = ({ outputs, timestamp, tieBreaker }: TablePlan, key: string): GroupByPlan => ({
+  keys: [key], outputs, timestamp, ...(tieBreaker !== undefined && { tieBreaker }),
+});
 
-function optionsOf({ memoryLimit }: TablePlan, rowsExpected: number): AggregationOptions {
+function eachLabel(table: Table, use: (label: number, row: number) => void): void {
+  if (table.numRows > 0) (table.getChild(labelColumn)!.data[0]!.values as Int32Array).forEach(use);
+}
+
+export function optionsOf({ memoryLimit }: TablePlan, rowsExpected: number): AggregationOptions {
   return { rowsExpected, ...(memoryLimit !== undefined && { memoryLimit }) };
 }
 
-function labelSchema({ schema, outputs, timestamp }: TablePlan): Schema {
-  const names = new Set([timestamp, ...outputs.map(({ column }) => column)]);
-  return new Schema([new Field(labelColumn, new Int32(), false), ...[...names].map((name) => fieldOf(schema, name))]);
+/** The schema of rows by a key, of the columns that outputs go by. */
+export function keyedSchema({ schema, outputs, timestamp, tieBreaker }: TablePlan, key: Field): Schema {
+  const names = new Set([timestamp, ...(tieBreaker === undefined ? [] : [tieBreaker]), ...outputs.map(({ column }) => column)]);
+  return new Schema([key, ...[...names].map((name) => fieldOf(schema, name))]);
 }
 
-/** States with what they are grouped by. */
-function keyed(states: Table, labels: Int32Array): RecordBatch {
+/** States with another key. */
+export function keyed(states: Table, field: Field, values: Int32Array | BigInt64Array): RecordBatch {
   const names = states.schema.fields.map(({ name }) => name);
   const isKey = (name: string | undefined): boolean => name === stretchKey.name || name === labelColumn;
   const columns = states.batches[0]!.data.children.filter((_, i) => !isKey(names[i]));
   const fields = states.schema.fields.filter(({ name }) => !isKey(name));
-  const key = makeData({ type: new Int32(), length: labels.length, nullCount: 0, data: labels });
-  const schema = new Schema([new Field(labelColumn, new Int32(), false), ...fields]);
-  return new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length: labels.length, nullCount: 0, children: [key, ...columns] }));
+  const key = makeData({ type: field.type, length: values.length, nullCount: 0, data: values } as never);
+  const schema = new Schema([field, ...fields]);
+  return new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length: values.length, nullCount: 0, children: [key, ...columns] }));
 }
