@@ -282,7 +282,8 @@ export class Aggregation implements Counters {
         : this.locate((at, stride) => locator.locateTiles(keys, tiles!, this.stage(tileColumn!), keyed, at, stride));
       if (own.count === 0) return;
       this.grow();
-      this.grouper.meet(ids, own.count);
+      if (this.stretches === undefined) this.grouper.meet(ids, own.count);
+      else this.stretches.meet(ids, own.count);
       this.accumulators.merge(states, stages, own, ids);
     });
   }

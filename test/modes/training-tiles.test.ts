@@ -75,6 +75,16 @@ test('labels at midnight are answered from tiles; others read rows where they cu
   await store.close();
 });
 
+test('a tile whose events have no value is known all the same', async (t) => {
+  const { store } = await storeWith(t, [{ key: 0n, at: 8n, created: null, value: null }], { windows: ['1d'], tolerance: undefined });
+  await store.materialize('all');
+  const labels = labelTable([[0n, 12n], [0n, 8n], [1n, 12n]]);
+  const merged = await store.getTrainingSet(labels, { ...ask, road: 'merged' });
+  assert.deepEqual(cellsOf(merged.table, 'value_count'), [0n, null, null]);
+  assert.ok(tablesEqual(merged.table, (await store.getTrainingSet(labels, { ...ask, road: 'source' })).table));
+  await store.close();
+});
+
 const event = fc.record({
   key: fc.option(fc.bigInt(0n, 2n), { freq: 12 }),
   at: fc.option(fc.bigInt(-6n, 60n), { freq: 12 }),

@@ -17,8 +17,8 @@ export interface FullStretches {
 
 export class StretchGrouper implements ColumnGrouper {
   readonly name = stretchKey.name;
-  /** There is nothing to know of it beside the count. */
-  readonly address = 0;
+  /** A byte for each stretch that partial states came for, which may have counted no value; 0 where none came. */
+  address = 0;
   /** Nothing has been added before there are groups. */
   count = 0;
   private counted: { readonly rows: number; readonly stride: number } | undefined;
@@ -49,19 +49,50 @@ export class StretchGrouper implements ColumnGrouper {
     throw new TypeError('rows are located in stretches, not grouped by them');
   }
 
-  merge(_other: number, ids: number): void {
+  merge(other: number, ids: number): void {
     this.begin();
     const numbers = this.instance.view32(ids, this.count);
     for (let stretch = 0; stretch < numbers.length; stretch++) numbers[stretch] = stretch;
+    if (other === 0) return;
+    const met = this.met();
+    const theirs = this.instance.view8(other, met.length);
+    for (let stretch = 0; stretch < met.length; stretch++) met[stretch]! |= theirs[stretch]!;
   }
 
-  /** The stretches that have rows. */
+  /** Partial states came for these stretches. */
+  meet(ids: number, count: number): void {
+    const met = this.met();
+    for (const stretch of this.instance.view32(ids, count)) met[stretch] = 1;
+  }
+
+  private met(): Uint8Array {
+    const bytes = this.stretches + 1;
+    if (this.address === 0) this.address = this.instance.kernels.allocZeroed(bytes) >>> 0;
+    return this.instance.view8(this.address, bytes);
+  }
+
+  /** The stretches that have rows, or had states. */
   full(): FullStretches {
     const { rows, stride } = this.counted!;
     const { stretches } = this;
     const before = this.numbers.ensure((stretches + 1) * 8);
     const pointer = before + (stretches + 1) * 4;
-    return { before, pointer, count: this.instance.kernels.fullStretches(rows, stride, stretches, before, pointer) };
+    const count = this.instance.kernels.fullStretches(rows, stride, stretches, before, pointer);
+    return { before, pointer, count: this.address === 0 ? count : this.withMet(before, pointer, count) };
+  }
+
+  /** Enters the stretches that had states among those that have rows; returns how many there are. */
+  private withMet(before: number, pointer: number, count: number): number {
+    const met = this.met().slice();
+    for (const stretch of this.instance.view32(pointer, count)) met[stretch] = 1;
+    const [places, numbers] = [this.instance.view32(before, this.stretches + 1), this.instance.view32(pointer, this.stretches + 1)];
+    let next = 0;
+    for (let stretch = 0; stretch < this.stretches; stretch++) {
+      places[stretch] = next;
+      if (met[stretch] === 1) numbers[next++] = stretch;
+    }
+    places[this.stretches] = next;
+    return next;
   }
 
   get alive(): number {
