@@ -349,8 +349,8 @@ export class Aggregation implements Counters {
     const { locator, arrivals } = this;
     if (locator !== undefined) return this.locate((states, stride) => locator.locate(keys, time!, window, states, stride));
     if (arrivals === undefined) return { window, ids: this.grouper.group(grouped, window) };
-    const located = arrivals.locate(keys, time!, arrival!, window);
-    return { window: located.window, ids: located.window.count === 0 ? 0 : this.grouper.group([located.cells], located.all) };
+    const { window: located, cells } = arrivals.locate(keys, time!, arrival!, window);
+    return { window: located, ids: located.count === 0 ? 0 : this.grouper.groupWords(cells, located.count) };
   }
 
   /** The rows that `locator` finds in stretches, and those: it is told where their states are. */

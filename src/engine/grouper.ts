@@ -428,6 +428,13 @@ export class Grouper {
     return ids;
   }
 
+  /** The same for words in memory, that are the keys of the only column. */
+  groupWords(words: number, count: number): number {
+    const ids = this.keyIds[0]!.ensure(count * 4);
+    this.instance.kernels.groupInts(this.columns[0]!.address, words, count, ids);
+    return ids;
+  }
+
   get count(): number {
     return this.chainCount(this.pairs.length);
   }

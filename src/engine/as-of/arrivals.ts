@@ -5,7 +5,7 @@
  * A label at T sees what happened and arrived before T: cells whose second stretch ends at T or before. Times of both columns
  * are brought to the unit of the moments, the finer of the two, so that nothing is rounded.
  */
-import { type Data, type DataType, Int64, makeData } from '../../arrow/arrow.ts';
+import type { Data, DataType } from '../../arrow/arrow.ts';
 import type { Window } from '../grouper.ts';
 import type { Instance } from '../instance.ts';
 import type { Moments } from '../plan.ts';
@@ -18,10 +18,8 @@ const int64Max = (1n << 63n) - 1n;
 /** The rows that lie in a stretch that is asked for and become known in one, and the cell of each. */
 export interface LocatedCells {
   readonly window: Window;
-  /** In the instance's memory; good until the next call. */
-  readonly cells: Data;
-  /** All of those. */
-  readonly all: Window;
+  /** Where those are, 64 bits each; good until the next call. */
+  readonly cells: number;
 }
 
 export class ArrivalLocator {
@@ -73,11 +71,7 @@ export class ArrivalLocator {
     const count = instance.kernels.locateArrivals(
       ids, times, arrivals, window.rows, window.count, this.entities, this.starts, this.points, this.wanted, rows, cells,
     );
-    return {
-      window: { ...window, rows, count },
-      cells: makeData({ type: new Int64(), length: count, nullCount: 0, data: instance.view64(cells, count) }),
-      all: { start: 0, length: count, rows: 0, count },
-    };
+    return { window: { ...window, rows, count }, cells };
   }
 }
 
