@@ -282,8 +282,7 @@ export class Aggregation implements Counters {
         : this.locate((at, stride) => locator.locateTiles(keys, tiles!, this.stage(tileColumn!), keyed, at, stride));
       if (own.count === 0) return;
       this.grow();
-      if (this.stretches === undefined) this.grouper.meet(ids, own.count);
-      else this.stretches.meet(ids, own.count);
+      this.grouper.meet(ids, own.count);
       this.accumulators.merge(states, stages, own, ids);
     });
   }
@@ -367,7 +366,6 @@ export class Aggregation implements Counters {
     if (!this.accumulators.grow(groups)) return;
     const { rows, stride, count } = this.accumulators.counted;
     this.grouper.countsAt(rows, stride, count);
-    this.stretches?.countsAt(rows, stride);
   }
 
   /** The states of stretches, of a plan with moments: where they are, as long as nothing is added. */

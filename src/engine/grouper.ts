@@ -48,6 +48,13 @@ export interface ColumnGrouper {
   sampleRows?(data: Data, window: Window, scratch: Buffer64): SampledKeys;
   /** Writes the part of each selected row, u16. */
   partRows?(data: Data, window: Window, cut: Cut, search: number, out: number): void;
+  /**
+   * Says where rows are counted for each id, 64 bits each and `stride` bytes apart: ids may have gaps, and where nothing was
+   * counted there is one. Absent, as the next, where there are no gaps. Only of a key column that is alone.
+   */
+  countsAt?(rows: number, stride: number, count: number): void;
+  /** Names ids that have no counted rows and are to stay. */
+  meet?(ids: number, count: number): void;
   /** How many ids are keys': there may be gaps where there is but one key column. */
   readonly alive: number;
   /** Fills `positions` with the ids of keys, in ascending order of those. */
@@ -97,6 +104,14 @@ class IntGrouper implements ColumnGrouper {
     }
     const keys = gatherWide(this.instance, this.stage, data, layout, window, this.wide);
     kernels.groupInts(this.address, keys, window.count, ids);
+  }
+
+  countsAt(rows: number, stride: number, count: number): void {
+    this.instance.kernels.countsAt(this.address, rows, stride, count);
+  }
+
+  meet(ids: number, count: number): void {
+    this.instance.kernels.meet(this.address, ids, count);
   }
 
   get alive(): number {
@@ -444,16 +459,13 @@ export class Grouper {
     return column === 0 ? this.columns[0]!.count : this.instance.kernels.groupCount(this.pairs[column - 1]!);
   }
 
-  /**
-   * Says where rows are counted for each id, 64 bits each and `stride` bytes apart: ids may have gaps, and where nothing was
-   * counted there is one. Ids that have no counted rows and are to stay are to be named to `meet`.
-   */
+  /** As for a column; ids of several columns have no gaps. */
   countsAt(rows: number, stride: number, count: number): void {
-    if (this.pairs.length === 0 && this.columns[0] instanceof IntGrouper) this.instance.kernels.countsAt(this.columns[0].address, rows, stride, count);
+    if (this.pairs.length === 0) this.columns[0]!.countsAt?.(rows, stride, count);
   }
 
   meet(ids: number, count: number): void {
-    if (this.pairs.length === 0 && this.columns[0] instanceof IntGrouper) this.instance.kernels.meet(this.columns[0].address, ids, count);
+    if (this.pairs.length === 0) this.columns[0]!.meet?.(ids, count);
   }
 
   get memory(): GrouperMemory {
