@@ -584,7 +584,8 @@ function rank(positions: Uint32Array): Uint32Array {
   return ranks;
 }
 
-function sortWords(instance: Instance, words: number, count: number, signed: boolean, positions: number): void {
+/** Writes the places of words in ascending order. */
+export function sortWords(instance: Instance, words: number, count: number, signed: boolean, positions: number): void {
   const { kernels } = instance;
   if (signed) kernels.flipSigns(words, count);
   kernels.argsort64(words, count, positions);
@@ -592,7 +593,7 @@ function sortWords(instance: Instance, words: number, count: number, signed: boo
 }
 
 /** A column of an integer, date, timestamp or boolean type: of 64-bit words, those with these ids. */
-function intColumn(instance: Instance, type: DataType, words: number, ids: Uint32Array): Data {
+export function intColumn(instance: Instance, type: DataType, words: number, ids: Uint32Array): Data {
   const rows = ids.length;
   const isBits = type.typeId === Type.Bool;
   const ArrayType = (isBits ? Uint8Array : type.ArrayType) as new (buffer: ArrayBufferLike) => Uint8Array;

@@ -11,6 +11,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Data, DataType, Field, Int32, type Int64, RecordBatch, Schema, Struct, Table, Utf8, makeData } from '../../arrow/arrow.ts';
 import { columnsOf } from '../../arrow/expression.ts';
 import { MemoryLimitError, throwIfCancelled } from '../../base/errors.ts';
+import { intColumn, sortWords } from '../grouper.ts';
 import { borrowInstance, type Instance, slackBytes } from '../instance.ts';
 import type { GroupByPlan } from '../plan.ts';
 import { spanColumn } from '../states/spans.ts';
@@ -118,12 +119,9 @@ function integerCoder(instance: Instance, parts: readonly Data[], rows: number):
     sorted: () => {
       const count = kernels.groupCount(grouper);
       const words = kernels.intKeys(grouper) >>> 0;
-      const [positions, out] = [instance.alloc(count * 4), instance.alloc(count * 8)];
-      if (isSigned) kernels.flipSigns(words, count);
-      kernels.argsort64(words, count, positions);
-      if (isSigned) kernels.flipSigns(words, count);
-      kernels.keysOf(words, positions, count, 8, out);
-      const values = wideIntegers(instance, type, out, count);
+      const positions = instance.alloc(count * 4);
+      sortWords(instance, words, count, isSigned, positions);
+      const values = intColumn(instance, type, words, instance.view32(positions, count).slice());
       return { values, ranks: ranksOf(instance, positions, count) };
     },
   };
@@ -140,12 +138,6 @@ function areClose(parts: readonly Data[], rows: number): boolean {
     }
   }
   return least === undefined || greatest! - least <= BigInt(rows);
-}
-
-function wideIntegers(instance: Instance, type: DataType, at: number, count: number): Data {
-  const { buffer } = instance.view8(at, count * 8).slice();
-  const data = (type as Int64).isSigned ? new BigInt64Array(buffer) : new BigUint64Array(buffer);
-  return makeData({ type, length: count, nullCount: 0, data } as never);
 }
 
 function ranksOf(instance: Instance, positions: number, count: number): Uint32Array {
@@ -255,10 +247,8 @@ type Reader = (codes: Int32Array) => Data;
 
 /** From codes to texts, as a column. */
 function textReader(instance: Instance, { type, valueOffsets, values, length }: Data): Reader {
-  const bytes = instance.alloc((values as Uint8Array).byteLength);
-  const offsets = instance.alloc(valueOffsets.byteLength);
-  instance.put(values as Uint8Array, bytes);
-  instance.put(valueOffsets, offsets);
+  const bytes = instance.placed(values as Uint8Array);
+  const offsets = instance.placed(valueOffsets);
   return (codes) => {
     const blockBytes = codes.length * 12;
     const spans = instance.alloc(blockBytes);
@@ -272,16 +262,6 @@ function textReader(instance: Instance, { type, valueOffsets, values, length }: 
 }
 
 function integerReader(instance: Instance, { type, values }: Data): Reader {
-  const words = instance.alloc((values as BigInt64Array).byteLength);
-  instance.put(values as BigInt64Array, words);
-  return (codes) => {
-    const blockBytes = codes.length * 12;
-    const out = instance.alloc(blockBytes);
-    const wanted = out + codes.length * 8;
-    instance.put(codes, wanted);
-    instance.kernels.keysOf(words, wanted, codes.length, 8, out);
-    const found = wideIntegers(instance, type, out, codes.length);
-    instance.free(out, blockBytes);
-    return found;
-  };
+  const words = instance.placed(values as BigInt64Array);
+  return (codes) => intColumn(instance, type, words, new Uint32Array(codes.buffer, codes.byteOffset, codes.length));
 }

@@ -15,7 +15,7 @@ import { plainType } from '../../arrow/canonical.ts';
 import { columnsOf } from '../../arrow/expression.ts';
 import { throwIfCancelled } from '../../base/errors.ts';
 import { Aggregation, type AggregationMemory, type AggregationOptions, type Counters, type StateOptions, statesSchema } from '../aggregation.ts';
-import { sharedModule } from '../instance.ts';
+import { memoryMax, sharedModule } from '../instance.ts';
 import { type Cut, partsMax } from '../cut.ts';
 import { answerHere, mustDrain, noGroups, partOf, type PartOfGroups, PartReader, tableOfParts } from '../parts.ts';
 import type { GroupByPlan } from '../plan.ts';
@@ -111,7 +111,7 @@ export class TeamRun {
     ];
     this.isRanged = plans.every(({ range, filter }) => range !== undefined && filter === undefined);
     // What is under way needs room too; the limit is the groups'.
-    this.options = { ...options, ...(options.memoryLimit !== undefined && { memoryLimit: Math.min(options.memoryLimit + stagingBytes, 0xffff0000) }) };
+    this.options = { ...options, ...(options.memoryLimit !== undefined && { memoryLimit: Math.min(options.memoryLimit + stagingBytes, memoryMax) }) };
     this.team = leaseMemory(this.options.memoryLimit, home);
     const { instance } = this.team;
     this.packer = new BatchPacker(instance);
