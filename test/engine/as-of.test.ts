@@ -4,9 +4,10 @@ import test, { after } from 'node:test';
 import fc from 'fast-check';
 import { type DataType, Field, Schema, type Table } from '../../src/arrow/arrow.ts';
 import { canonicalTable, tableOfColumns } from '../../src/arrow/canonical.ts';
+import { Aggregation } from '../../src/engine/aggregation.ts';
 import { answerLabels } from '../../src/engine/as-of/answers.ts';
 import { type LabelRange, planMoments } from '../../src/engine/as-of/moments.ts';
-import type { Agg, GroupByPlan } from '../../src/engine/plan.ts';
+import { type Agg, type GroupByPlan, outputsOf } from '../../src/engine/plan.ts';
 import { createAggregations, type RunOptions } from '../../src/engine/run.ts';
 import { endIdleWorkers } from '../../src/engine/threads/pool.ts';
 import { residentTable } from '../../src/engine/threads/resident.ts';
@@ -41,8 +42,7 @@ const eventsTable = ({ keyType, events }: Asked, cuts: readonly number[]): Table
     amount: { type: types.double, values: events.map(({ amount }) => amount) },
   }, cuts);
 
-/** The answers of labels, a list of cells for each aggregation. */
-async function answers({ keyType, labels, backUs }: Asked, events: Table, aggregations: readonly Agg[], options: RunOptions): Promise<Cell[][]> {
+function planLabels({ keyType, labels, backUs }: Omit<Asked, 'events'>) {
   const asking = tableOf({ key: { type: keyType, values: labels.map(({ key }) => key) }, T: { type: types.micros, values: labels.map(({ at }) => at) } });
   const [key, time] = canonicalTable(asking.schema, asking.batches).batches[0]!.data.children;
   const rows = {
@@ -51,7 +51,12 @@ async function answers({ keyType, labels, backUs }: Asked, events: Table, aggreg
     time: { column: bindTime(new Field('T', types.micros, true)), data: time! },
   };
   const range: LabelRange = { ...(backUs !== undefined && { start: { backUs } }), end: { backUs: 0n } };
-  const { moments, spans, range: all } = planMoments(rows, [range], types.micros);
+  return planMoments(rows, [range], types.micros);
+}
+
+/** The answers of labels, a list of cells for each aggregation. */
+async function answers(asked: Asked, events: Table, aggregations: readonly Agg[], options: RunOptions): Promise<Cell[][]> {
+  const { moments, spans, range: all } = planLabels(asked);
   const outputs = aggregations.map((aggregation) => ({ column: 'amount', aggregation, name: aggregation }));
   const plan: GroupByPlan = { keys: ['key'], outputs, timestamp: 'at', range: all ?? { startUs: 0n, endUs: 0n }, moments };
   const run = createAggregations([plan], events.schema, { ...options, table: events });
@@ -139,5 +144,30 @@ test('many labels of one entity: wide ranges are merged by levels, narrow ones a
     const found = await answers(question, eventsTable(question, []), aggregations, { threads: 1 });
     for (const [i, aggregation] of aggregations.slice(0, 4).entries()) assert.deepEqual(found[i], expected(question, aggregation), `${aggregation}, ${backUs}`);
     assert.deepEqual(found[4]!.map((cell) => cell === null), found[1]!.map((cell) => cell === null));
+  }
+});
+
+test('events with arrivals are located wherever the memory grows', async () => {
+  const { moments, range } = planLabels({ keyType: types.int64, labels: [{ key: 0n, at: 5n }, { key: 0n, at: 12n }], backUs: undefined });
+  const plan: GroupByPlan = { keys: ['key'], outputs: outputsOf({ amount: 'count' }), timestamp: 'at', range: range!, moments, arrival: { column: 'arrived' } };
+  const open: Aggregation[] = [];
+  try {
+    // Each has a memory of its own, which grows at another step as the first batch does.
+    for (let rows = 5_000; rows < 100_000; rows = Math.round(rows * 1.15)) {
+      const at = Array.from({ length: rows }, (_, i) => BigInt(i % 10));
+      const events = tableOf({
+        key: { type: types.int64, values: at.map(() => 0n) },
+        at: { type: types.micros, values: at },
+        arrived: { type: types.micros, values: at.map((time, i) => time + BigInt(i % 3)) },
+        amount: { type: types.double, values: at.map(() => 1) },
+      });
+      const aggregation = Aggregation.create(plan, events.schema, { batchSize: rows });
+      open.push(aggregation);
+      for (const batch of events.batches) aggregation.add(batch);
+      const counts = cellsOf(aggregation.finish(), 'amount_count') as bigint[];
+      assert.equal(counts.reduce((sum, count) => sum + count, 0n), BigInt(rows));
+    }
+  } finally {
+    for (const aggregation of open) aggregation.close();
   }
 });
