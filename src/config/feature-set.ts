@@ -5,7 +5,7 @@
 import { asExpression, columnsOf, type Condition, type Expression } from '../arrow/expression.ts';
 import { checkName, didYouMean } from '../base/names.ts';
 import { parseDuration } from '../base/time.ts';
-import { type AggSpec, type OutputColumn, outputsOf } from '../engine/plan.ts';
+import { type AggSpec, isByTime, type OutputColumn, outputsOf } from '../engine/plan.ts';
 import { type FeatureSetDefinition, type Layer, layerNames, resultColumns, type Window, windowedOutputs } from './definition.ts';
 import { type AggregatedColumns, type AggregatedFrame, bothOf, type ComputeFunction, opaqueCompute, tracePlan } from './frame.ts';
 import { describe, detailOf, MistakeList, type Origin, type Path, shapeMistakes } from './mistakes.ts';
@@ -153,7 +153,7 @@ export function defineFeatureSet({ name, shape, compute, filter }: FeatureSetPar
   else if (windows.length > 0 && shape.timestamp === undefined) fail(['windows'], "windows need a 'timestamp': the event time column", { at: 'key' });
   const toleranceUs = toleranceOf(shape, outputs.some(({ aggregation }) => aggregation === 'last'), fail);
   checkRowColumns(shape, kind, outputs, fail);
-  const byTime = outputs.find(({ aggregation }) => aggregation === 'first' || aggregation === 'last');
+  const byTime = outputs.find(isByTime);
   if (byTime !== undefined && shape.timestamp === undefined) {
     const path = shape.aggregations === undefined ? ['compute'] : ['aggregations', byTime.column];
     fail(path, `the ${byTime.aggregation} of ${byTime.column} goes by event time and needs a 'timestamp': the event time column`, { at: 'key' });
@@ -221,7 +221,7 @@ function toleranceOf(shape: FeatureSetShape, hasLast: boolean, fail: Report): bi
 
 /** The columns that say which of several rows comes first, and when a row came in. */
 function checkRowColumns(shape: FeatureSetShape, kind: FeatureSetDefinition['kind'], outputs: readonly OutputColumn[], fail: Report): void {
-  if (shape.tie_breaker !== undefined && !outputs.some(({ aggregation }) => aggregation === 'first' || aggregation === 'last')) {
+  if (shape.tie_breaker !== undefined && !outputs.some(isByTime)) {
     fail(['tie_breaker'], "a tie breaker orders values of 'first' and 'last' at one event time; this set has no such aggregation", { at: 'key' });
   }
   if (shape.arrival === undefined) return;

@@ -14,6 +14,9 @@ export const aggregationNames = [
 ] as const;
 export type Agg = (typeof aggregationNames)[number];
 
+/** Whether an aggregation picks a value by event time. */
+export const isByTime = ({ aggregation }: { readonly aggregation: string }): boolean => aggregation === 'first' || aggregation === 'last';
+
 /** What callers write: column → one aggregation or several. */
 export type AggSpec = Readonly<Record<string, Agg | readonly Agg[]>>;
 

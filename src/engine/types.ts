@@ -9,7 +9,7 @@ import { plainType } from '../arrow/canonical.ts';
 import { ArgumentError, SchemaMismatchError } from '../base/errors.ts';
 import { didYouMean } from '../base/names.ts';
 import { ceilDivide, dayUs, type TimeRange } from '../base/time.ts';
-import { type Agg, aggregationNames, type GroupByPlan, type OutputColumn } from './plan.ts';
+import { type Agg, aggregationNames, type GroupByPlan, isByTime, type OutputColumn } from './plan.ts';
 
 /** How the values of a type stand in memory; binary stands as strings do. */
 export type Layout =
@@ -109,7 +109,7 @@ export function bindPlan(plan: GroupByPlan, schema: Schema): BoundPlan {
   if (collision !== undefined) throw new ArgumentError('aggregations', `two columns of the answer would be called ${collision}`);
   const needsTime = plan.range !== undefined || plan.tile !== undefined || plan.moments !== undefined;
   if (needsTime && plan.timestamp === undefined) throw new ArgumentError('timestamp', 'a range of time needs the event time column');
-  const byTime = plan.outputs.find(({ aggregation }) => aggregation === 'first' || aggregation === 'last');
+  const byTime = plan.outputs.find(isByTime);
   if (byTime !== undefined && plan.timestamp === undefined) {
     throw new ArgumentError('timestamp', `the ${byTime.aggregation} of ${byTime.column} goes by event time; name the event time column`);
   }
@@ -158,7 +158,6 @@ function bindTie(field: Field): TieColumn {
 }
 
 function valueColumns(plan: GroupByPlan, schema: Schema): ValueColumn[] {
-  const isByTime = ({ aggregation }: OutputColumn): boolean => aggregation === 'first' || aggregation === 'last';
   const tie = plan.tieBreaker === undefined || !plan.outputs.some(isByTime) ? undefined : bindTie(fieldOf(schema, plan.tieBreaker));
   const names = [...new Set(plan.outputs.map((output) => output.column))];
   return names.map((name) => {

@@ -14,7 +14,7 @@ import type { TimeRange } from '../base/time.ts';
 import { throwIfCancelled } from '../base/errors.ts';
 import type { FeatureSetDefinition } from '../config/definition.ts';
 import { bothOf } from '../config/frame.ts';
-import type { GroupByPlan, OutputColumn } from '../engine/plan.ts';
+import { type GroupByPlan, isByTime, type OutputColumn } from '../engine/plan.ts';
 import { type AggregationsRun, createAggregations } from '../engine/run.ts';
 import type { RowUnit, ScanOptions, Snapshot } from '../store/table.ts';
 import { rangeOf } from './storage.ts';
@@ -193,7 +193,7 @@ export function sourceScan(
   signal: AbortSignal | undefined,
 ): ScanOptions {
   const { timestamp, entityKeys, tieBreaker, arrival } = plan.definition;
-  const isTied = tieBreaker !== undefined && plan.parts.some(({ outputs }) => outputs.some(({ aggregation }) => aggregation === 'first' || aggregation === 'last'));
+  const isTied = tieBreaker !== undefined && plan.parts.some(({ outputs }) => outputs.some(isByTime));
   const asksArrival = arrival !== undefined && plan.parts.some(({ arrivedBeforeUs }) => arrivedBeforeUs !== undefined);
   const needed = new Set([
     ...entityKeys,

@@ -6,7 +6,7 @@ import { type Data, makeData, type Schema } from '../../arrow/arrow.ts';
 import { oneBatch } from '../../arrow/canonical.ts';
 import type { Aggregation, StretchStates } from '../aggregation.ts';
 import type { Instance } from '../instance.ts';
-import type { OutputColumn } from '../plan.ts';
+import { isByTime, type OutputColumn } from '../plan.ts';
 import { countsValues } from '../types.ts';
 import { type LabelStates, type Level, MemoryLevel, type Nodes, TableLevel } from './levels.ts';
 import type { Spans } from './moments.ts';
@@ -100,7 +100,7 @@ function spansOfFull({ instance, full }: StretchStates, spans: Spans, { pointer 
 function pickedAnswers(states: StretchStates, outputs: readonly OutputColumn[], spans: Spans, known: Known): Map<string, Data> {
   const { instance, stretches, accumulators } = states;
   const labels = spans.first.length;
-  const picked = outputs.filter(({ aggregation }) => aggregation === 'first' || aggregation === 'last');
+  const picked = outputs.filter(isByTime);
   if (picked.length === 0) return new Map();
   const bytes = { near: stretches * 4, found: labels * 4 };
   const [near, found] = [instance.alloc(bytes.near), instance.alloc(bytes.found)];

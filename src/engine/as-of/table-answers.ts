@@ -4,7 +4,7 @@
 import type { Data, Schema, Table } from '../../arrow/arrow.ts';
 import { oneBatch } from '../../arrow/canonical.ts';
 import { pickColumns, pickRows } from '../../arrow/rows.ts';
-import type { OutputColumn } from '../plan.ts';
+import { isByTime, type OutputColumn } from '../plan.ts';
 import { stretchKey } from '../types.ts';
 import { type Answers, mergedAnswers, type Question } from './answers.ts';
 import { TableLevel } from './levels.ts';
@@ -23,7 +23,7 @@ export async function answerLabelsOf(
   const { known, labelsKnown } = knownLabels(inRows[0]!);
   const columns: { output: OutputColumn; data: Data }[][] = [];
   for (const [i, { outputs }] of questions.entries()) {
-    const merged = outputs.filter(({ aggregation }) => !isPick(aggregation));
+    const merged = outputs.filter((output) => !isByTime(output));
     const { first, end } = inRows[i]!;
     const lowest = new TableLevel(table, { outputs: merged, timestamp, schema, memoryLimit });
     // Labels that are not known get nothing.
@@ -40,8 +40,6 @@ export function taken(words: Uint32Array, places: Uint32Array): Uint32Array {
   for (let i = 0; i < places.length; i++) found[i] = words[places[i]!]!;
   return found;
 }
-
-const isPick = (aggregation: string): aggregation is 'first' | 'last' => aggregation === 'first' || aggregation === 'last';
 
 /** How many states there are before each stretch, and in all. The upper half of a key does not count (see late.ts). */
 export function rowsBeforeStretches(states: Table, stretches: number): Uint32Array {
