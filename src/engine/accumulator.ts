@@ -163,7 +163,7 @@ export class Accumulators {
     const from = inPlace ? { ...window, rows: 0, count: window.length } : window;
     const eventTimes = gatherWide(this.instance, times.stage, times.data, timeLayout, from, this.timed.wide);
     const words = gatherWide(this.instance, stage, data, column.layout, from, this.wide);
-    states[0]!.state.addWhole({ words, times: eventTimes, rows: inPlace ? window.rows : 0, ids, count: window.count, withRows: true });
+    states[0]!.state.addWhole({ words, times: eventTimes, rows: inPlace ? window.rows : 0, ids, count: window.count });
     return true;
   }
 

@@ -67,7 +67,7 @@ export function pickByTie(
 
 /**
  * As `pickByTime`, for all rows of a stretch, where no value and no time is null: values are 64-bit integers (`flip` as in `accumulate`) or doubles,
- * those of the i-th row at `rows[i]` (0: i), as its time. `countAt`: where rows are counted, in the first word of a group's; 0: they are not.
+ * those of the i-th row at `rows[i]` (0: i), as its time. `countAt`: where rows are counted, in the first word of a group's.
  * Without a branch on what is found there, since the first values of a group change its state more often than not.
  */
 @inline function pickRows(
@@ -76,7 +76,7 @@ export function pickByTie(
   for (let i = 0; i < count; i++) {
     const row: usize = rows == 0 ? i : load<u32>(rows + (<usize>i << 2));
     const group = <usize>load<u32>(ids + (<usize>i << 2)) * stride;
-    if (countAt != 0) store<u64>(countAt + group, load<u64>(countAt + group) + 1);
+    store<u64>(countAt + group, load<u64>(countAt + group) + 1);
     const state = states + group;
     const time = load<i64>(times + (row << 3));
     const word = load<i64>(values + (row << 3));

@@ -108,10 +108,10 @@ class Pick extends Picked {
     super(place, latest, false);
   }
 
-  addWhole({ words, times, rows, ids, count, withRows }: WholeStretch): void {
+  addWhole({ words, times, rows, ids, count }: WholeStretch): void {
     const { groups: { pointer, stride, instance }, offset, column } = this.place;
     const isDouble = column.layout.kind === 'float' ? 1 : 0;
-    instance.kernels.pickAll(isDouble, this.latest, words, times, rows, ids, count, withRows ? pointer : 0, pointer + offset, stride, signsOf(column).flip);
+    instance.kernels.pickAll(isDouble, this.latest, words, times, rows, ids, count, pointer, pointer + offset, stride, signsOf(column).flip);
   }
 }
 

@@ -38,8 +38,6 @@ export interface WholeStretch {
   readonly rows: number;
   readonly ids: number;
   readonly count: number;
-  /** Whether the rows of groups are to be counted in the same visit. */
-  readonly withRows: boolean;
 }
 
 /** The columns of partial states that are to be merged, in the order of the kind's fields. */
@@ -63,7 +61,7 @@ export interface State {
   template(words: BigInt64Array): void;
   add?(values: Stretch): void;
   addTimed?(values: TimedStretch): void;
-  /** The same for words of which none is null; where `addTimed` is and values are no spans. */
+  /** The same for words of which none is null, and the rows of groups are counted in the same visit; where `addTimed` is and values are no spans. */
   addWhole?(values: WholeStretch): void;
   merge(source: StateSource): void;
   /** Pointers to what it keeps outside of the rows, wide accumulators aside. */

@@ -7,6 +7,7 @@
 import type { Data, Table } from '../../arrow/arrow.ts';
 import { canonicalTable, concatColumn } from '../../arrow/canonical.ts';
 import { MemoryLimitError } from '../../base/errors.ts';
+import { memoryMax } from '../../engine/instance.ts';
 import type { Snapshot } from '../../store/table.ts';
 import type { Progress, RunOptions } from '../compute.ts';
 import { featuresOfLabels, planSet, type SetAnswer, type SetPlan } from './compute.ts';
@@ -34,8 +35,6 @@ export interface Slice {
   readonly choice: RoadChoice;
 }
 
-/** The bytes that a group-by may take where nothing is said. */
-const memoryMost = 0xffff_0000;
 /** A table of groups is copied when it grows, and stands beside the tables that find its rows. */
 const roomFactor = 3;
 /** A slice that asks for so small a part of the memory and does not fit: it is not the labels that are too many. */
@@ -95,8 +94,8 @@ async function answerSlice(sliced: SlicedSet, { start, end, plan, choice }: Slic
   }
 }
 
-function limitOf({ memoryLimit = memoryMost }: RunOptions): number {
-  return Math.min(memoryLimit, memoryMost);
+function limitOf({ memoryLimit = memoryMax }: RunOptions): number {
+  return Math.min(memoryLimit, memoryMax);
 }
 
 /** About how many bytes a plan takes: its moments, and states of all stretches; or, where arrivals are asked about, of no more than there are rows. */
