@@ -14,7 +14,7 @@ import { endIdleWorkers } from '../../src/engine/threads/pool.ts';
 import { randomOf } from '../../bench/support/random.ts';
 import { batchesOf, type TestColumn, types } from '../support/arrow.ts';
 import { caseOf } from '../support/cases.ts';
-import { startThreads } from '../support/threads.ts';
+import { onOneThread, startThreads } from '../support/threads.ts';
 
 after(endIdleWorkers);
 
@@ -51,16 +51,6 @@ test('two million rows of a million keys: an answer in parts, ascending, on one 
   }
 });
 
-function whole(plan: GroupByPlan, table: Table, what: 'finish' | 'states'): Table {
-  const aggregation = Aggregation.create(plan, table.schema);
-  try {
-    for (const batch of table.batches) aggregation.add(batch);
-    return aggregation[what]();
-  } finally {
-    aggregation.close();
-  }
-}
-
 const settings = fc.record({
   threads: fc.integer({ min: 1, max: 3 }),
   batchSize: fc.option(fc.integer({ min: 1, max: 50 }), { nil: undefined }),
@@ -86,7 +76,7 @@ test('every type and aggregation, in parts', async () => {
     fc.asyncProperty(settings, caseOf, async ({ what, ...how }, { columns, plan, cuts }) => {
       const table = batchesOf(columns, cuts);
       const { answers, again } = await aside([plan], table, how, what);
-      const expected = whole(plan, table, what);
+      const expected = onOneThread(plan, table, what);
       assert.ok(tablesEqual(answers[0]!, expected));
       assert.ok(tablesEqual(again[0]!, expected), 'what was put aside can be read again');
     }),
@@ -124,7 +114,7 @@ test('keys of all kinds beside each other, ranges and filters, several plans ove
     fc.asyncProperty(settings, tables, fc.array(fc.nat(150), { maxLength: 4 }), async ({ what, ...how }, columns, cuts) => {
       const table = batchesOf(columns, cuts);
       const { answers, counters } = await aside(plans, table, how, what);
-      for (const [i, plan] of plans.entries()) assert.ok(tablesEqual(answers[i]!, whole(plan, table, what)), `plan ${i}`);
+      for (const [i, plan] of plans.entries()) assert.ok(tablesEqual(answers[i]!, onOneThread(plan, table, what)), `plan ${i}`);
       const counted = Aggregation.create(plans[1]!, table.schema);
       for (const batch of table.batches) counted.add(batch);
       counted.close();

@@ -13,7 +13,7 @@ import { createAggregations, type RowUnit } from '../../src/engine/run.ts';
 import { endIdleWorkers } from '../../src/engine/threads/pool.ts';
 import { batchesOf, type Cell, type TestColumn, types } from '../support/arrow.ts';
 import { caseOf } from '../support/cases.ts';
-import { startThreads } from '../support/threads.ts';
+import { onOneThread, startThreads } from '../support/threads.ts';
 
 after(endIdleWorkers);
 
@@ -45,16 +45,6 @@ const plans: readonly GroupByPlan[] = [
   { keys: ['name'], outputs, timestamp: 'time', tile: { widthUs: day, name: 'tile' } },
 ];
 
-function oneThread(plan: GroupByPlan, table: Table, what: 'finish' | 'states'): Table {
-  const aggregation = Aggregation.create(plan, table.schema);
-  try {
-    for (const batch of table.batches) aggregation.add(batch);
-    return aggregation[what]();
-  } finally {
-    aggregation.close();
-  }
-}
-
 type Rare = NonNullable<AggregationOptions['rare']>;
 
 async function several(plans: readonly GroupByPlan[], table: Table, threads: number, rare: Rare, what: 'finish' | 'states'): Promise<readonly Table[]> {
@@ -81,7 +71,7 @@ test('whatever the threads, stretches and hashes, the answer and the partial sta
     fc.asyncProperty(settings, tables, fc.array(fc.nat(120), { maxLength: 4 }), async ({ threads, rare, what }, columns, cuts) => {
       const table = batchesOf(columns, cuts);
       const answers = await several(plans, table, threads, rare, what);
-      for (const [i, plan] of plans.entries()) assert.ok(tablesEqual(answers[i]!, oneThread(plan, table, what)), `plan ${i}`);
+      for (const [i, plan] of plans.entries()) assert.ok(tablesEqual(answers[i]!, onOneThread(plan, table, what)), `plan ${i}`);
     }),
     { numRuns: 150 },
   );
@@ -93,7 +83,7 @@ test('every type and aggregation on several threads', async () => {
     fc.asyncProperty(settings, caseOf, async ({ threads, rare, what }, { columns, plan, cuts }) => {
       const table = batchesOf(columns, cuts);
       const [answer] = await several([plan], table, threads, rare, what);
-      assert.ok(tablesEqual(answer!, oneThread(plan, table, what)));
+      assert.ok(tablesEqual(answer!, onOneThread(plan, table, what)));
     }),
     { numRuns: 200 },
   );
@@ -104,7 +94,7 @@ test('partial states are merged by threads as by one', async () => {
   await fc.assert(
     fc.asyncProperty(tables, fc.integer({ min: 1, max: 20 }), async (columns, stretchRows) => {
       const table = batchesOf(columns, []);
-      const states = oneThread(plan, table, 'states');
+      const states = onOneThread(plan, table, 'states');
       const run = createAggregations([plan], table.schema, { threads: 3, rare: { stretchRows } });
       try {
         for (const batch of states.batches) await run.addStates(batch);

@@ -1,4 +1,7 @@
-/** Threads of the pool that listen already, for tests of what happens then. */
+/** What several threads are held against: threads of the pool that listen already, and the answer of one that does it all. */
+import type { Table } from '../../src/arrow/arrow.ts';
+import { Aggregation } from '../../src/engine/aggregation.ts';
+import type { GroupByPlan } from '../../src/engine/plan.ts';
 import { workersOf } from '../../src/engine/threads/pool.ts';
 
 export async function startThreads(count: number): Promise<void> {
@@ -8,5 +11,15 @@ export async function startThreads(count: number): Promise<void> {
     await Promise.all(workersOf(count).map(({ started }) => started));
   } finally {
     clearInterval(awake);
+  }
+}
+
+export function onOneThread(plan: GroupByPlan, table: Table, what: 'finish' | 'states'): Table {
+  const aggregation = Aggregation.create(plan, table.schema);
+  try {
+    for (const batch of table.batches) aggregation.add(batch);
+    return aggregation[what]();
+  } finally {
+    aggregation.close();
   }
 }

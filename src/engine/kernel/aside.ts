@@ -14,6 +14,7 @@ import { alloc, free } from './memory';
 import { partsOfWords, wordOfHead, wordsAtOnce } from './part';
 import { validBit } from './select';
 import { headOf, stringMasks } from './strings';
+import { backToStarts, sumUp } from './words';
 
 const bStarts: usize = 4;
 const bLanes: usize = 8;
@@ -63,19 +64,14 @@ export function placesOf(partOfRow: usize, count: i32, parts: i32, starts: usize
     const place = starts + (<usize>load<u16>(partOfRow + (<usize>i << 1)) << 2);
     store<u32>(place, load<u32>(place, 4) + 1, 4);
   }
-  for (let part = 0; part < parts; part++) {
-    const place = starts + (<usize>part << 2);
-    store<u32>(place, load<u32>(place) + load<u32>(place, 4), 4);
-  }
+  sumUp(starts, parts);
   for (let i = 0; i < count; i++) {
     const place = starts + (<usize>load<u16>(partOfRow + (<usize>i << 1)) << 2);
     const at = load<u32>(place);
     store<u32>(places + (<usize>i << 2), at);
     store<u32>(place, at + 1);
   }
-  // Each start has become the next one.
-  for (let part = parts; part > 0; part--) store<u32>(starts + (<usize>part << 2), load<u32>(starts + (<usize>(part - 1) << 2)));
-  store<u32>(starts, 0);
+  backToStarts(starts, parts);
 }
 
 @inline function scatter<T>(values: usize, rows: usize, count: i32, places: usize, out: usize): void {

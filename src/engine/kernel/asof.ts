@@ -11,6 +11,7 @@
  *            and sixteen are compared at a time. Where an event and a point share a cell, the points themselves decide.
  */
 import { alloc, free } from './memory';
+import { countUpTo, timeAt, wordAt } from './words';
 
 const none: u32 = 0xffffffff;
 /** Up to so many points of an entity are sorted by insertion. */
@@ -19,14 +20,6 @@ const insertedMost: u32 = 24;
 const eventsAtOnce: i32 = 1024;
 /** Cells that are compared at a time. */
 const lanes: u32 = 16;
-
-@inline function timeAt(times: usize, i: u32): i64 {
-  return load<i64>(times + (<usize>i << 3));
-}
-
-@inline function wordAt(words: usize, i: u32): u32 {
-  return load<u32>(words + (<usize>i << 2));
-}
 
 /**
  * ⌈(time · multiplier − back) / divisor⌉ of each time, and at most `last`. What does not fit 64 bits on the way is the
@@ -240,16 +233,6 @@ export function mightLocate(
     : passParts(false, entities, firstKey, times, count, entityCount, first, shift, masks, out, outEntities);
 }
 
-/** How many of the points [from, end) are at or before a time, and `from`. */
-function countExactly(points: usize, from: u32, end: u32, time: i64): u32 {
-  while (from < end) {
-    const middle = (from + end) >> 1;
-    if (timeAt(points, middle) <= time) from = middle + 1;
-    else end = middle;
-  }
-  return from;
-}
-
 /**
  * The stretch that each event lies in, as a u32 in `stretches`, and its row in `outRows`: of events of known entities that lie
  * in a stretch which is `wanted` (a byte each; 0: all are). `rows` 0: all. `some`: positions of the events to look at, whose entities stand side by
@@ -298,7 +281,7 @@ export function locate(
       const isBefore = i8x16.bitmask(i8x16.narrow_i16x8_s(i16x8.lt_s(low, wide), i16x8.lt_s(high, wide)));
       const isSame = i8x16.bitmask(i8x16.narrow_i16x8_s(i16x8.eq(low, wide), i16x8.eq(high, wide)));
       let stretch = at + popcnt<u32>(isBefore & own);
-      if ((isSame & own) != 0) stretch = countExactly(points, stretch, behind, time);
+      if ((isSame & own) != 0) stretch = countUpTo(points, stretch, behind, time);
       store<u32>(outRows + (kept << 2), rows == 0 ? i : wordAt(rows, i));
       store<u32>(stretches + (kept << 2), stretch);
       kept += <usize>(u32(stretch < behind) & (wanted == 0 ? 1 : <u32>load<u8>(wanted + stretch)));

@@ -8,6 +8,7 @@
 import { alloc, free } from './memory';
 import { groupCount, groupInts, intKeys, isAlive, nameKeys } from './group';
 import { stringEntries } from './strings';
+import { backToStarts, sumUp } from './words';
 
 /*
  * Bounds as they are asked, `| last cell u32 | shift u32 | low u64 | most u32 | – | bounds … | cells … |`: a cell, the upper bits of a word's
@@ -127,10 +128,7 @@ function gatherParts(partOfId: usize, count: i32, parts: i32, starts: usize, ids
     if (part == 0xffff) continue;
     store<u32>(starts + (part << 2), load<u32>(starts + (part << 2), 4) + 1, 4);
   }
-  for (let part = 0; part < parts; part++) {
-    const place = starts + (<usize>part << 2);
-    store<u32>(place, load<u32>(place) + load<u32>(place, 4), 4);
-  }
+  sumUp(starts, parts);
   for (let id = 0; id < count; id++) {
     const part: usize = load<u16>(partOfId + (<usize>id << 1));
     if (part == 0xffff) continue;
@@ -139,9 +137,7 @@ function gatherParts(partOfId: usize, count: i32, parts: i32, starts: usize, ids
     store<u32>(ids + (<usize>at << 2), id);
     store<u32>(place, at + 1);
   }
-  // Each start has become the next one.
-  for (let part = parts; part > 0; part--) store<u32>(starts + (<usize>part << 2), load<u32>(starts + (<usize>(part - 1) << 2)));
-  store<u32>(starts, 0);
+  backToStarts(starts, parts);
 }
 
 /** The ids of integer keys by part. `starts` has room for parts + 1, `ids` for all. */

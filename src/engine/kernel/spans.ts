@@ -2,11 +2,9 @@
  * Labels and the stretches in their ranges: spans [first, end) of stretches, u32 each, before anything is added (which stretches are wanted)
  * and after (which of them have rows, and values).
  */
-const none: u32 = 0xffffffff;
+import { wordAt } from './words';
 
-@inline function wordAt(words: usize, i: u32): u32 {
-  return load<u32>(words + (<usize>i << 2));
-}
+const none: u32 = 0xffffffff;
 
 @inline function putWord(words: usize, i: u32, word: u32): void {
   store<u32>(words + (<usize>i << 2), word);
