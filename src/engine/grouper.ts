@@ -141,9 +141,7 @@ class IntGrouper implements ColumnGrouper {
 
   sampleRows(data: Data, window: Window): SampledKeys {
     const keys = this.instance.view64(gatherWide(this.instance, this.stage, data, this.key.layout, window, this.wide), window.count);
-    const step = Math.ceil(window.count / sampledRows);
-    const words = BigUint64Array.from({ length: Math.floor(window.count / step) }, (_, i) => BigInt.asUintN(64, keys[i * step]! ^ this.flip));
-    return { words, wordsEach: 1 };
+    return someKeys(keys, 1, this.flip);
   }
 
   partRows(data: Data, window: Window, { bounds: { length } }: Cut, search: number, out: number): void {
@@ -309,10 +307,7 @@ class StringGrouper implements ColumnGrouper {
     const { offsets, bytes } = this.stagePlain(data, start, length);
     const out = scratch.ensure(count * 16);
     this.instance.kernels.headsOf(this.address, offsets, bytes, rows, count, out);
-    const heads = this.instance.view64(out, count * 2);
-    const step = Math.ceil(count / sampledRows);
-    const words = BigUint64Array.from({ length: Math.floor(count / step) * 2 }, (_, i) => BigInt.asUintN(64, heads[(i >> 1) * step * 2 + (i & 1)]!));
-    return { words, wordsEach: 2 };
+    return someKeys(this.instance.view64(out, count * 2), 2, 0n);
   }
 
   partRows(data: Data, { start, length, rows, count }: Window, { bounds: { length: cuts }, prefix, skipped }: Cut, search: number, out: number): void {
@@ -375,6 +370,23 @@ class StringGrouper implements ColumnGrouper {
 
 /** Rows of which the keys are looked at. */
 const sampledRows = 16_384;
+
+/** Some of these keys, whose words are flipped by `flip` to order as they do. */
+function someKeys(keys: BigInt64Array, wordsEach: 1 | 2, flip: bigint): SampledKeys {
+  const each = wordsEach * 2;
+  const step = each * Math.ceil(keys.length / wordsEach / sampledRows);
+  const words = new BigUint64Array(Math.floor((keys.length * 2) / step) * wordsEach);
+  // By halves, since a bigint for each takes long.
+  const [from, to] = [new Uint32Array(keys.buffer, keys.byteOffset, keys.length * 2), new Uint32Array(words.buffer)];
+  const flipHigh = Number(BigInt.asUintN(64, flip) >> 32n);
+  for (let at = 0, key = 0; at < to.length; at += each, key += step) {
+    for (let half = 0; half < each; half += 2) {
+      to[at + half] = from[key + half]!;
+      to[at + half + 1] = from[key + half + 1]! ^ flipHigh;
+    }
+  }
+  return { words, wordsEach };
+}
 
 /** Words of some of the keys of several groupers, `wordsEach` of each key. */
 function sample(
