@@ -13,6 +13,7 @@ import { valueReader } from '../arrow/values.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { formatInstant, type TimeRange } from '../base/time.ts';
 import { type AccumulatorMemory, Accumulators, stateFields } from './accumulator.ts';
+import { type CoarseRange, coarseRange } from './coarse.ts';
 import type { Cut } from './cut.ts';
 import { ArrivalLocator } from './as-of/arrivals.ts';
 import { type Located, Locator } from './as-of/locator.ts';
@@ -129,6 +130,7 @@ function statesSchemaOf(bound: BoundPlan): Schema {
 export class Aggregation implements Counters {
   private readonly stages = new Map<string, ColumnStage>();
   private readonly rows: Buffer64;
+  private readonly coarse: ColumnStage;
   private readonly grouper: Grouper;
   /** Where rows are grouped by stretches between moments. */
   private readonly locator: Locator | undefined;
@@ -157,6 +159,7 @@ export class Aggregation implements Counters {
     const { noDirectAddressing = false, allHashesEqual = false } = options.rare ?? {};
     instance.kernels.forceHash(noDirectAddressing ? 0 : 1, allHashesEqual ? 1 : 0);
     this.rows = new Buffer64(instance);
+    this.coarse = new ColumnStage(instance);
     const { moments } = bound.plan;
     const { time, arrival } = bound;
     this.locator = moments && arrival === undefined ? new Locator(instance, bound.keys, time!, moments, (name) => this.stage(name)) : undefined;
@@ -227,6 +230,7 @@ export class Aggregation implements Counters {
     const { beforeUs } = asked ?? {};
     const arrived = beforeUs === undefined ? undefined : rangeInUnits({ endUs: beforeUs }, bound.arrival!.type);
     if (beforeUs !== undefined && arrived === undefined) return;
+    const coarse = range && coarseRange(batch, bound.time!.name, range);
     const arrival = asked && bound.arrival && columnData(batch, bound.arrival.name, bound.arrival.type);
     const keys = bound.keys.map((key) => columnData(batch, key.name, key.type));
     const values = bound.values.map((value) => columnData(batch, value.name, value.type));
@@ -239,7 +243,8 @@ export class Aggregation implements Counters {
     const grouped = bound.tile === undefined ? keys : [...keys, time!];
     const carried = this.aside === undefined ? [] : asideColumns(bound).map(({ name, type }) => columnData(batch, name, type));
     this.each(batch, first, end, filter, (window) => {
-      const inRange = range === undefined ? window : this.selectInRange(window, time!, bound.time!, range);
+      const inRange = range === undefined ? window
+        : coarse !== undefined ? this.selectByParts(window, coarse, time!, bound.time!, range) : this.selectInRange(window, time!, bound.time!, range);
       const known = arrived !== undefined ? this.selectTime(inRange, arrival!, bound.arrival!, arrived)
         : arrival !== undefined ? this.selectValid(inRange, this.stage(bound.arrival!.name), arrival) : inRange;
       const keyed = this.selectKeys(known, bound.keys.map((key) => key.name), keys);
@@ -451,6 +456,21 @@ export class Aggregation implements Counters {
     passed.compared += window.count;
     passed.kept += kept.count;
     return kept;
+  }
+
+  /** The same, by which part of time each row lies in; times are looked at where a part is cut. */
+  private selectByParts(
+    window: Window, { data: parts, low, high }: CoarseRange, data: Data, time: TimeColumn, { start, end }: { readonly start: bigint; readonly end: bigint },
+  ): Window {
+    if (low > high) return { ...window, count: 0 };
+    const { kernels } = this.instance;
+    const bytes = this.coarse.stageFixed(parts, window.start, window.length);
+    const rows = this.rows.ensure(window.length * 4);
+    const near = kernels.selectBytes(bytes, window.rows, window.count, low, high, rows);
+    if (near === 0) return { ...window, count: 0 };
+    const stage = this.stage(time.name);
+    const count = kernels.selectNear(stage.stageFixed(data, window.start, window.length), bytes, low, high, rows, near, start, end, rows);
+    return this.selectValid({ ...window, rows, count }, stage, data);
   }
 
   private selectTime(

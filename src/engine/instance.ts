@@ -26,6 +26,9 @@ export interface Kernels extends StateKernels, AsOfKernels {
   leaveRegion(): void;
   setLimit(bytes: number): void;
   selectRange64(times: Pointer, rows: Pointer, count: number, start: bigint, end: bigint, out: Pointer): number;
+  selectBytes(bytes: Pointer, rows: Pointer, count: number, low: number, high: number, out: Pointer): number;
+  selectNear(times: Pointer, bytes: Pointer, low: number, high: number, rows: Pointer, count: number, start: bigint, end: bigint, out: Pointer): number;
+  coarsen(times: Pointer, count: number, first: bigint, shift: bigint, out: Pointer): void;
   anyInRange64(times: Pointer, count: number, start: bigint, end: bigint): number;
   selectRange32(times: Pointer, rows: Pointer, count: number, start: bigint, end: bigint, out: Pointer): number;
   selectValid(bitmap: Pointer, bitOffset: number, rows: Pointer, count: number, out: Pointer): number;

@@ -86,3 +86,6 @@ export interface GroupByPlan {
    */
   readonly moments?: Moments;
 }
+
+/** The columns of time that plans ask ranges of. */
+export const timesOfRanges = (plans: readonly GroupByPlan[]): string[] => [...new Set(plans.flatMap(({ range, timestamp }) => (range && timestamp !== undefined ? [timestamp] : [])))];

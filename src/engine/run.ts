@@ -10,8 +10,9 @@ import type { ColumnMemory } from '../arrow/column-memory.ts';
 import { ArgumentError, throwIfCancelled } from '../base/errors.ts';
 import { Aggregation, type AggregationOptions, type Counters, type StateOptions } from './aggregation.ts';
 import { answerHere, PartReader } from './parts.ts';
+import { withCoarseTimes } from './coarse.ts';
 import { asideRowsLeast } from './cut.ts';
-import type { GroupByPlan } from './plan.ts';
+import { type GroupByPlan, timesOfRanges } from './plan.ts';
 import { type CommonMemory, giveBackMemory, leaseMemory } from './threads/common-memory.ts';
 import { threadsByDefault, threadsMax, workersListening } from './threads/pool.ts';
 import { homeOf } from './threads/resident.ts';
@@ -184,7 +185,11 @@ function inline(
         return answerHere(aggregation, new PartReader(leased.instance, plans[i]!, schema, options), what, turn);
       }),
     );
-  const add = (batch: RecordBatch): Promise<void> => inTurns(batch, (aggregation, start, end) => aggregation.add(batch, start, end));
+  const ranged = timesOfRanges(plans);
+  const add = (batch: RecordBatch): Promise<void> => {
+    const rows = ranged.reduce(withCoarseTimes, batch);
+    return inTurns(rows, (aggregation, start, end) => aggregation.add(rows, start, end));
+  };
   return {
     add,
     addUnits: (units, onRows) => fetchUnits(units, signal, add, onRows),

@@ -67,6 +67,59 @@ export function anyInRange64(times: usize, count: i32, start: i64, end: i64): i3
   return 0;
 }
 
+/**
+ * Rows whose byte lies in [low, high]. Sixteen are compared at a time, and what passes of 64 is walked bit by bit: meant for where that is
+ * little.
+ */
+export function selectBytes(bytes: usize, rows: usize, count: i32, low: i32, high: i32, out: usize): i32 {
+  let selected: usize = 0;
+  let i = 0;
+  if (rows == 0) {
+    const lows = i8x16.splat(<i8>low);
+    const widths = i8x16.splat(<i8>(high - low));
+    for (; i + 64 <= count; i += 64) {
+      const place = bytes + <usize>i;
+      let mask = <u64>passing(place, lows, widths) | (<u64>passing(place + 16, lows, widths) << 16)
+        | (<u64>passing(place + 32, lows, widths) << 32) | (<u64>passing(place + 48, lows, widths) << 48);
+      for (; mask != 0; mask &= mask - 1) {
+        store<u32>(out + selected, i + <i32>ctz<u64>(mask));
+        selected += 4;
+      }
+    }
+  }
+  for (; i < count; i++) {
+    const row = rows == 0 ? <u32>i : load<u32>(rows + (<usize>i << 2));
+    store<u32>(out + selected, row);
+    selected += <usize>(<u32>load<u8>(bytes + row) - <u32>low <= <u32>(high - low)) << 2;
+  }
+  return <i32>(selected >> 2);
+}
+
+/** Of rows whose byte lies in [low, high] those whose 64-bit time lies in [start, end), where all between are inside: times are looked at where it is either. */
+export function selectNear(times: usize, bytes: usize, low: i32, high: i32, rows: usize, count: i32, start: i64, end: i64, out: usize): i32 {
+  const length = <u64>(end - start);
+  let selected: usize = 0;
+  for (let i = 0; i < count; i++) {
+    const row = load<u32>(rows + (<usize>i << 2));
+    const byte = <i32>load<u8>(bytes + row);
+    store<u32>(out + selected, row);
+    if ((byte == low || byte == high) && <u64>(load<i64>(times + (<usize>row << 3)) - start) >= length) continue;
+    selected += 4;
+  }
+  return <i32>(selected >> 2);
+}
+
+@inline function passing(place: usize, lows: v128, widths: v128): u32 {
+  return <u32>i8x16.bitmask(i8x16.le_u(i8x16.sub(v128.load(place), lows), widths));
+}
+
+/** Which of 256 parts of time each lies in, of 2^`shift` units each from `first` on, a byte each; the last for all beyond. */
+export function coarsen(times: usize, count: i32, first: i64, shift: i64, out: usize): void {
+  for (let i = 0; i < count; i++) {
+    store<u8>(out + <usize>i, <u8>min<u64>(<u64>(load<i64>(times + (<usize>i << 3)) - first) >> <u64>shift, 255));
+  }
+}
+
 /** As selectRange64, for 32-bit dates. */
 export function selectRange32(times: usize, rows: usize, count: i32, start: i64, end: i64, out: usize): i32 {
   const length = <u64>(end - start);

@@ -5,17 +5,17 @@
  *   kept ─▶ | … arrays of the table … | codes of column a | codes of column b | what a run needs …       values of a, of b: ascending
  *
  * To group by the column is to group by its codes, which lie close together: nothing is hashed or compared, and of the answer's keys each
- * is looked up once. Law: that is the same answer. Found by where the arrays of a column lie, so that slices have their codes too.
+ * is looked up once. Law: that is the same answer.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Data, DataType, Field, Int32, type Int64, RecordBatch, Schema, Struct, Table, Utf8, makeData } from '../../arrow/arrow.ts';
 import { columnsOf } from '../../arrow/expression.ts';
-import { MemoryLimitError, throwIfCancelled } from '../../base/errors.ts';
+import { throwIfCancelled } from '../../base/errors.ts';
+import { Beside, type BesidePlace, placeOf } from '../beside.ts';
 import { intColumn, sortWords } from '../grouper.ts';
 import { borrowInstance, type Instance, slackBytes } from '../instance.ts';
 import type { GroupByPlan } from '../plan.ts';
 import { spanColumn } from '../states/spans.ts';
-import type { CommonMemory } from './common-memory.ts';
 
 /** Each value is to stand in so many rows, in the middle. */
 const rowsEach = 4;
@@ -25,36 +25,16 @@ const mostNew = 0.8;
 const rowsAtOnce = 1 << 16;
 const chunksPerTurn = 4;
 
-/** The codes of rows whose values, or offsets, begin at `at`. */
-interface CodedRows {
-  readonly at: number;
-  readonly codes: Int32Array;
-  /** What codes stand for, ascending. */
-  readonly values: Data;
-}
-
-/** Where a column lies: the array that has an element for each row. */
-function placeOf({ type, valueOffsets, values }: Data): ArrayBufferView | undefined {
-  const array = DataType.isUtf8(type) ? valueOffsets : isWideInteger(type) ? (values as ArrayBufferView) : undefined;
-  return array ?? undefined;
-}
+/** The codes of rows, and what they stand for, ascending. */
+const codesBeside = new Beside<Int32Array, Data>();
 
 const isWideInteger = (type: DataType): boolean => DataType.isInt(type) && type.bitWidth === 64;
 
 /** Whether a column of this type may have codes. */
 export const isCodable = (type: DataType): boolean => DataType.isUtf8(type) || isWideInteger(type);
 
-const codedOf = new WeakMap<ArrayBufferLike, CodedRows[]>();
-
-/** Where the codes of a column come to stand, and may not reach beyond. */
-export interface CodesPlace {
-  readonly home: CommonMemory;
-  readonly most: number;
-  readonly signal: AbortSignal | undefined;
-}
-
 /** Gives a column that lies in `home` its codes, where it has few values. Moves up what is kept there. */
-export async function encodeColumn(parts: readonly Data[], { home, most, signal }: CodesPlace): Promise<void> {
+export async function encodeColumn(parts: readonly Data[], { home, most, signal }: BesidePlace): Promise<void> {
   const rows = parts.reduce((sum, { length }) => sum + length, 0);
   const { instance, kept } = home;
   const end = kept + Math.ceil((rows * 4 + slackBytes) / 64) * 64;
@@ -69,11 +49,8 @@ export async function encodeColumn(parts: readonly Data[], { home, most, signal 
       for (let row = start; row < Math.min(start + rowsToTell, rows); row++) codes[row] = ranks[codes[row]!]!;
       await nextTurn();
     }
-    keep(parts, codes, values);
+    codesBeside.keep(parts, codes, values);
     home.kept = end;
-  } catch (error) {
-    // Without codes it is the same table.
-    if (!(error instanceof MemoryLimitError)) throw error;
   } finally {
     instance.begin(undefined, home.kept);
   }
@@ -168,29 +145,6 @@ async function groupRows(
   return true;
 }
 
-function keep(parts: readonly Data[], codes: Int32Array, values: Data): void {
-  let start = 0;
-  for (const part of parts) {
-    const { buffer, byteOffset } = placeOf(part)!;
-    const known = codedOf.get(buffer) ?? [];
-    codedOf.set(buffer, known);
-    known.push({ at: byteOffset, codes: codes.subarray(start, start + part.length), values });
-    start += part.length;
-  }
-}
-
-/** The codes of a column, or of a slice of one. */
-function codesOf(data: Data): Pick<CodedRows, 'codes' | 'values'> | undefined {
-  const place = placeOf(data);
-  if (place === undefined) return undefined;
-  const width = DataType.isUtf8(data.type) ? 4 : 8;
-  for (const { at, codes, values } of codedOf.get(place.buffer) ?? []) {
-    const first = (place.byteOffset - at) / width;
-    if (first >= 0 && first + data.length <= codes.length) return { codes: codes.subarray(first, first + data.length), values };
-  }
-  return undefined;
-}
-
 /** A table some of whose keys are their codes, and the way back for its answers. */
 export interface CodedTable {
   readonly table: Table;
@@ -204,9 +158,9 @@ export function codedTable(table: Table, plan: GroupByPlan): CodedTable | undefi
   const valuesOf = new Map<number, Data>();
   for (const [i, { name }] of table.schema.fields.entries()) {
     if (!plan.keys.includes(name) || used.has(name)) continue;
-    const coded = table.batches.map(({ data }) => codesOf(data.children[i]!));
+    const coded = table.batches.map(({ data }) => codesBeside.of(data.children[i]!));
     const [first] = coded;
-    if (first !== undefined && coded.every((each) => each?.values === first.values)) valuesOf.set(i, first.values);
+    if (first !== undefined && coded.every((each) => each?.facts === first.facts)) valuesOf.set(i, first.facts);
   }
   if (valuesOf.size === 0) return undefined;
   const { schema } = table;
@@ -221,7 +175,7 @@ export function codedTable(table: Table, plan: GroupByPlan): CodedTable | undefi
 }
 
 function codesData(data: Data): Data {
-  return new Data(new Int32(), data.offset, data.length, data.nullCount, [undefined, codesOf(data)!.codes, data.nullBitmap] as never);
+  return new Data(new Int32(), data.offset, data.length, data.nullCount, [undefined, codesBeside.of(data)!.elements, data.nullBitmap] as never);
 }
 
 function decode(answer: Table, schema: Schema, keys: ReadonlyMap<string, Data>): Table {

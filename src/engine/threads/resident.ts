@@ -2,12 +2,13 @@
  * Tables that live where the engine's threads work. An Arrow table lies in memory of the caller's thread, and a run copies of it what it
  * reads, each time; of a resident table nothing is copied.
  *
- *   | kept: arrays of column 0, column 1, …, one after the other; codes of keys | what a run needs … |
+ *   | kept: arrays of column 0, column 1, …, one after the other; codes of keys; coarse times | what a run needs … |
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Data, DataType, makeData, RecordBatch, Struct, Table, Vector } from '../../arrow/arrow.ts';
 import { MemoryLimitError, throwIfCancelled } from '../../base/errors.ts';
 import { slackBytes } from '../instance.ts';
+import { coarsenColumn, hasCoarseTimes } from '../coarse.ts';
 import { encodeColumn, isCodable } from './coded.ts';
 import { CommonMemory, forget } from './common-memory.ts';
 import { arraysOf } from './packing.ts';
@@ -40,8 +41,9 @@ export function homeOf({ batches }: Table): CommonMemory | undefined {
  * The same table in memory that the engine's threads share: `groupBy` reads it in place, on all threads, with nothing copied. For
  * tables that are asked more than once. Keys of text, or of 64-bit integers far apart, of which each value stands in four
  * rows or more get codes, which are grouped by instead (coded.ts). To sort a million of them holds up the event
- * loop for a quarter of a second. Nested columns stay where they are. The memory is returned when the table is garbage; what
- * a question over it needs is taken there too, at most 4 GiB together.
+ * loop for a quarter of a second. Timestamps get a byte a row, by which ranges of time are found (coarse.ts). Nested columns stay
+ * where they are. The memory is returned when the table is garbage; what a question over it needs is taken there too, at most
+ * 4 GiB together.
  *
  * Throws MemoryLimitError where the table takes more than 3.5 GiB or the system has no such room, CancelledError when `signal` says so.
  */
@@ -55,7 +57,10 @@ export async function residentTable(table: Table, options: { readonly signal?: A
   const struct = new Struct(schema.fields);
   const resident = batches.map(({ numRows, columns }) => ({ numRows, children: columns.map((column) => column(place)) }));
   for (const [i, { type }] of schema.fields.entries()) {
-    if (isCodable(type)) await encodeColumn(resident.map(({ children }) => children[i]!), { home, most: residentMax, signal: options.signal });
+    const parts = resident.map(({ children }) => children[i]!);
+    const beside = { home, most: residentMax, signal: options.signal };
+    if (isCodable(type)) await orWithout(encodeColumn(parts, beside));
+    if (hasCoarseTimes(type)) await orWithout(coarsenColumn(parts, beside));
   }
   return new Table(
     schema,
@@ -88,6 +93,15 @@ interface Planned {
 
 /** The array that was copied. */
 type Place = (planned: Planned | undefined) => ArrayBufferView | undefined;
+
+/** What stands beside columns may find no room: it is the same table. */
+async function orWithout(made: Promise<void>): Promise<void> {
+  try {
+    await made;
+  } catch (error) {
+    if (!(error instanceof MemoryLimitError)) throw error;
+  }
+}
 
 /** Plans a column's arrays; what is returned makes the column of them. */
 function planColumn(data: Data, plan: ArrayPlan): (place: Place) => Data {

@@ -16,9 +16,10 @@ import { columnsOf } from '../../arrow/expression.ts';
 import { throwIfCancelled } from '../../base/errors.ts';
 import { Aggregation, type AggregationMemory, type AggregationOptions, type Counters, type StateOptions, statesSchema } from '../aggregation.ts';
 import { memoryMax, sharedModule } from '../instance.ts';
+import { coarseFields, withCoarseTimes } from '../coarse.ts';
 import { type Cut, partsMax } from '../cut.ts';
 import { answerHere, mustDrain, noGroups, partOf, type PartOfGroups, PartReader, tableOfParts } from '../parts.ts';
-import type { GroupByPlan } from '../plan.ts';
+import { type GroupByPlan, timesOfRanges } from '../plan.ts';
 import type { RowUnit } from '../run.ts';
 import { columnData } from '../staging.ts';
 import { bindPlan, fieldOf, resultSchema } from '../types.ts';
@@ -81,6 +82,8 @@ export class TeamRun {
   private readonly columns: readonly string[];
   /** Whether rows are left out by ranges of time, of every plan, and by nothing else. */
   private readonly isRanged: boolean;
+  /** The columns of time that ranges are asked of. */
+  private readonly rangedBy: readonly string[];
   /** What the caller's thread has added itself. */
   private own: Aggregation[] | undefined;
   private failure: { readonly error: unknown } | undefined;
@@ -110,6 +113,7 @@ export class TeamRun {
       ...new Set([...bound.flatMap((plan) => [...plan.keys, ...plan.values, ...(plan.time === undefined ? [] : [plan.time])].map(({ name }) => name)), ...filters, ...besides]),
     ];
     this.isRanged = plans.every(({ range, filter }) => range !== undefined && filter === undefined);
+    this.rangedBy = timesOfRanges(plans);
     // What is under way needs room too; the limit is the groups'.
     this.options = { ...options, ...(options.memoryLimit !== undefined && { memoryLimit: Math.min(options.memoryLimit + stagingBytes, memoryMax) }) };
     this.team = leaseMemory(this.options.memoryLimit, home);
@@ -177,8 +181,9 @@ export class TeamRun {
   }
 
   async add(batch: RecordBatch): Promise<void> {
-    const columns = this.columns.map((name) => fieldOf(this.schema, name));
-    await this.share(batch, columns, undefined, (aggregation, start, end) => aggregation.add(batch, start, end));
+    const rows = this.rangedBy.reduce(withCoarseTimes, batch);
+    const columns = [...this.columns.map((name) => fieldOf(this.schema, name)), ...coarseFields(rows)];
+    await this.share(rows, columns, undefined, (aggregation, start, end) => aggregation.add(rows, start, end));
   }
 
   /** `options`: one for each plan. */
