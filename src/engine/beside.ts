@@ -13,8 +13,9 @@ export interface BesidePlace {
 }
 
 interface Rows<Elements, Facts> {
-  /** Where the values of the first row, or its offset, begin. */
+  /** Where the values of the first row, or its offset, begin, and how many bytes each row has there. */
   readonly at: number;
+  readonly width: number;
   readonly elements: Elements;
   readonly facts: Facts;
 }
@@ -37,7 +38,7 @@ export class Beside<Elements extends Int32Array | Uint8Array, Facts> {
       const { buffer, byteOffset } = placeOf(part)!;
       const known = this.byBuffer.get(buffer) ?? [];
       this.byBuffer.set(buffer, known);
-      known.push({ at: byteOffset, elements: elements.subarray(start, start + part.length) as Elements, facts });
+      known.push({ at: byteOffset, width: widthOf(part.type), elements: elements.subarray(start, start + part.length) as Elements, facts });
       start += part.length;
     }
   }
@@ -46,9 +47,9 @@ export class Beside<Elements extends Int32Array | Uint8Array, Facts> {
   of(data: Data): { readonly elements: Elements; readonly facts: Facts } | undefined {
     const place = placeOf(data);
     if (place === undefined) return undefined;
-    for (const { at, elements, facts } of this.byBuffer.get(place.buffer) ?? []) {
-      const first = (place.byteOffset - at) / widthOf(data.type);
-      if (first >= 0 && first + data.length <= elements.length) return { elements: elements.subarray(first, first + data.length) as Elements, facts };
+    for (const { at, width, elements, facts } of this.byBuffer.get(place.buffer) ?? []) {
+      const first = (place.byteOffset - at) / width;
+      if (width === widthOf(data.type) && first >= 0 && first + data.length <= elements.length) return { elements: elements.subarray(first, first + data.length) as Elements, facts };
     }
     return undefined;
   }

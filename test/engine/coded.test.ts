@@ -76,6 +76,17 @@ const many = (name: (i: number) => string, rows = 40_000): Table =>
     value: { type: types.int64, values: Array.from({ length: rows }, () => 2n ** 62n) },
   }, [10_000]);
 
+test('a slice has the codes of its own column, whatever stands near to it', async () => {
+  const rows = 36;
+  const times = (value: string | bigint) => Array.from({ length: rows }, () => value);
+  const table = batchesOf({ text: { type: types.utf8, values: times('') }, signed: { type: types.int64, values: times(-(2n ** 63n)) }, value: { type: types.int64, values: times(1n) } } as never, []);
+  const resident = await residentTable(table);
+  for (let from = 0; from < rows; from++) {
+    const [ours, plain] = [resident, table].map((whole) => groupBy(whole.slice(from, from + 1), 'signed').agg({ value: 'sum' }));
+    assert.ok(tablesEqual(await ours!, await plain!), `row ${from}`);
+  }
+});
+
 test('what gets codes: text and integers far apart, of which each value stands in four rows or more, where they are but keys', async () => {
   const resident = await residentTable(many((i) => `customer ${i % 9_000}`));
   assert.ok(isCoded(resident, ['key']));
