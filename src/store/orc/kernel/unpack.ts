@@ -23,8 +23,8 @@ export function joinTimestamps(seconds: usize, nanos: usize, count: i32, base: i
     const rest = <i32>nano / nanosPerUnit;
     if (rest * nanosPerUnit != <i32>nano || second > secondsMax || second < -secondsMax) return i;
     const value = second * perSecond + rest;
-    // So near the ends what does not fit has the other sign.
-    if (second < 0 ? value >= 0 : value < 0) return i;
+    // So near the ends what does not fit has the other sign. ClickHouse writes the last second before 1970 as 0 with nanoseconds below it.
+    if (second < 0 ? value >= 0 : second > 0 && value < 0) return i;
     store<i64>(out + (<usize>i << 3), value);
   }
   return -1;
