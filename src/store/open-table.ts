@@ -76,6 +76,10 @@ export interface WriteTableOptions extends StorageOptions {
 export async function writeTable(path: string, table: Table, options: WriteTableOptions = {}): Promise<{ readonly version: number }> {
   const { format, mode = 'error', partitionBy, s3, env, mergeSchema, replaceWhere, transaction, ...staging } = options;
   const modes = ['append', 'overwrite', 'error'];
+  if (!Array.isArray(table?.batches)) throw new ArgumentError('table', 'expected an Arrow table');
+  if (partitionBy !== undefined && !(typeof partitionBy === 'string' || (Array.isArray(partitionBy) && partitionBy.every((column) => typeof column === 'string')))) {
+    throw new ArgumentError('partitionBy', 'expected the name of a column, or a list of names');
+  }
   if (!modes.includes(mode)) throw new ArgumentError('mode', `'${mode}' is not one of ${modes.join(', ')}${didYouMean(mode, modes)}`);
   const { bytes, name } = placeAt(path, { s3, env });
   const where = bytes.locate(name);

@@ -35,6 +35,9 @@ describe('tables by path', () => {
     await assert.rejects(writeTable(path, events(9, 1), { mode: 'append', partitionBy: 'name' }), /partitioned by nothing, not by name/);
     await assert.rejects(writeTable(path, events(9, 1), { mode: 'appendd' as 'append' }), /did you mean 'append'/);
     await assert.rejects(writeTable('gs://bucket/t', events(9, 1)), UnsupportedError);
+    await assert.rejects(writeTable(path, [{ id: 1 }] as never, { mode: 'append' }), /table: expected an Arrow table/);
+    await assert.rejects(writeTable(path, events(9, 1), { mode: 'append', partitionBy: 7 as never }), /partitionBy: expected the name/);
+    for (const none of ['', 'a\0b', undefined, 7]) await assert.rejects(openTable(none as string), /path: .* is not a path/);
     const other = new Table(new Schema([new Field('id', new Int32(), true)]));
     await assert.rejects(writeTable(path, other, { mode: 'append' }), SchemaMismatchError);
     assert.deepEqual((await localBytes(path).names('_staged')) ?? [], []);
