@@ -89,15 +89,13 @@ export function parseFooter(name: string, bytes: Uint8Array, footerStart: number
   const hints = embeddedTypes(keyValueMetadata.get('ARROW:schema'));
   const createdBy = meta.string(6);
   const readable: { column: Column; leaf: number }[] = [];
-  const names = new Set<string>();
+  const repeated = repeatedNames(topLevel);
+  for (const column of repeated) passedOver.push({ column, why: 'several columns have this name, so it does not tell which is meant' });
   for (const { name: column, element, firstLeaf, repetition } of topLevel) {
-    const type = typeOrReason(element, repetition, { type: hints.get(column), isOurs: createdBy === ourName }, names.has(column), groups, firstLeaf);
-    if ('why' in type) {
-      if (!names.has(column)) passedOver.push({ column, why: type.why });
-    } else {
-      readable.push({ column: { ...type, name: column, nullable: repetition === 1 }, leaf: firstLeaf });
-    }
-    names.add(column);
+    if (repeated.has(column)) continue;
+    const type = typeOrReason(element, repetition, { type: hints.get(column), isOurs: createdBy === ourName }, groups, firstLeaf);
+    if ('why' in type) passedOver.push({ column, why: type.why });
+    else readable.push({ column: { ...type, name: column, nullable: repetition === 1 }, leaf: firstLeaf });
   }
   const ordered = columnOrders(meta);
   const padding = paddingOf(createdBy);
@@ -110,6 +108,12 @@ export function parseFooter(name: string, bytes: Uint8Array, footerStart: number
     rows, schema: new Schema(fields), columns: new Map(readable.map(({ column }) => [column.name, column])), passedOver,
     fieldIds: fieldIdsOf(topLevel), rowGroups, createdBy, keyValueMetadata,
   };
+}
+
+function repeatedNames(columns: readonly TopLevel[]): Set<string> {
+  const [names, repeated] = [new Set<string>(), new Set<string>()];
+  for (const { name } of columns) (names.has(name) ? repeated : names).add(name);
+  return repeated;
 }
 
 function fieldIdsOf(columns: readonly TopLevel[]): Map<number, string> {
@@ -164,11 +168,10 @@ function schemaTree(file: string, meta: ThriftStruct): { topLevel: TopLevel[]; l
 }
 
 function typeOrReason(
-  element: ThriftStruct, repetition: number, hint: TypeHint, isRepeatedName: boolean, groups: readonly ThriftStruct[], leaf: number,
+  element: ThriftStruct, repetition: number, hint: TypeHint, groups: readonly ThriftStruct[], leaf: number,
 ): ColumnType | { why: string } {
   if (element.int(1) === undefined) return { why: 'it is nested (a list, map or struct), and only flat columns are read' };
   if (repetition > 1) return { why: 'it is nested (a repeated field), and only flat columns are read' };
-  if (isRepeatedName) return { why: 'another column has the same name' };
   const chunks = groups.map((group) => group.structs(1)?.[leaf]);
   if (chunks.some((chunk) => chunk !== undefined && (chunk.has(8) || chunk.has(9)))) return { why: 'it is encrypted' };
   return columnTypeOf(element, hint);
