@@ -11,7 +11,7 @@ import { ArgumentError, NotFoundError, SchemaMismatchError, StorageError, Unsupp
 import { localBytes } from '../../src/store/local-bytes.ts';
 import { memoryTable } from '../../src/store/memory-table.ts';
 import { openTable, type OpenTableOptions, writeTable } from '../../src/store/open-table.ts';
-import { eventSchema, events, fileFormats, parquetBytes, range, readIds, readTable, temporaryFolder } from '../support/store.ts';
+import { eventSchema, events, fileBytes, fileFormats, parquetBytes, range, readIds, readTable, temporaryFolder } from '../support/store.ts';
 
 it('a table written and opened by its path', async (t) => {
   const path = join(temporaryFolder(t), 'silver', 'transactions');
@@ -59,6 +59,19 @@ describe('tables by path', () => {
       assert.deepEqual([found.schema.names, (await found.read()).numRows], [['id', 'at', 'name'], 20]);
     });
   }
+
+  it('are files whose names need not say what they are', async (t) => {
+    for (const format of fileFormats) {
+      const path = join(temporaryFolder(t), `events-of-${format}`);
+      writeFileSync(path, fileBytes(events(0, 3), format));
+      assert.deepEqual([(await openTable(path)).format, (await (await openTable(path)).read()).numRows], [format, 3]);
+    }
+    const path = join(temporaryFolder(t), 'note');
+    for (const text of ['', 'OR', 'a note']) {
+      writeFileSync(path, text);
+      await assert.rejects(openTable(path), /not a Parquet file, or truncated/);
+    }
+  });
 
   it('are opened as they were', async (t) => {
     const path = join(temporaryFolder(t), 't');
