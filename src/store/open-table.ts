@@ -116,6 +116,7 @@ function deltaRequest(
   if (given !== undefined && format !== 'delta') throw new ArgumentError(given, `only Delta tables have it; this table is ${format ?? 'not one'}`);
   if (mergeSchema && mode !== 'append') throw new ArgumentError('mergeSchema', `goes with mode: 'append', not '${mode}'`);
   if (replaceWhere !== undefined && mode !== 'overwrite') throw new ArgumentError('replaceWhere', `goes with mode: 'overwrite', not '${mode}'`);
+  if (replaceWhere !== undefined && Object.keys(replaceWhere).length === 0) throw new ArgumentError('replaceWhere', 'names no column; leave it out to replace all rows');
   if (transaction !== undefined && !Number.isSafeInteger(transaction.version)) throw new ArgumentError('transaction', `its version is to be a whole number; found ${transaction.version}`);
   const textOf = (value: unknown): string | null => (value === null ? null : value instanceof Date ? value.toISOString().slice(0, 10) : String(value));
   return {
