@@ -13,7 +13,7 @@ import { embeddedTypes } from './arrow-schema.ts';
 import { magic, ourName } from './marks.ts';
 import { type ColumnStatistics, statisticsOf } from './statistics.ts';
 import { readThrift, ThriftError, type ThriftStruct, textOf } from './thrift.ts';
-import { type ColumnType, columnTypeOf, isText, type TypeHint } from './types.ts';
+import { type ColumnType, columnTypeOf, isText, physicalType, type TypeHint } from './types.ts';
 
 /** Magic, length, magic: less cannot be Parquet. */
 export const fileSizeMin = 12;
@@ -31,6 +31,8 @@ export interface ColumnChunk {
   readonly uncompressedBytes: number;
   /** Text, and all of it codes into the chunk's dictionary. */
   readonly isCodes: boolean;
+  /** Integers of 32 bits by a writer whose steps between them may have more, which only our decoder reads. */
+  readonly areStepsWide?: boolean;
   readonly statistics: ColumnStatistics;
   /** Where in the file its page index is: the places of its pages, and their bounds. */
   readonly pageIndex?: { readonly offsets: ByteRange; readonly bounds: ByteRange | undefined };
@@ -99,7 +101,7 @@ export function parseFooter(name: string, bytes: Uint8Array, footerStart: number
   }
   const ordered = columnOrders(meta);
   const padding = paddingOf(createdBy);
-  const rowGroups = groups.map((group, index) => rowGroupOf(name, index, group, { readable, leaves, footerStart, ordered, padding }));
+  const rowGroups = groups.map((group, index) => rowGroupOf(name, index, group, { readable, leaves, footerStart, ordered, padding, areStepsWide: areStepsWide(createdBy) }));
   const rows = rowGroups.reduce((sum, group) => sum + group.rows, 0);
   // There were writers that left it at zero.
   if (rowsClaimed !== 0 && rowsClaimed !== rows) throw damaged(name, `says ${rowsClaimed} rows, but its row groups hold ${rows}`);
@@ -216,6 +218,11 @@ function paddingOf(createdBy: string | undefined): number {
   return major * 1_000_000 + minor * 1_000 + patch < 1_002_009 ? 100 : 0;
 }
 
+/** DuckDB subtracts in 64 bits. */
+function areStepsWide(createdBy: string | undefined): boolean {
+  return createdBy?.startsWith('DuckDB') ?? false;
+}
+
 /** What is the same for all row groups of a file. */
 interface Layout {
   readonly readable: readonly { readonly column: Column; readonly leaf: number }[];
@@ -223,6 +230,7 @@ interface Layout {
   readonly footerStart: number;
   readonly ordered: (leaf: number) => boolean;
   readonly padding: number;
+  readonly areStepsWide: boolean;
 }
 
 function rowGroupOf(file: string, index: number, group: ThriftStruct, layout: Layout): RowGroup {
@@ -269,6 +277,7 @@ function chunkOf(file: string, group: number, rows: number, chunk: ThriftStruct,
   return {
     start, end: Math.min(end + padding, footerStart), codec, uncompressedBytes, isCodes: isText(column.type) && isDictionaryEncoded(meta),
     statistics: statisticsOf(column, rows, meta.struct(12), layout.ordered(leaf)), ...pageIndexOf(chunk, footerStart),
+    ...(layout.areStepsWide && column.physical === physicalType.int32 && { areStepsWide: true }),
   };
 }
 
