@@ -8,7 +8,8 @@ import type { ProjectConfig } from '../config/definition.ts';
 import type { Environment } from '../config/environment.ts';
 import type { GroupByOptions } from '../engine/group-by.ts';
 import type { AggSpec } from '../engine/plan.ts';
-import type { OpenedTable, OpenTableOptions, WriteTableOptions } from '../store/open-table.ts';
+import type { OpenTableOptions, WriteTableOptions } from '../store/open-table.ts';
+import type { OpenedTable } from './open-table.ts';
 
 /**
  * Groups the rows of an Arrow table: `await groupBy(table, 'customer_id').agg({ amount: ['sum', 'mean'], date: 'max' })`.
@@ -46,9 +47,12 @@ export async function residentTable(table: Table, options?: { readonly signal?: 
   return (await import('../engine/threads/resident.ts')).residentTable(table, options);
 }
 
-/** Opens the file, folder or table at a path. */
+/**
+ * Opens the file, folder or table at a path, whatever its format: `await (await openTable('data/silver/sales')).read({ columns: ['amount'],
+ * timeRange: '30d', timestamp: 'sold_at' })`. A length such as `30d` ends at `asOf`, by default now.
+ */
 export async function openTable(path: string, options?: OpenTableOptions): Promise<OpenedTable> {
-  return (await import('../store/open-table.ts')).openTable(path, options);
+  return (await import('./open-table.ts')).openTable(path, options, () => new Date());
 }
 
 /** Writes the rows as one commit; readers see all of them or none. */

@@ -33,7 +33,7 @@ export function placeAt(path: string, options: StorageOptions = {}): { readonly 
 }
 
 function isInObjectStore(path: string): boolean {
-  if (path === '' || path.includes('\0')) throw new ArgumentError('path', `${JSON.stringify(path)} is not a path`);
+  if (typeof path !== 'string' || path === '' || path.includes('\0')) throw new ArgumentError('path', `${JSON.stringify(path)} is not a path`);
   const scheme = schemeOf(path);
   if (scheme !== undefined && scheme !== 's3') throw new UnsupportedError(path, scheme, `local files and s3:// are read and written, not ${scheme}://`);
   return scheme === 's3';

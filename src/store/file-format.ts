@@ -64,6 +64,8 @@ export interface FileFormat<Metadata extends FileMetadata = FileMetadata, Plan e
   readonly title: string;
   /** Of file names, with the dot. */
   readonly ending: string;
+  /** What its files begin with. */
+  readonly beginning: string;
   open(bytes: FileBytes): Promise<Metadata>;
   /** How many parts the file has. */
   partsOf(metadata: Metadata): number;

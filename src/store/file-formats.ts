@@ -22,6 +22,13 @@ export function formatOfPath(path: string): FileFormat | undefined {
   return formats.find(({ ending }) => name.endsWith(ending));
 }
 
+/** The format that a file's first bytes tell; undefined when they tell of none. */
+export async function formatOfContent(file: OpenFile): Promise<FileFormat | undefined> {
+  const most = Math.max(...formats.map(({ beginning }) => beginning.length));
+  const head = Buffer.from(await file.read(0, Math.min(file.size, most))).toString('latin1');
+  return formats.find(({ beginning }) => head.startsWith(beginning));
+}
+
 /** Reads what a file says of itself; the file is closed again. */
 export async function readMetadata(format: FileFormat, open: () => Promise<OpenFile>): Promise<FileMetadata> {
   const file = await open();

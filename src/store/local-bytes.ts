@@ -10,7 +10,7 @@
  * that have nothing else to do (`readInto`) read so, too.
  */
 import { randomUUID } from 'node:crypto';
-import { type BigIntStats, closeSync, fstatSync, openSync, read as readCallback, readSync, statSync } from 'node:fs';
+import { type BigIntStats, closeSync, fstatSync, lstatSync, openSync, read as readCallback, readSync, statSync } from 'node:fs';
 import { link, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -40,7 +40,10 @@ export function localBytes(root: string): Bytes {
       const path = joinPath(folder, entry.name);
       if (entry.isDirectory()) return walk(path, skip, depth + 1, found);
       const status = isLarge ? await absentAsValue(locate(path), 'look at', () => stat(locate(path), { bigint: true })) : look(locate(path));
-      // A link may lead to a folder; a file may be gone since the folder was listed.
+      // A link may lead to a folder, or nowhere: whoever put it there means a file that is missing. A file may be gone since the folder was listed.
+      if (status === undefined && entry.isSymbolicLink() && lstatSync(locate(path), { throwIfNoEntry: false }) !== undefined) {
+        throw new StorageError(locate(path), 'is a link to something that is not there; restore what it leads to, or remove the link');
+      }
       if (status?.isDirectory()) return walk(path, skip, depth + 1, found);
       if (status?.isFile()) found.push({ path, size: Number(status.size), modifiedNs: status.mtimeNs });
       return undefined;

@@ -76,6 +76,10 @@ export interface WriteTableOptions extends StorageOptions {
 export async function writeTable(path: string, table: Table, options: WriteTableOptions = {}): Promise<{ readonly version: number }> {
   const { format, mode = 'error', partitionBy, s3, env, mergeSchema, replaceWhere, transaction, ...staging } = options;
   const modes = ['append', 'overwrite', 'error'];
+  if (!Array.isArray(table?.batches)) throw new ArgumentError('table', 'expected an Arrow table');
+  if (partitionBy !== undefined && !(typeof partitionBy === 'string' || (Array.isArray(partitionBy) && partitionBy.every((column) => typeof column === 'string')))) {
+    throw new ArgumentError('partitionBy', 'expected the name of a column, or a list of names');
+  }
   if (!modes.includes(mode)) throw new ArgumentError('mode', `'${mode}' is not one of ${modes.join(', ')}${didYouMean(mode, modes)}`);
   const { bytes, name } = placeAt(path, { s3, env });
   const where = bytes.locate(name);
@@ -112,6 +116,7 @@ function deltaRequest(
   if (given !== undefined && format !== 'delta') throw new ArgumentError(given, `only Delta tables have it; this table is ${format ?? 'not one'}`);
   if (mergeSchema && mode !== 'append') throw new ArgumentError('mergeSchema', `goes with mode: 'append', not '${mode}'`);
   if (replaceWhere !== undefined && mode !== 'overwrite') throw new ArgumentError('replaceWhere', `goes with mode: 'overwrite', not '${mode}'`);
+  if (replaceWhere !== undefined && Object.keys(replaceWhere).length === 0) throw new ArgumentError('replaceWhere', 'names no column; leave it out to replace all rows');
   if (transaction !== undefined && !Number.isSafeInteger(transaction.version)) throw new ArgumentError('transaction', `its version is to be a whole number; found ${transaction.version}`);
   const textOf = (value: unknown): string | null => (value === null ? null : value instanceof Date ? value.toISOString().slice(0, 10) : String(value));
   return {

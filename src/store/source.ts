@@ -18,7 +18,7 @@ import { bytesAt } from './bytes-at.ts';
 import { type Constant, unionSchema } from './conform.ts';
 import { type DataFile, type DataFiles, metadataOf } from './data-files.ts';
 import type { FileFormat, FileMetadata } from './file-format.ts';
-import { formatNamed, formatOfPath } from './file-formats.ts';
+import { formatNamed, formatOfContent, formatOfPath } from './file-formats.ts';
 import { isDeltaTable, openDeltaTable } from './delta/write.ts';
 import { filesSnapshot } from './files-snapshot.ts';
 import { isOwnTable, openOwnTable } from './own-table.ts';
@@ -48,7 +48,7 @@ export function openStored(bytes: Bytes, path: string): ReadableTable {
     name,
     async snapshot(options = {}) {
       const kind = await bytes.kind(path);
-      if (kind === undefined) throw new NotFoundError('table', name, 'there is nothing at this path');
+      if (kind === undefined) throw new NotFoundError('table', name, 'there is no file and no folder at this path');
       return stored.at({ kind, path }, options);
     },
   };
@@ -105,8 +105,7 @@ class StoredTable {
       this.refuseVersion(path, options);
       const file = await this.bytes.stat(path);
       if (file === undefined) throw new NotFoundError('table', this.name, `${this.bytes.locate(path)} was removed while it was opened`);
-      // Without an ending that says otherwise it is taken for Parquet, whose reader says what it is not.
-      return this.snapshotOf('', [file], formatOfPath(path) ?? formatNamed('parquet'));
+      return this.snapshotOf('', [file], formatOfPath(path) ?? (await this.formatWithin(path)));
     }
     if (await isOwnTable(this.bytes, path)) {
       if (this.own?.path !== path) this.own = { path, table: openOwnTable(this.bytes, path, { name: this.name }) };
@@ -125,6 +124,16 @@ class StoredTable {
   private refuseVersion(path: string, { version, timestampUs }: SnapshotOptions): void {
     if (version === undefined && timestampUs === undefined) return;
     throw new ArgumentError(version === undefined ? 'timestamp' : 'version', `${this.bytes.locate(path)} has no log, so only what is there now can be read`);
+  }
+
+  /** Of a file whose name does not say: what its content says; else Parquet, whose reader says what it is not. */
+  private async formatWithin(path: string): Promise<FileFormat> {
+    const file = await this.bytes.open(path);
+    try {
+      return (file && (await formatOfContent(file))) ?? formatNamed('parquet');
+    } finally {
+      await file?.close();
+    }
   }
 
   /** The one format of the data files in a folder. */

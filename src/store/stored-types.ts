@@ -165,5 +165,6 @@ function rescaled(data: Data, from: bigint, to: bigint, refusal: (row: number, v
 }
 
 function misfit(field: Field, row: number, value: string): OverflowError {
-  return new OverflowError(field.name, `row ${row} of a batch`, `${value} is no ${field.type}, which the table's writer declared; another engine has written it`);
+  const cure = 'To read the column in the type that the table has for others, take its property tauro.arrowSchema off (ALTER TABLE … UNSET TBLPROPERTIES)';
+  return new OverflowError(field.name, `row ${row} of a batch`, `${value} is no ${field.type}, which the table's writer declared; another engine has written it. ${cure}`);
 }

@@ -108,14 +108,16 @@ describe('local files', () => {
     assert.deepEqual(readdirSync(join(folder, 'log')), ['0']);
   });
 
-  it('links to files and folders are followed; those that lead nowhere are no files', async (t) => {
+  it('links to files and folders are followed; one that leads nowhere is an error, not a missing file', async (t) => {
     const folder = temporaryFolder(t);
     await localBytes(folder).writeNew('real/a', new Uint8Array(3));
     await localBytes(folder).writeNew('t/b', new Uint8Array(2));
     symlinkSync('../real', join(folder, 't', 'linked'));
     symlinkSync('../real/a', join(folder, 't', 'c'));
-    symlinkSync('nowhere', join(folder, 't', 'd'));
-    assert.deepEqual((await localBytes(folder).list('t')).map(({ path, size }) => [path, size]), [['t/b', 2], ['t/c', 3], ['t/linked/a', 3]]);
+    symlinkSync('nowhere', join(folder, 't', '.d'));
+    const isHidden = (name: string): boolean => name.startsWith('.');
+    await assert.rejects(localBytes(folder).list('t'), (error: StorageError) => error instanceof StorageError && /\.d: is a link to something that is not there/.test(error.message));
+    assert.deepEqual((await localBytes(folder).list('t', isHidden)).map(({ path, size }) => [path, size]), [['t/b', 2], ['t/c', 3], ['t/linked/a', 3]]);
   });
 });
 

@@ -67,7 +67,7 @@ describe('a value that does not fit is refused', () => {
     ];
     for (const [type, values] of cases) {
       const found = column(storedType(typeNamed(type)), values, 1);
-      assert.throws(() => conformBatch(found, new Schema([new Field('x', typeNamed(type), true)])), OverflowError, type);
+      assert.throws(() => conformBatch(found, new Schema([new Field('x', typeNamed(type), true)])), (error) => error instanceof OverflowError && /take its property tauro.arrowSchema off/.test(error.message), type);
     }
   });
 

@@ -11,7 +11,7 @@ import { ArgumentError, NotFoundError, SchemaMismatchError, StorageError, Unsupp
 import { localBytes } from '../../src/store/local-bytes.ts';
 import { memoryTable } from '../../src/store/memory-table.ts';
 import { openTable, type OpenTableOptions, writeTable } from '../../src/store/open-table.ts';
-import { eventSchema, events, fileFormats, parquetBytes, range, readIds, readTable, temporaryFolder } from '../support/store.ts';
+import { eventSchema, events, fileBytes, fileFormats, parquetBytes, range, readIds, readTable, temporaryFolder } from '../support/store.ts';
 
 it('a table written and opened by its path', async (t) => {
   const path = join(temporaryFolder(t), 'silver', 'transactions');
@@ -35,6 +35,9 @@ describe('tables by path', () => {
     await assert.rejects(writeTable(path, events(9, 1), { mode: 'append', partitionBy: 'name' }), /partitioned by nothing, not by name/);
     await assert.rejects(writeTable(path, events(9, 1), { mode: 'appendd' as 'append' }), /did you mean 'append'/);
     await assert.rejects(writeTable('gs://bucket/t', events(9, 1)), UnsupportedError);
+    await assert.rejects(writeTable(path, [{ id: 1 }] as never, { mode: 'append' }), /table: expected an Arrow table/);
+    await assert.rejects(writeTable(path, events(9, 1), { mode: 'append', partitionBy: 7 as never }), /partitionBy: expected the name/);
+    for (const none of ['', 'a\0b', undefined, 7]) await assert.rejects(openTable(none as string), /path: .* is not a path/);
     const other = new Table(new Schema([new Field('id', new Int32(), true)]));
     await assert.rejects(writeTable(path, other, { mode: 'append' }), SchemaMismatchError);
     assert.deepEqual((await localBytes(path).names('_staged')) ?? [], []);
@@ -56,6 +59,19 @@ describe('tables by path', () => {
       assert.deepEqual([found.schema.names, (await found.read()).numRows], [['id', 'at', 'name'], 20]);
     });
   }
+
+  it('are files whose names need not say what they are', async (t) => {
+    for (const format of fileFormats) {
+      const path = join(temporaryFolder(t), `events-of-${format}`);
+      writeFileSync(path, fileBytes(events(0, 3), format));
+      assert.deepEqual([(await openTable(path)).format, (await (await openTable(path)).read()).numRows], [format, 3]);
+    }
+    const path = join(temporaryFolder(t), 'note');
+    for (const text of ['', 'OR', 'a note']) {
+      writeFileSync(path, text);
+      await assert.rejects(openTable(path), /not a Parquet file, or truncated/);
+    }
+  });
 
   it('are opened as they were', async (t) => {
     const path = join(temporaryFolder(t), 't');

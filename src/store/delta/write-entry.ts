@@ -8,7 +8,7 @@
  * A compaction has the rows of the version before it, so it carries what that version says of itself. Pure.
  */
 import { crc32 } from 'node:zlib';
-import { DamagedFileError } from '../../base/errors.ts';
+import { ArgumentError, DamagedFileError } from '../../base/errors.ts';
 import { checkPath } from '../bytes.ts';
 import type { StagedFile } from '../table.ts';
 import { deletionVectorId } from './deletion-vector.ts';
@@ -128,26 +128,30 @@ export function uriOfPath(path: string): string {
   return encodeURI(path).replace(/[?#]/g, encodeURIComponent);
 }
 
-/** The path within the table's folder that a log's URI stands for; undefined for a file elsewhere. */
+/** The path within the table's folder that a log's URI stands for; undefined for a file elsewhere. What is no URI stands for itself. */
 export function tryPathOfUri(uri: string): string | undefined {
   if (/^([a-z][a-z0-9+.-]*:|\/)/i.test(uri)) return undefined;
   try {
-    return checkPath(decodeURIComponent(uri));
+    return checkPath(decodedUri(uri));
   } catch (thrown) {
-    if (!(thrown instanceof Error)) throw thrown;
+    if (!(thrown instanceof ArgumentError)) throw thrown;
     return undefined;
+  }
+}
+
+/** Itself, where it is no URI. */
+export function decodedUri(uri: string): string {
+  try {
+    return decodeURIComponent(uri);
+  } catch {
+    return uri;
   }
 }
 
 /** The path on this machine that a URI stands for. */
 export function tryAbsolutePath(uri: string): string | undefined {
   const path = uri.startsWith('/') ? uri : /^file:(?:\/\/)?(\/[^/].*)$/.exec(uri)?.[1];
-  if (path === undefined) return undefined;
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path;
-  }
+  return path === undefined ? undefined : decodedUri(path);
 }
 
 /**

@@ -41,8 +41,8 @@ export function decodeColumn(column: StripeColumn): Data {
 }
 
 const two32 = 4_294_967_296;
-/** Beyond it, in seconds from 2015, there is no time that any writer has. */
-const secondsMost = 1e12;
+/** Beyond them, in seconds from 2015, there is no time that any writer has, since all reckon in milliseconds, nor one on a clock of JavaScript. */
+const secondsMost = { inUtc: 2n ** 63n / 1_000n + BigInt(secondsTo2015), byClock: 1_000_000_000_000n } as const;
 
 class ColumnDecoder {
   private readonly nullBitmap: Uint8Array | undefined;
@@ -128,21 +128,29 @@ class ColumnDecoder {
   }
 
   private timestamps(): Data {
-    const { type, orcType, wallClock, isHybrid } = this.column;
+    const { type, isHybrid } = this.column;
+    const { isUtc } = this;
     const perSecond = BigInt(type.typeId === Type.Date ? 1_000 : 1_000 ** (type as Timestamp).unit);
     const { count } = this;
     const values = withKernelMemory((memory) => {
       const seconds = this.integersIn(memory, streamKind.data, true);
       const nanos = this.integersIn(memory, streamKind.secondary, false);
-      const isUtc = wallClock.isUtc || orcType.kind === typeKind.timestampInstant;
       if (!isUtc) this.asShown(memory, seconds, nanos);
       const out = memory.reserve(8 * count);
-      const refused = memory.kernels.joinTimestamps(seconds, nanos, count, BigInt(isUtc ? secondsTo2015 : 0), isUtc, perSecond, out);
+      const refused = memory.kernels.joinTimestamps(seconds, nanos, count, BigInt(isUtc ? secondsTo2015 : 0), isUtc, perSecond, this.secondsMost, out);
       if (refused >= 0) this.refuseTime(memory.int64s(seconds, count)[refused]!, memory.int64s(nanos, count)[refused]!, perSecond);
       return new BigInt64Array(memory.copy(out, out + 8 * count).buffer);
     });
     if (isHybrid) toProlepticTimes(values, perSecond);
     return this.fixed(values);
+  }
+
+  private get isUtc(): boolean {
+    return this.column.wallClock.isUtc || this.column.orcType.kind === typeKind.timestampInstant;
+  }
+
+  private get secondsMost(): bigint {
+    return this.isUtc ? secondsMost.inUtc : secondsMost.byClock;
   }
 
   /** Seconds since 2015 become what the writer's clock showed, in place. */
@@ -153,7 +161,7 @@ class ColumnDecoder {
     for (let i = 0; i < halves.length; i += 2) {
       const since2015 = halves[i + 1]! * two32 + (halves[i]! >>> 0);
       // What is no time is left as it is: it will be refused.
-      if (Math.abs(since2015) >= secondsMost) continue;
+      if (Math.abs(since2015) >= Number(secondsMost.byClock)) continue;
       const second = wallClock.wallOf(since2015, nanosOf(parts[i]!, parts[i + 1]!) > 999_999);
       halves[i + 1] = Math.floor(second / two32);
       halves[i] = second;
@@ -165,7 +173,7 @@ class ColumnDecoder {
     const { file, name, type } = this.column;
     const zeros = parts & 7n;
     const nanos = (parts >> 3n) * (zeros === 0n ? 1n : 10n ** (zeros + 1n));
-    const isTime = Math.abs(Number(seconds)) < secondsMost && Math.abs(Number(nanos)) < 1e9;
+    const isTime = seconds < this.secondsMost && seconds > -this.secondsMost && Math.abs(Number(nanos)) < 1e9;
     if (!isTime) throw damaged(this.named(streamKind.data), 'it has a value that is no point in time');
     if (nanos % (1_000_000_000n / perSecond) !== 0n) {
       throw new UnsupportedError(file, `column ${name}`, `column ${name} has a time of ${nanos} nanoseconds within a second, and others so far from 1970 that 64 bits do not hold both`);

@@ -112,7 +112,7 @@ function unpackSnappy(block: Uint8Array, most: number): Uint8Array {
 }
 
 /** After the description of LZ4's block format. */
-function unpackLz4(block: Uint8Array, most: number): Uint8Array {
+export function unpackLz4(block: Uint8Array, most: number): Uint8Array {
   const out = new Uint8Array(most);
   let [at, next] = [0, 0];
   const lengthOf = (nibble: number): number => {

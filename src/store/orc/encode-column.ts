@@ -175,7 +175,7 @@ function refuseTimestamp({ name }: StoredColumn, data: Data, value: bigint, perS
       `${formatInstant(floorDivide(value * 1_000_000n, perSecond))} (${value} in units of 1/${perSecond} s) cannot be stored in ORC, which every reader would take for one second later; round it to whole seconds or write Parquet`,
     );
   }
-  throw new OverflowError(name, `row ${row}`, `${value} s does not fit milliseconds, in which readers of ORC reckon`);
+  throw new OverflowError(name, `row ${row}`, `${value} in units of 1/${perSecond} s is too far from 1970 for readers of ORC, which reckon in milliseconds`);
 }
 
 /** The most digits a varint of 128 bits has. */

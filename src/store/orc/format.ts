@@ -3,11 +3,13 @@ import type { FileFormat } from '../file-format.ts';
 import { encodeOrc } from './encode.ts';
 import { cutOrcPlan, type OrcPlan, orcTimeSpan, planOrc, scanOrc } from './file.ts';
 import { openOrc, type OrcFile } from './footer.ts';
+import { orcMagic } from './metadata.ts';
 
 export const orcFormat: FileFormat<OrcFile, OrcPlan> = {
   name: 'orc',
   title: 'ORC',
   ending: '.orc',
+  beginning: orcMagic,
   open: openOrc,
   partsOf: (file) => file.stripes.length,
   plan: planOrc,

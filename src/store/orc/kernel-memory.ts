@@ -21,7 +21,7 @@ export interface OrcKernels {
   snap(from: Pointer, size: number, to: Pointer): Pointer;
   decodeIntegers(from: Pointer, size: number, count: number, version: 1 | 2, isSigned: boolean, mark: Pointer, out: Pointer): number;
   decodeBytes(from: Pointer, size: number, count: number, mark: Pointer, out: Pointer): number;
-  joinTimestamps(seconds: Pointer, nanos: Pointer, count: number, base: bigint, areRounded: boolean, perSecond: bigint, out: Pointer): number;
+  joinTimestamps(seconds: Pointer, nanos: Pointer, count: number, base: bigint, areRounded: boolean, perSecond: bigint, sinceMost: bigint, out: Pointer): number;
   readDecimals(from: Pointer, size: number, count: number, out: Pointer): number;
 }
 

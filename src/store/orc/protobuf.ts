@@ -225,7 +225,7 @@ export class Input {
   }
 
   fail(detail: string): never {
-    throw new DamagedFileError(this.file, `the ${this.part} is not what ORC writes: ${detail}`);
+    throw new DamagedFileError(this.file, `the ${this.part} is not what ORC writes: ${detail}. The file is truncated or damaged; restore it, or write it again`);
   }
 
   count(): void {

@@ -13,7 +13,7 @@ import { embeddedTypes } from './arrow-schema.ts';
 import { magic, ourName } from './marks.ts';
 import { type ColumnStatistics, statisticsOf } from './statistics.ts';
 import { readThrift, ThriftError, type ThriftStruct, textOf } from './thrift.ts';
-import { type ColumnType, columnTypeOf, isText, type TypeHint } from './types.ts';
+import { type ColumnType, columnTypeOf, isText, physicalType, type TypeHint } from './types.ts';
 
 /** Magic, length, magic: less cannot be Parquet. */
 export const fileSizeMin = 12;
@@ -31,6 +31,8 @@ export interface ColumnChunk {
   readonly uncompressedBytes: number;
   /** Text, and all of it codes into the chunk's dictionary. */
   readonly isCodes: boolean;
+  /** Integers of 32 bits by a writer whose steps between them may have more, which only our decoder reads. */
+  readonly areStepsWide?: boolean;
   readonly statistics: ColumnStatistics;
   /** Where in the file its page index is: the places of its pages, and their bounds. */
   readonly pageIndex?: { readonly offsets: ByteRange; readonly bounds: ByteRange | undefined };
@@ -89,19 +91,17 @@ export function parseFooter(name: string, bytes: Uint8Array, footerStart: number
   const hints = embeddedTypes(keyValueMetadata.get('ARROW:schema'));
   const createdBy = meta.string(6);
   const readable: { column: Column; leaf: number }[] = [];
-  const names = new Set<string>();
+  const repeated = repeatedNames(topLevel);
+  for (const column of repeated) passedOver.push({ column, why: 'several columns have this name, so it does not tell which is meant' });
   for (const { name: column, element, firstLeaf, repetition } of topLevel) {
-    const type = typeOrReason(element, repetition, { type: hints.get(column), isOurs: createdBy === ourName }, names.has(column), groups, firstLeaf);
-    if ('why' in type) {
-      if (!names.has(column)) passedOver.push({ column, why: type.why });
-    } else {
-      readable.push({ column: { ...type, name: column, nullable: repetition === 1 }, leaf: firstLeaf });
-    }
-    names.add(column);
+    if (repeated.has(column)) continue;
+    const type = typeOrReason(element, repetition, { type: hints.get(column), isOurs: createdBy === ourName }, groups, firstLeaf);
+    if ('why' in type) passedOver.push({ column, why: type.why });
+    else readable.push({ column: { ...type, name: column, nullable: repetition === 1 }, leaf: firstLeaf });
   }
   const ordered = columnOrders(meta);
   const padding = paddingOf(createdBy);
-  const rowGroups = groups.map((group, index) => rowGroupOf(name, index, group, { readable, leaves, footerStart, ordered, padding }));
+  const rowGroups = groups.map((group, index) => rowGroupOf(name, index, group, { readable, leaves, footerStart, ordered, padding, areStepsWide: areStepsWide(createdBy) }));
   const rows = rowGroups.reduce((sum, group) => sum + group.rows, 0);
   // There were writers that left it at zero.
   if (rowsClaimed !== 0 && rowsClaimed !== rows) throw damaged(name, `says ${rowsClaimed} rows, but its row groups hold ${rows}`);
@@ -110,6 +110,12 @@ export function parseFooter(name: string, bytes: Uint8Array, footerStart: number
     rows, schema: new Schema(fields), columns: new Map(readable.map(({ column }) => [column.name, column])), passedOver,
     fieldIds: fieldIdsOf(topLevel), rowGroups, createdBy, keyValueMetadata,
   };
+}
+
+function repeatedNames(columns: readonly TopLevel[]): Set<string> {
+  const [names, repeated] = [new Set<string>(), new Set<string>()];
+  for (const { name } of columns) (names.has(name) ? repeated : names).add(name);
+  return repeated;
 }
 
 function fieldIdsOf(columns: readonly TopLevel[]): Map<number, string> {
@@ -164,11 +170,10 @@ function schemaTree(file: string, meta: ThriftStruct): { topLevel: TopLevel[]; l
 }
 
 function typeOrReason(
-  element: ThriftStruct, repetition: number, hint: TypeHint, isRepeatedName: boolean, groups: readonly ThriftStruct[], leaf: number,
+  element: ThriftStruct, repetition: number, hint: TypeHint, groups: readonly ThriftStruct[], leaf: number,
 ): ColumnType | { why: string } {
   if (element.int(1) === undefined) return { why: 'it is nested (a list, map or struct), and only flat columns are read' };
   if (repetition > 1) return { why: 'it is nested (a repeated field), and only flat columns are read' };
-  if (isRepeatedName) return { why: 'another column has the same name' };
   const chunks = groups.map((group) => group.structs(1)?.[leaf]);
   if (chunks.some((chunk) => chunk !== undefined && (chunk.has(8) || chunk.has(9)))) return { why: 'it is encrypted' };
   return columnTypeOf(element, hint);
@@ -213,6 +218,11 @@ function paddingOf(createdBy: string | undefined): number {
   return major * 1_000_000 + minor * 1_000 + patch < 1_002_009 ? 100 : 0;
 }
 
+/** DuckDB subtracts in 64 bits. */
+function areStepsWide(createdBy: string | undefined): boolean {
+  return createdBy?.startsWith('DuckDB') ?? false;
+}
+
 /** What is the same for all row groups of a file. */
 interface Layout {
   readonly readable: readonly { readonly column: Column; readonly leaf: number }[];
@@ -220,6 +230,7 @@ interface Layout {
   readonly footerStart: number;
   readonly ordered: (leaf: number) => boolean;
   readonly padding: number;
+  readonly areStepsWide: boolean;
 }
 
 function rowGroupOf(file: string, index: number, group: ThriftStruct, layout: Layout): RowGroup {
@@ -266,6 +277,7 @@ function chunkOf(file: string, group: number, rows: number, chunk: ThriftStruct,
   return {
     start, end: Math.min(end + padding, footerStart), codec, uncompressedBytes, isCodes: isText(column.type) && isDictionaryEncoded(meta),
     statistics: statisticsOf(column, rows, meta.struct(12), layout.ordered(leaf)), ...pageIndexOf(chunk, footerStart),
+    ...(layout.areStepsWide && column.physical === physicalType.int32 && { areStepsWide: true }),
   };
 }
 

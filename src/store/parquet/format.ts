@@ -2,11 +2,13 @@
 import type { FileFormat } from '../file-format.ts';
 import { encodeParquet } from './encode.ts';
 import { cutPlan, openParquet, type ParquetFile, type ParquetPlan, parquetTimeSpan, planParquet, scanParquet } from './file.ts';
+import { magic } from './marks.ts';
 
 export const parquetFormat: FileFormat<ParquetFile, ParquetPlan> = {
   name: 'parquet',
   title: 'Parquet',
   ending: '.parquet',
+  beginning: Buffer.from(magic).toString('latin1'),
   open: openParquet,
   partsOf: (file) => file.rowGroups.length,
   plan: planParquet,

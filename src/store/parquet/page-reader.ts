@@ -3,8 +3,8 @@
  *
  *   page in the file → unpacked → levels │ values → one value, code or offset per row → cut into batches
  *
- * Fixed-width integers and floats, text and binary; plain or by dictionary; uncompressed or by Snappy; data pages of both
- * versions. Whatever else there is `canRead` leaves to the other decoder. The format is that of apache/parquet-format.
+ * Fixed-width integers and floats, text and binary; plain or by dictionary, 32-bit integers of DuckDB in steps, too; uncompressed or by Snappy;
+ * data pages of both versions. Whatever else there is `canRead` leaves to the other decoder. The format is that of apache/parquet-format.
  * Law: one page of a chunk is unpacked at a time. What is handed out is copied from the kernels' memory, unless somebody lent it: then
  * it is good until the reader is asked for more.
  */
@@ -14,7 +14,9 @@ import type { Column, ColumnChunk } from './footer.ts';
 import type { Block, PageMemory } from './page-memory.ts';
 import { Validity } from './page-validity.ts';
 import { type Page, PageError } from './pages.ts';
+import { decodeSteps, paddingBytes } from './steps.ts';
 import { physicalType } from './types.ts';
+import { isUnpackable, tryUnpack } from './unpack.ts';
 
 export interface PagedChunk {
   readonly column: Column;
@@ -26,20 +28,21 @@ export interface PagedChunk {
 }
 
 const codecOf = { uncompressed: 0, snappy: 1 } as const;
-const encodingOf = { plain: 0, plainDictionary: 2, rle: 3, rleDictionary: 8 } as const;
+const encodingOf = { plain: 0, plainDictionary: 2, rle: 3, steps: 5, rleDictionary: 8 } as const;
 const bitWidthMax = 32;
 const bytesMax = 2 ** 31 - 1;
 
 /** Whether a chunk is of a kind that is read here. */
 export function canRead({ column, chunk, pages }: PagedChunk): boolean {
-  if (chunk.codec !== codecOf.uncompressed && chunk.codec !== codecOf.snappy) return false;
+  const isPackedElse = chunk.codec !== codecOf.uncompressed && chunk.codec !== codecOf.snappy;
+  if (isPackedElse && !(chunk.areStepsWide && isUnpackable(chunk.codec) && pages.some(({ encoding }) => encoding === encodingOf.steps))) return false;
   if (!isReadableType(column)) return false;
   const hasDictionary = pages[0]?.kind === 'dictionary';
   return pages.every((page) => {
     if (page.kind === 'dictionary') return page.encoding === encodingOf.plain || page.encoding === encodingOf.plainDictionary;
     if (page.kind === 'v1' && column.nullable && page.levelEncoding !== encodingOf.rle) return false;
     if (isDictionaryPage(page)) return hasDictionary;
-    return page.encoding === encodingOf.plain && !DataType.isDictionary(column.type);
+    return (page.encoding === encodingOf.plain || (page.encoding === encodingOf.steps && chunk.areStepsWide === true)) && !DataType.isDictionary(column.type);
   });
 }
 
@@ -273,13 +276,21 @@ export class PageReader {
     const { memory, chunk } = this;
     const stored = page.end - page.start;
     const levelBytes = page.definitionBytes + page.repetitionBytes;
-    const isPacked = chunk.chunk.codec === codecOf.snappy && page.isCompressed && stored > levelBytes;
+    const { codec } = chunk.chunk;
+    const isPacked = codec !== codecOf.uncompressed && page.isCompressed && stored > levelBytes;
     if (!isPacked && stored !== page.uncompressedBytes) throw this.damage(`it has ${stored} bytes where its header says ${page.uncompressedBytes}`);
     if (!isPacked && chunk.at !== undefined) return { at: chunk.at + page.start, end: chunk.at + page.end };
     const at = this.placeOf(page);
     const end = at + page.uncompressedBytes;
     if (!isPacked) {
       memory.put(chunk.bytes.subarray(page.start, page.end), at);
+      return { at, end };
+    }
+    if (codec !== codecOf.snappy) {
+      const content = tryUnpack(codec, chunk.bytes.subarray(page.start + levelBytes, page.end), page.uncompressedBytes - levelBytes);
+      if (content === undefined) throw this.damage('its compressed data is not sound');
+      memory.put(chunk.bytes.subarray(page.start, page.start + levelBytes), at);
+      memory.put(content, at + levelBytes);
       return { at, end };
     }
     const packed = this.packedAt(page);
@@ -326,6 +337,7 @@ export class PageReader {
 
   private contentOf(page: Page, levels: { bitmap: number; valid: number; values: number }, end: number): Rows['content'] {
     if (isDictionaryPage(page)) return this.lookedUp(page, levels, end);
+    if (page.encoding === encodingOf.steps) return this.steps(page, levels, end);
     return this.width > 0 ? this.plainWords(page, levels, end) : this.plainBytes(page, levels, end);
   }
 
@@ -336,6 +348,22 @@ export class PageReader {
     const at = memory.fit(blocks.values, page.values * width);
     const spread = width === 4 ? memory.kernels.spread4 : memory.kernels.spread8;
     spread(values, bitmap, page.values, at);
+    return { kind: 'words', at };
+  }
+
+  private steps(page: Page, { bitmap, valid, values }: { bitmap: number; valid: number; values: number }, end: number): Rows['content'] {
+    const { memory, blocks } = this;
+    const dense = memory.fit(blocks.dense, 4 * valid);
+    try {
+      const content = new Uint8Array(end - values + paddingBytes);
+      content.set(memory.bytes.subarray(values, end));
+      decodeSteps(content, new Int32Array(memory.bytes.buffer, dense, valid));
+    } catch (thrown) {
+      throw thrown instanceof PageError ? this.damage(thrown.message) : thrown;
+    }
+    if (bitmap === 0) return { kind: 'words', at: dense };
+    const at = memory.fit(blocks.values, 4 * page.values);
+    memory.kernels.spread4(dense, bitmap, page.values, at);
     return { kind: 'words', at };
   }
 

@@ -1,5 +1,7 @@
 /** The log of a Delta table: checkpoints, damage, tables of others, vacuum, and random histories against a plain model. */
 import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { Field, Schema, Uint8 } from '../../../src/arrow/arrow.ts';
@@ -7,8 +9,10 @@ import { ArgumentError, DamagedFileError, FeatureStoreError, UnsupportedError } 
 import { type Bytes, readWhole } from '../../../src/store/bytes.ts';
 import { type DeltaTable, type DeltaTableOptions, openDeltaTable } from '../../../src/store/delta/write.ts';
 import { uriOfPath } from '../../../src/store/delta/write-entry.ts';
+import { localBytes } from '../../../src/store/local-bytes.ts';
 import { memoryBytes } from '../../../src/store/memory-bytes.ts';
-import { currentIds, eventSchema, events, type Fault, faultyBytes, InjectedFault, range, readIds, readTable, write } from '../../support/store.ts';
+import { currentIds, eventSchema, events, type Fault, faultyBytes, InjectedFault, range, readIds, readTable, temporaryFolder, write } from '../../support/store.ts';
+import { addFile, commit, metaData } from './foreign.ts';
 
 const dayMs = 86_400_000;
 
@@ -295,6 +299,24 @@ describe('vacuum', () => {
     assert.deepEqual(await currentIds(table), [2]);
     assert.ok((await bytes.stat('t/_theirs/a.parquet')) !== undefined && (await bytes.stat('t/.hidden')) !== undefined);
     await assert.rejects(table.vacuum({ nowMs, retentionMs: -1 }), ArgumentError);
+  });
+
+  it('keeps a file of the table that its log names from the root on, by another way, or by no URI', async (t) => {
+    const folder = temporaryFolder(t);
+    const names: Readonly<Record<string, string>> = { 'a b.parquet': `file://${folder}/t/a%20b.parquet`, 'b.parquet': `${folder}/t/b.parquet`, 'c.parquet': './c.parquet', 'd%e.parquet': 'd%e.parquet' };
+    for (const [path, uri] of Object.entries(names)) {
+      const bytes = localBytes(folder);
+      const table = open(bytes);
+      const { size } = await addFile(bytes, path, events(0, 1));
+      const plain = { minReaderVersion: 3, minWriterVersion: 7, readerFeatures: ['timestampNtz'], writerFeatures: ['timestampNtz'] };
+      await commit(bytes, 0, [{ protocol: plain }, { metaData }, { add: { path: uri, partitionValues: {}, size, modificationTime: 0, dataChange: true } }]);
+      const nowMs = Date.now() + 30 * dayMs;
+      assert.equal((await table.vacuum({ nowMs })).files, 0, uri);
+      if (!uri.startsWith('.')) assert.deepEqual(await currentIds(table), [0], uri);
+      await commit(bytes, 1, [{ remove: { path: uri, dataChange: true, deletionTimestamp: Date.now() } }]);
+      assert.deepEqual([(await table.vacuum({ nowMs: Date.now() + dayMs })).files, (await table.vacuum({ nowMs })).files], [0, 1], uri);
+      rmSync(join(folder, 't'), { recursive: true });
+    }
   });
 
   it('leaves the staged files of a live writer, and a folder that is no Delta table', async () => {

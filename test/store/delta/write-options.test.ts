@@ -78,6 +78,7 @@ it('partitions are replaced, and the others stay', async (t) => {
 
   const refused = async (rows: Table, options: WriteTableOptions, wanted: RegExp): Promise<void> => assert.rejects(writeTable(path, rows, options), (thrown) => thrown instanceof ArgumentError && wanted.test(thrown.message));
   await refused(day(1, 1n), { mode: 'overwrite', replaceWhere: { day: '1970-01-03' } }, /lie in none of the partitions/);
+  await refused(day(1, 1n), { mode: 'overwrite', replaceWhere: {} }, /names no column/);
   await refused(day(1, 1n), { mode: 'overwrite', replaceWhere: { id: 1 } }, /partitioned by day, shop, so what has a certain id cannot be replaced/);
   await refused(day(1, 1n), { mode: 'append', replaceWhere: { day: '1970-01-02' } }, /goes with mode: 'overwrite'/);
   assert.deepEqual(await ids(), [5, 11]);

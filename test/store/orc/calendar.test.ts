@@ -1,4 +1,4 @@
-/** Dates and timestamps before 1582-10-15, in the calendar and by the clock that their file is in. */
+/** Dates and timestamps before 1582-10-15, in the calendar and by the clock that their file is in; the last second before 1970. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -139,4 +139,9 @@ test('29 February of a year that has none becomes 1 March; bounds hold it', () =
   const { firstUs, lastUs } = prolepticBounds(BigInt(leapDay) * dayUs + dayUs / 2n, BigInt(leapDay + 1) * dayUs);
   assert.deepEqual([firstUs, lastUs], [BigInt(dayOf(1500, 3, 1)) * dayUs, BigInt(dayOf(1500, 3, 1) + 1) * dayUs - 1n]);
   assert.deepEqual(prolepticBounds(-5n, 7n), { firstUs: -5n, lastUs: 7n });
+});
+
+test('ClickHouse writes the last second before 1970 as nanoseconds below zero', async () => {
+  const { batches } = await readOrc(readFileSync(join(golden, 'clickhouse-before-1970.orc')));
+  assert.deepEqual(cellsOf(batches, 'at'), [0n, -1n, -1_000_000n, -500_000_000n, -999_999_999n, -1_000_000_000n, -1_250_000_000n, -1_999_999_999n, 500_000_000n]);
 });

@@ -52,6 +52,14 @@ test('property: every type comes back, with its nulls and its type', async () =>
   );
 });
 
+test('times so far from ours as 64 bits hold come back', async () => {
+  const [least, greatest] = [-(2n ** 63n), 2n ** 63n - 1n];
+  for (const [kind, cells] of Object.entries({ us: [least, greatest, 10n ** 18n, -(10n ** 18n)], ns: [least, greatest], ms: [least + 2_000n, greatest - 2_000n], s: [10n ** 15n, -(10n ** 15n)] })) {
+    const batch = batchFrom({ value: { type: writable[kind]!, cells } });
+    assert.deepEqual(cellsOf((await readOrc(encodeOrc(batch.schema, [batch]))).batches, 'value'), cells, kind);
+  }
+});
+
 test('property: bytes that are any runs are the same integers to the slow decoder, or damage', () => {
   const bytes = fc.oneof(fc.uint8Array({ maxLength: 60 }), fc.array(fc.constantFrom(0, 1, 0x0a, 0x40, 0x5e, 0x80, 0x8e, 0xc0, 0xc1, 0xff, 0x2b), { maxLength: 40 }).map((list) => Uint8Array.from(list)));
   fc.assert(

@@ -74,6 +74,13 @@ test('columns come in the order asked for, also twice', async () => {
   assert.equal(cellsOf(batches, 'id')[999], 999n);
 });
 
+test('a name that several columns have tells of none of them', async () => {
+  const { name, bytes } = events();
+  const file = new MemoryFile(name, withFooter(bytes, (meta) => meta.structs(2)![2]!.set(4, thriftType.binary, Buffer.from('id'))));
+  assert.deepEqual((await readAll(file)).batches[0]!.schema.fields.map((field) => field.name), ['note']);
+  await assert.rejects(readAll(file, { columns: ['id'] }), /column id cannot be read: several columns have this name/);
+});
+
 const timeKinds = ['day', 'date64', 's', 'ms', 'us', 'ns', 'sZone', 'msZone', 'usZone', 'nsZone'];
 
 /** What makes a value of the type a time, times a thousand, so that nanoseconds are whole. */

@@ -2,20 +2,20 @@
 
 /**
  * Seconds and nanoseconds, as ORC stores them, to timestamps of `perSecond` units: where one cannot be, its index, else −1.
- * `base` is added to the seconds. The lowest three bits of the nanoseconds tell how many decimal zeros were cut off.
+ * `base` is added to the seconds, which are to be fewer than `sinceMost` either way. The lowest three bits of the nanoseconds
+ * tell how many decimal zeros were cut off.
  *
  * Before 1970 the seconds were rounded towards it where there are nanoseconds beyond the first million, if they are
  * `areRounded` still. Some writers have nanoseconds negative where the seconds are.
  */
-export function joinTimestamps(seconds: usize, nanos: usize, count: i32, base: i64, areRounded: bool, perSecond: i64, out: usize): i32 {
+export function joinTimestamps(seconds: usize, nanos: usize, count: i32, base: i64, areRounded: bool, perSecond: i64, sinceMost: i64, out: usize): i32 {
   const nanosPerUnit = <i32>(1_000_000_000 / perSecond);
-  // Of so few units to a second all times fit.
-  const secondsMax = perSecond > 1_000_000 ? i64.MAX_VALUE / perSecond + 1 : i64.MAX_VALUE;
+  const secondsMax = perSecond > 1 ? i64.MAX_VALUE / perSecond + 1 : i64.MAX_VALUE;
   for (let i = 0; i < count; i++) {
     const since = load<i64>(seconds + (<usize>i << 3));
     const part = load<i64>(nanos + (<usize>i << 3));
     const digits = part >> 3;
-    if (since >= 1_000_000_000_000 || since <= -1_000_000_000_000 || digits >= 1_000_000_000 || digits <= -1_000_000_000) return i;
+    if (since >= sinceMost || since <= -sinceMost || digits >= 1_000_000_000 || digits <= -1_000_000_000) return i;
     const nano = digits * zeros(<u32>part & 7);
     if (nano >= 1_000_000_000 || nano <= -1_000_000_000) return i;
     let second = since + base;
@@ -23,8 +23,8 @@ export function joinTimestamps(seconds: usize, nanos: usize, count: i32, base: i
     const rest = <i32>nano / nanosPerUnit;
     if (rest * nanosPerUnit != <i32>nano || second > secondsMax || second < -secondsMax) return i;
     const value = second * perSecond + rest;
-    // So near the ends what does not fit has the other sign.
-    if (second < 0 ? value >= 0 : value < 0) return i;
+    // So near the ends what does not fit has the other sign. ClickHouse writes the last second before 1970 as 0 with nanoseconds below it.
+    if (second < 0 ? value >= 0 : second > 0 && value < 0) return i;
     store<i64>(out + (<usize>i << 3), value);
   }
   return -1;
