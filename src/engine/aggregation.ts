@@ -96,7 +96,7 @@ export interface StretchStates {
 }
 
 const batchSizeDefault = 16_384;
-/** States of so many rows, one line of the cache each, stay in the cache from when they are touched (as-of/locator.ts) until they are visited. */
+/** Rows that are located at a time: what is known of them stays in the nearer cache until their states are visited. */
 const batchSizeOfMoments = 4_096;
 
 /** Rows that show whether most are in a range of time. */
@@ -279,7 +279,7 @@ export class Aggregation implements Counters {
       const { locator } = this;
       const { window: own, ids } = locator === undefined
         ? { window: keyed, ids: this.grouper.group(keys, keyed) }
-        : this.locate((at, stride) => locator.locateTiles(keys, tiles!, this.stage(tileColumn!), keyed, at, stride));
+        : this.located(locator.locateTiles(keys, tiles!, this.stage(tileColumn!), keyed));
       if (own.count === 0) return;
       this.grow();
       this.grouper.meet(ids, own.count);
@@ -346,18 +346,15 @@ export class Aggregation implements Counters {
   /** The rows that are in any group, and the group of each. */
   private groupRows({ keys, grouped, time, arrival }: GroupedColumns, window: Window): GroupedRows {
     const { locator, arrivals } = this;
-    if (locator !== undefined) return this.locate((states, stride) => locator.locate(keys, time!, window, states, stride));
+    if (locator !== undefined) return this.located(locator.locate(keys, time!, window));
     if (arrivals === undefined) return { window, ids: this.grouper.group(grouped, window) };
     const { window: located, cells } = arrivals.locate(keys, time!, arrival!, window);
     return { window: located, ids: located.count === 0 ? 0 : this.grouper.groupWords(cells, located.count) };
   }
 
-  /** The rows that `locator` finds in stretches, and those: it is told where their states are. */
-  private locate(find: (states: number, stride: number) => Located): GroupedRows {
-    this.stretches!.begin();
-    this.grow();
-    const { rows, stride } = this.accumulators.counted;
-    const { window, stretches } = find(rows, stride);
+  /** The rows that lie in stretches, and those. */
+  private located({ window, stretches }: Located): GroupedRows {
+    if (window.count > 0) this.stretches!.begin();
     return { window, ids: stretches };
   }
 

@@ -6,6 +6,7 @@ export interface AsOfKernels {
   boundsOf(words: Pointer, count: number, bounds: Pointer): void;
   sortPoints(entities: Pointer, times: Pointer, count: number, entityCount: number, starts: Pointer, points: Pointer, places: Pointer): number;
   cellsOf(points: Pointer, count: number, first: bigint, last: bigint, shift: bigint, multiplier: bigint, cells: Pointer): void;
+  rangesOf(starts: Pointer, entityCount: number, cells: Pointer, ranges: Pointer): void;
   markParts(starts: Pointer, entityCount: number, points: Pointer, wanted: Pointer, first: bigint, shift: bigint, masks: Pointer): number;
   numberKeys(keys: Pointer, count: number, first: bigint, entityCount: number, out: Pointer): void;
   mightLocate(
@@ -13,9 +14,8 @@ export interface AsOfKernels {
     out: Pointer, outEntities: Pointer,
   ): number;
   locate(
-    entities: Pointer, times: Pointer, rows: Pointer, some: Pointer, count: number, entityCount: number, starts: Pointer, cells: Pointer, points: Pointer,
-    first: bigint, last: bigint, shift: bigint, multiplier: bigint, wanted: Pointer, states: Pointer, stride: number, scratch: Pointer,
-    outRows: Pointer, stretches: Pointer,
+    entities: Pointer, times: Pointer, rows: Pointer, some: Pointer, count: number, entityCount: number, starts: Pointer, cells: Pointer, ranges: Pointer, points: Pointer,
+    first: bigint, last: bigint, shift: bigint, multiplier: bigint, wanted: Pointer, outRows: Pointer, stretches: Pointer,
   ): number;
   distinctNumbers(numbers: Pointer, count: number, met: Pointer): number;
   spansOf(entities: Pointer, count: number, starts: Pointer, startPlaces: Pointer, endPlaces: Pointer, first: Pointer, end: Pointer): void;

@@ -42,7 +42,7 @@ export { newDistinct, addDistinct, mergeDistinct, addDistinctBytes, listDistinct
 export { addSketch, mergeSketches, addSketchBytes, sketchSize, writeSketch, sketchEstimate } from './sketch';
 export { newSquareTable, addSquares, mergeSquares, writeSquares, addSquareBytes } from './squares';
 export { addIntegerSquares, addDecimals, addDecimalSquares, mergeWords } from './integers';
-export { pointsBefore, boundsOf, sortPoints, cellsOf, markParts, numberKeys, mightLocate, locate } from './asof';
+export { pointsBefore, boundsOf, sortPoints, cellsOf, markParts, numberKeys, rangesOf, mightLocate, locate } from './asof';
 export { distinctNumbers, spansOf, markSpans, wantedOf, fullStretches, knownSpans, fullSpans, nearStretches, pickStretches } from './spans';
 export { locateArrivals } from './arrivals';
 export { argsort64, argsortStrings, ranksOf, flipSigns } from './sort';

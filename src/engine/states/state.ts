@@ -61,7 +61,7 @@ export interface State {
   template(words: BigInt64Array): void;
   add?(values: Stretch): void;
   addTimed?(values: TimedStretch): void;
-  /** The same for words of which none is null, and the rows of groups are counted in the same visit; where `addTimed` is and values are no spans. */
+  /** The same where it is the only state of all groups, for words of which none is null; the rows of groups are counted in the same visit. */
   addWhole?(values: WholeStretch): void;
   merge(source: StateSource): void;
   /** Pointers to what it keeps outside of the rows, wide accumulators aside. */
