@@ -1,4 +1,4 @@
-/** What kernel/asof.ts and kernel/spans.ts export. */
+/** What kernel/asof.ts, kernel/nearest.ts and kernel/spans.ts export. */
 type Pointer = number;
 
 export interface AsOfKernels {
@@ -16,6 +16,15 @@ export interface AsOfKernels {
   locate(
     entities: Pointer, times: Pointer, rows: Pointer, some: Pointer, count: number, entityCount: number, starts: Pointer, cells: Pointer, ranges: Pointer, points: Pointer,
     first: bigint, last: bigint, shift: bigint, multiplier: bigint, wanted: Pointer, outRows: Pointer, stretches: Pointer,
+  ): number;
+  emptyNearest(states: Pointer, stretches: number): void;
+  addNearest(isDouble: number, latest: number, values: Pointer, times: Pointer, rows: Pointer, stretches: Pointer, count: number, states: Pointer, flip: bigint): void;
+  mergeNearest(other: Pointer, stretches: number, states: Pointer): void;
+  nearestRows(states: Pointer, stretches: number, latest: number, outStretches: Pointer, keys: Pointer, times: Pointer): number;
+  nearOf(states: Pointer, stretches: number, latest: number, near: Pointer): void;
+  answersOfNearest(
+    states: Pointer, near: Pointer, latest: number, isDouble: number, flip: bigint, first: Pointer, end: Pointer, labels: number, known: Pointer, isKnown: Pointer,
+    out: Pointer, validity: Pointer,
   ): number;
   distinctNumbers(numbers: Pointer, count: number, met: Pointer): number;
   spansOf(entities: Pointer, count: number, starts: Pointer, startPlaces: Pointer, endPlaces: Pointer, first: Pointer, end: Pointer): void;
