@@ -8,7 +8,7 @@ import type { Aggregation, StretchStates } from '../aggregation.ts';
 import type { Instance } from '../instance.ts';
 import { isByTime, type OutputColumn } from '../plan.ts';
 import { countsValues } from '../types.ts';
-import { type LabelStates, type Level, MemoryLevel, type Nodes, TableLevel } from './levels.ts';
+import { type LabelStates, type Level, MemoryLevel, type Nodes, numbered, TableLevel } from './levels.ts';
 import type { Spans } from './moments.ts';
 import type { KnownLabels, NearestStates } from './nearest.ts';
 
@@ -189,12 +189,6 @@ function onlyKnown(data: Data, known: Uint8Array): Data {
   }
   if (nullCount === 0) return data;
   return makeData({ type: data.type, length: data.length, nullCount, nullBitmap, data: data.values } as never);
-}
-
-function numbered(count: number): Int32Array {
-  const numbers = new Int32Array(count);
-  for (let i = 0; i < count; i++) numbers[i] = i;
-  return numbers;
 }
 
 /** The labels whose ranges are not yet taken, in place of `open`, and how many nodes those are. */
