@@ -84,7 +84,7 @@ export class Locator {
   /** 0: all are. */
   private readonly wanted: number;
   private readonly scale: Scale;
-  /** For each entity, which of 64 parts of time its wanted stretches touch: where those are few, most events are passed over by it. 0: they are not. */
+  /** For each entity, which of 32 parts of time its wanted stretches touch: where those are few, most events are passed over by it. 0: they are not. */
   private readonly masks: number;
   private readonly numbers: Buffer64;
   private readonly some: Buffer64;
@@ -130,10 +130,10 @@ export class Locator {
   /** 0 where most events would pass. */
   private markParts(): number {
     const { instance, entities, scale: { first, partShift } } = this;
-    const bytes = (entities + 1) * 8;
+    const bytes = (entities + 1) * 4;
     const masks = instance.alloc(bytes);
     const set = instance.kernels.markParts(this.starts, entities, this.points, this.wanted, first, partShift, masks);
-    if (set < entities * 64 * passingMost) return masks;
+    if (set < entities * 32 * passingMost) return masks;
     instance.free(masks, bytes);
     return 0;
   }
@@ -187,5 +187,5 @@ function scaleOf({ first, last }: Moments): Scale {
     return shift;
   };
   const shift = shiftTo(32n);
-  return { first, last, shift, multiplier: ((1n << 48n) - 1n) / ((distance >> shift) + 1n), partShift: shiftTo(6n) };
+  return { first, last, shift, multiplier: ((1n << 48n) - 1n) / ((distance >> shift) + 1n), partShift: shiftTo(5n) };
 }

@@ -16,6 +16,9 @@ import { alloc, free } from './memory';
 import { countUpTo, timeAt, wordAt } from './words';
 
 const none: u32 = 0xffffffff;
+/** Up to so many points of an entity are put in order by their ranks, each compared with all. */
+const rankedMost: u32 = 32;
+const spareBytes: usize = <usize>rankedMost * 9;
 /** Up to so many points of an entity are sorted by insertion. */
 const insertedMost: u32 = 24;
 /** Of entities with more points it is noted where the points of ranges of cells begin. */
@@ -83,13 +86,19 @@ export function sortPoints(entities: usize, times: usize, count: i32, entityCoun
     store<i64>(points + (<usize>at << 3), timeAt(times, i));
     store<u32>(place, at + 1);
   }
+  const spare = alloc(spareBytes);
   let start: u32 = 0;
   let kept: u32 = 0;
   for (let entity = 0; entity < entityCount; entity++) {
     const place = starts + (<usize>entity << 2);
     const end = load<u32>(place);
-    sortOwn(points + (<usize>start << 3), order + (<usize>start << 2), end - start);
     store<u32>(place, kept);
+    if (tryRank(points, start, end - start, order, kept, places, spare)) {
+      kept += end - start;
+      start = end;
+      continue;
+    }
+    sortOwn(points + (<usize>start << 3), order + (<usize>start << 2), end - start);
     for (let i = start; i < end; i++) {
       const time = timeAt(points, i);
       if (i == start || time != timeAt(points, kept - 1)) {
@@ -101,8 +110,40 @@ export function sortPoints(entities: usize, times: usize, count: i32, entityCoun
     start = end;
   }
   store<u32>(starts + (<usize>entityCount << 2), kept);
+  free(spare, spareBytes);
   free(order, bytes);
   return kept;
+}
+
+/**
+ * Puts the points of an entity in order by counting, of each, those that are less: no branch goes by how they compare. Where there are many, or any two
+ * are equal, nothing is done. `spare` has room for them, and for as many bytes.
+ */
+function tryRank(points: usize, start: u32, count: u32, order: usize, kept: u32, places: usize, spare: usize): bool {
+  if (count > rankedMost) return false;
+  const own = points + (<usize>start << 3);
+  const ranks = spare + (rankedMost << 3);
+  for (let i: u32 = 0; i < count; i += 2) v128.store(spare + (<usize>i << 3), v128.load(own + (<usize>i << 3)));
+  // Two are compared at a time, and none is greater than this one.
+  if ((count & 1) != 0) store<i64>(spare + (<usize>count << 3), i64.MAX_VALUE);
+  for (let i: u32 = 0; i < count; i++) {
+    const time = i64x2.splat(timeAt(spare, i));
+    let less = i64x2.splat(0);
+    let same = i64x2.splat(0);
+    for (let other: u32 = 0; other < count; other += 2) {
+      const two = v128.load(spare + (<usize>other << 3));
+      less = i64x2.sub(less, i64x2.gt_s(time, two));
+      same = i64x2.sub(same, i64x2.eq(time, two));
+    }
+    if (i64x2.extract_lane(same, 0) + i64x2.extract_lane(same, 1) != 1) return false;
+    store<u8>(ranks + i, <u8>(i64x2.extract_lane(less, 0) + i64x2.extract_lane(less, 1)));
+  }
+  for (let i: u32 = 0; i < count; i++) {
+    const at = kept + load<u8>(ranks + i);
+    store<i64>(points + (<usize>at << 3), timeAt(spare, i));
+    store<u32>(places + (<usize>wordAt(order, start + i) << 2), at);
+  }
+  return true;
 }
 
 /** Sorts the points of one entity, and what goes with them. */
@@ -198,29 +239,29 @@ export function rangesOf(starts: usize, entityCount: i32, cells: usize, ranges: 
 }
 
 /**
- * Which of 64 parts of time, of 2^`shift` units each from `first` on, an entity's wanted stretches touch, a u64 each, and 0 for the one
- * behind the last; all 64 where its first stretch is wanted, which has no beginning. `wanted` 0: all are. Returns how many bits are set.
+ * Which of 32 parts of time, of 2^`shift` units each from `first` on, an entity's wanted stretches touch, a u32 each, and 0 for the one
+ * behind the last; all 32 where its first stretch is wanted, which has no beginning. `wanted` 0: all are. Returns how many bits are set.
  */
 export function markParts(starts: usize, entityCount: i32, points: usize, wanted: usize, first: i64, shift: i64, masks: usize): f64 {
   let set: f64 = 0;
   for (let entity: u32 = 0; entity < <u32>entityCount; entity++) {
     const start = wordAt(starts, entity);
     const end = wordAt(starts, entity + 1);
-    let mask: u64 = 0;
+    let mask: u32 = 0;
     for (let i = start; i < end; i++) {
       if (wanted != 0 && load<u8>(wanted + i) == 0) continue;
       if (i == start) {
-        mask = u64.MAX_VALUE;
+        mask = u32.MAX_VALUE;
         break;
       }
-      const from = <u64>(timeAt(points, i - 1) - first) >> shift;
-      const to = <u64>(timeAt(points, i) - first) >> shift;
-      mask |= (u64.MAX_VALUE << from) & (u64.MAX_VALUE >> (63 - to));
+      const from = <u32>(<u64>(timeAt(points, i - 1) - first) >> shift);
+      const to = <u32>(<u64>(timeAt(points, i) - first) >> shift);
+      mask |= (u32.MAX_VALUE << from) & (u32.MAX_VALUE >> (31 - to));
     }
-    store<u64>(masks + (<usize>entity << 3), mask);
-    set += <f64>popcnt<u64>(mask);
+    store<u32>(masks + (<usize>entity << 2), mask);
+    set += <f64>popcnt<u32>(mask);
   }
-  store<u64>(masks + (<usize>entityCount << 3), 0);
+  store<u32>(masks + (<usize>entityCount << 2), 0);
   return set;
 }
 
@@ -240,10 +281,10 @@ export function numberKeys(keys: usize, count: i32, first: i64, entityCount: u32
   let kept: usize = 0;
   for (let i = 0; i < count; i++) {
     const entity = isClose ? numberOf(timeAt(entities, i), firstKey, entityCount) : min<u32>(wordAt(entities, i), entityCount);
-    const part = <u64>(timeAt(times, i) - first) >> shift;
+    const part = <u32>(<u64>(timeAt(times, i) - first) >> shift);
     store<u32>(out + kept, i);
     store<u32>(outEntities + kept, entity);
-    kept += <usize>((load<u64>(masks + (<usize>entity << 3)) >> part) & 1) << 2;
+    kept += <usize>((load<u32>(masks + (<usize>entity << 2)) >> part) & 1) << 2;
   }
   return <i32>(kept >> 2);
 }
