@@ -17,7 +17,7 @@ import { FloatSum } from './states/float-sum.ts';
 import { Groups } from './states/groups.ts';
 import { stateKinds } from './states/kinds.ts';
 import { isSpans, SpanSource } from './states/spans.ts';
-import { signsOf, type State, type StateKind, type StateSource, type Stretch, type TimedStretch } from './states/state.ts';
+import { signsOf, type State, type StateKind, type StateSource, type Stretch, type TimedStretch, type WholeStretch } from './states/state.ts';
 import type { Layout, ValueColumn } from './types.ts';
 
 const stateRows = 1;
@@ -139,7 +139,7 @@ export class Accumulators {
     const { kernels } = this.instance;
     const bitmaps = data.map((column, i) => stages[i]!.stageBitmap(column, window.start, window.length));
     for (const [i, bitmap] of bitmaps.entries()) this.countNulls(i, bitmap, window, ids);
-    if (this.tryAddPick(data[0]!, stages[0]!, bitmaps[0], window, ids, times)) return;
+    if (this.tryAddPick(data[0]!, stages[0]!, window, ids, times)) return;
     const paired = this.tryAddPair(data, stages, bitmaps, window, ids);
     // The rows are counted in the same visit as the first column's values, where none of those is left out.
     const first = this.placed[0];
@@ -152,19 +152,35 @@ export class Accumulators {
   }
 
   /** One column of which one state is asked, by time, in one visit to the group: where no value and no time is null. */
-  private tryAddPick(data: Data, stage: ColumnStage, bitmap: Bitmap | undefined, window: Window, ids: number, times: EventTimes | undefined): boolean {
-    if (this.placed.length !== 1 || times === undefined || bitmap !== undefined) return false;
+  private tryAddPick(data: Data, stage: ColumnStage, window: Window, ids: number, times: EventTimes | undefined): boolean {
+    if (this.placed.length !== 1 || times === undefined) return false;
     const { states, column } = this.placed[0]!;
     if (states.length !== 1 || states[0]!.state.addWhole === undefined || isSpans(column.layout)) return false;
-    if (times.stage.stageBitmap(times.data, window.start, window.length) !== undefined) return false;
+    const whole = this.tryWhole(data, stage, window, ids, times);
+    if (whole !== undefined) states[0]!.state.addWhole(whole);
+    return whole !== undefined;
+  }
+
+  /** The values of the only column, which are words, and their times; undefined where any is null. */
+  tryWhole(data: Data, stage: ColumnStage, window: Window, ids: number, times: EventTimes): WholeStretch | undefined {
+    const { column } = this.placed[0]!;
+    if (stage.stageBitmap(data, window.start, window.length) !== undefined) return undefined;
+    if (times.stage.stageBitmap(times.data, window.start, window.length) !== undefined) return undefined;
     const timeLayout = { kind: 'int', bytes: times.bytes, signed: true } as const;
     // Where both stand 64 bits wide they are read in place, else side by side.
     const inPlace = times.bytes === 8 && (column.layout.kind === 'int' || column.layout.kind === 'float') && column.layout.bytes === 8;
     const from = inPlace ? { ...window, rows: 0, count: window.length } : window;
     const eventTimes = gatherWide(this.instance, times.stage, times.data, timeLayout, from, this.timed.wide);
     const words = gatherWide(this.instance, stage, data, column.layout, from, this.wide);
-    states[0]!.state.addWhole({ words, times: eventTimes, rows: inPlace ? window.rows : 0, ids, count: window.count });
-    return true;
+    return { words, times: eventTimes, rows: inPlace ? window.rows : 0, ids, count: window.count };
+  }
+
+  /** Adds values of the only column, which go by time and have one each, as rows: in memory already. */
+  addPicked(picked: TimedStretch): void {
+    const { pointer, stride } = this.groups;
+    this.groups.settle();
+    this.instance.kernels.countRows(picked.ids, picked.count, pointer, stride, 0);
+    for (const { state } of this.placed[0]!.states) state.addTimed!(picked);
   }
 
   /** Counts the nulls of a column, or, where those are most, its values. Before the rows are counted. */

@@ -17,6 +17,7 @@ import { type CoarseRange, coarseRange } from './coarse.ts';
 import type { Cut } from './cut.ts';
 import { ArrivalLocator } from './as-of/arrivals.ts';
 import { type Located, Locator } from './as-of/locator.ts';
+import { NearestStates } from './as-of/nearest.ts';
 import { type FullStretches, StretchGrouper } from './as-of/stretches.ts';
 import { selectRows } from './filter.ts';
 import { Aside, type AsideColumn, type AsideMemory, newSearch, rowsAside } from './aside.ts';
@@ -61,6 +62,8 @@ export interface AggregationMemory extends Counters {
   readonly accumulators: AccumulatorMemory;
   /** Rows that were not grouped yet. */
   readonly aside: AsideMemory | undefined;
+  /** Where the nearest values of stretches are; 0: there are none. */
+  readonly nearest: number;
 }
 
 /** Rows that came in, that had a null entity key, and that counted. */
@@ -97,7 +100,7 @@ export interface StretchStates {
 }
 
 const batchSizeDefault = 16_384;
-/** States of so many rows, one line of the cache each, stay in the cache from when they are touched (as-of/locator.ts) until they are visited. */
+/** Rows that are located at a time: what is known of them stays in the nearer cache until their states are visited. */
 const batchSizeOfMoments = 4_096;
 
 /** Rows that show whether most are in a range of time. */
@@ -135,6 +138,7 @@ export class Aggregation implements Counters {
   /** Where rows are grouped by stretches between moments. */
   private readonly locator: Locator | undefined;
   private readonly stretches: StretchGrouper | undefined;
+  private readonly nearest: NearestStates | undefined;
   private readonly arrivals: ArrivalLocator | undefined;
   private readonly accumulators: Accumulators;
   private readonly aside: Aside | undefined;
@@ -166,6 +170,7 @@ export class Aggregation implements Counters {
     this.arrivals = moments && arrival && new ArrivalLocator(instance, bound.keys, time!, arrival, moments, (name) => this.stage(name));
     const alone = bound.named.length === 1 && bound.tile === undefined;
     this.stretches = this.locator && new StretchGrouper(instance, moments!.points.length);
+    this.nearest = this.locator && bound.plan.isAnswered ? NearestStates.of(instance, bound) : undefined;
     const groupers: ColumnGrouper[] = this.stretches ? [this.stretches] : bound.named.map((key) => columnGrouper(instance, key, this.stage(key.name), alone));
     if (bound.tile !== undefined) groupers.push(new TileGrouper(instance, bound.tile, bound.time!.bytes, this.stage(bound.time!.name)));
     this.grouper = new Grouper(instance, groupers);
@@ -254,6 +259,8 @@ export class Aggregation implements Counters {
       if (this.aside?.take(carried, keyed)) return;
       const { window: counted, ids } = this.groupRows({ keys, grouped, time, arrival }, keyed);
       if (counted.count === 0) return;
+      const whole = this.nearest && this.accumulators.tryWhole(values[0]!, valueStages[0]!, counted, ids, eventTimes!);
+      if (whole !== undefined) return this.nearest!.add(whole);
       this.grow();
       this.accumulators.add(values, valueStages, counted, ids, eventTimes);
     });
@@ -284,7 +291,7 @@ export class Aggregation implements Counters {
       const { locator } = this;
       const { window: own, ids } = locator === undefined
         ? { window: keyed, ids: this.grouper.group(keys, keyed) }
-        : this.locate((at, stride) => locator.locateTiles(keys, tiles!, this.stage(tileColumn!), keyed, at, stride));
+        : locatedRows(locator.locateTiles(keys, tiles!, this.stage(tileColumn!), keyed));
       if (own.count === 0) return;
       this.grow();
       this.grouper.meet(ids, own.count);
@@ -295,13 +302,15 @@ export class Aggregation implements Counters {
   /** Where the groups are, for `merge` on another thread of the same memory. */
   get memory(): AggregationMemory {
     const { rowsSeen, rowsDroppedNullKey, rowsInRange } = this;
-    const { grouper, accumulators, aside } = this;
-    return { groups: this.groupCount, grouper: grouper.memory, accumulators: accumulators.memory, aside: aside?.memory, rowsSeen, rowsDroppedNullKey, rowsInRange };
+    const { grouper, accumulators, aside, nearest } = this;
+    return { groups: this.groupCount, grouper: grouper.memory, accumulators: accumulators.memory, aside: aside?.memory, nearest: nearest?.pointer ?? 0, rowsSeen, rowsDroppedNullKey, rowsInRange };
   }
 
   /** Takes over the groups of an aggregation of the same plan on another thread of the same memory. */
   merge(other: AggregationMemory): void {
     this.instance.guard(() => {
+      if (other.nearest !== 0) this.nearest!.merge(other.nearest);
+      if (other.groups === 0) return;
       this.grouper.merge(other.grouper, (ids, count) => {
         this.grow();
         this.accumulators.mergeMemory(other.accumulators, ids, count);
@@ -351,34 +360,36 @@ export class Aggregation implements Counters {
   /** The rows that are in any group, and the group of each. */
   private groupRows({ keys, grouped, time, arrival }: GroupedColumns, window: Window): GroupedRows {
     const { locator, arrivals } = this;
-    if (locator !== undefined) return this.locate((states, stride) => locator.locate(keys, time!, window, states, stride));
+    if (locator !== undefined) return locatedRows(locator.locate(keys, time!, window));
     if (arrivals === undefined) return { window, ids: this.grouper.group(grouped, window) };
     const { window: located, cells } = arrivals.locate(keys, time!, arrival!, window);
     return { window: located, ids: located.count === 0 ? 0 : this.grouper.groupWords(cells, located.count) };
   }
 
-  /** The rows that `locator` finds in stretches, and those: it is told where their states are. */
-  private locate(find: (states: number, stride: number) => Located): GroupedRows {
-    this.stretches!.begin();
-    this.grow();
-    const { rows, stride } = this.accumulators.counted;
-    const { window, stretches } = find(rows, stride);
-    return { window, ids: stretches };
-  }
-
   /** Makes room for the groups there are. */
-  private grow(groups = this.grouper.count): void {
-    if (!this.accumulators.grow(groups)) return;
+  private grow(groups?: number): void {
+    this.stretches?.begin();
+    if (!this.accumulators.grow(groups ?? this.grouper.count)) return;
     const { rows, stride, count } = this.accumulators.counted;
     this.grouper.countsAt(rows, stride, count);
   }
 
+  /** Runs kernel calls of whoever works on what is here (`Instance.guard`). */
+  guard<Result>(work: () => Result): Result {
+    return this.instance.guard(work);
+  }
+
+  /** The nearest value of each stretch, of a plan that is answered by those: undefined where it is not, or not of all rows. */
+  nearestStates(): NearestStates | undefined {
+    return this.nearest !== undefined && this.nearest.pointer !== 0 && this.grouper.count === 0 ? this.nearest : undefined;
+  }
+
   /** The states of stretches, of a plan with moments: where they are, as long as nothing is added. */
   stretchStates(): StretchStates {
-    const { instance, accumulators, stretches, bound } = this;
+    const { instance, accumulators, stretches, bound, nearest } = this;
     return instance.guard(() => {
-      stretches!.begin();
       this.grow();
+      nearest?.drain((rows) => accumulators.addPicked(rows));
       return {
         instance, accumulators,
         stretches: bound.plan.moments!.points.length,
@@ -508,6 +519,8 @@ export class Aggregation implements Counters {
     return stage;
   }
 }
+
+const locatedRows = ({ window, stretches }: Located): GroupedRows => ({ window, ids: stretches });
 
 /** A key of the answer, for messages. */
 function textAt(data: Data, row: number): string {

@@ -85,6 +85,8 @@ export interface GroupByPlan {
    * See as-of/moments.ts.
    */
   readonly moments?: Moments;
+  /** With moments: what is wanted are the answers of labels (as-of/answers.ts), and no partial states, which would say how many rows each stretch has. */
+  readonly isAnswered?: boolean;
 }
 
 /** The columns of time that plans ask ranges of. */

@@ -55,10 +55,10 @@ function planLabels({ keyType, labels, backUs }: Omit<Asked, 'events'>) {
 }
 
 /** The answers of labels, a list of cells for each aggregation. */
-async function answers(asked: Asked, events: Table, aggregations: readonly Agg[], options: RunOptions): Promise<Cell[][]> {
+async function answers(asked: Asked, events: Table, aggregations: readonly Agg[], options: RunOptions, isAnswered = false): Promise<Cell[][]> {
   const { moments, spans, range: all } = planLabels(asked);
   const outputs = aggregations.map((aggregation) => ({ column: 'amount', aggregation, name: aggregation }));
-  const plan: GroupByPlan = { keys: ['key'], outputs, timestamp: 'at', range: all ?? { startUs: 0n, endUs: 0n }, moments };
+  const plan: GroupByPlan = { keys: ['key'], outputs, timestamp: 'at', range: all ?? { startUs: 0n, endUs: 0n }, moments, isAnswered };
   const run = createAggregations([plan], events.schema, { ...options, table: events });
   try {
     for (const batch of events.batches) await run.add(batch);
@@ -118,6 +118,7 @@ const optionsOf = fc.record({
   batchSize: fc.constantFrom(3, 64, 4_096),
   stretchRows: fc.option(fc.integer({ min: 1, max: 40 })),
   isResident: fc.boolean(),
+  isAnswered: fc.boolean(),
 });
 
 test('an oracle of a few lines agrees, for keys of every kind, wherever moments lie, on every road and any number of threads', async () => {
@@ -125,10 +126,10 @@ test('an oracle of a few lines agrees, for keys of every kind, wherever moments 
   const asked: readonly (readonly Agg[])[] = [['last'], ['first'], ['last', 'sum', 'count', 'max'], ['sum', 'max']];
   await fc.assert(
     fc.asyncProperty(askedOf, optionsOf, fc.constantFrom(...asked), fc.array(fc.nat(150), { maxLength: 3 }), async (question, options, aggregations, cuts) => {
-      const { threads, batchSize, stretchRows, isResident } = options;
+      const { threads, batchSize, stretchRows, isResident, isAnswered } = options;
       const table = eventsTable(question, cuts);
       const events = isResident ? await residentTable(table) : table;
-      const found = await answers(question, events, aggregations, { threads, batchSize, ...(stretchRows !== null && { rare: { stretchRows } }) });
+      const found = await answers(question, events, aggregations, { threads, batchSize, ...(stretchRows !== null && { rare: { stretchRows } }) }, isAnswered);
       for (const [i, aggregation] of aggregations.entries()) assert.deepEqual(found[i], expected(question, aggregation), aggregation);
     }),
     { numRuns: 250 },

@@ -8,8 +8,9 @@ import type { Aggregation, StretchStates } from '../aggregation.ts';
 import type { Instance } from '../instance.ts';
 import { isByTime, type OutputColumn } from '../plan.ts';
 import { countsValues } from '../types.ts';
-import { type LabelStates, type Level, MemoryLevel, type Nodes, TableLevel } from './levels.ts';
+import { type LabelStates, type Level, MemoryLevel, type Nodes, numbered, TableLevel } from './levels.ts';
 import type { Spans } from './moments.ts';
+import type { KnownLabels, NearestStates } from './nearest.ts';
 
 /** What is asked of each label's range. */
 export interface Question {
@@ -48,6 +49,8 @@ interface Known {
 export async function answerLabels(
   aggregation: Aggregation, schema: Schema, timestamp: string, questions: readonly Question[], turn: () => Promise<void>, memoryLimit?: number,
 ): Promise<Answers> {
+  const nearest = aggregation.nearestStates();
+  if (nearest !== undefined) return nearestAnswers(nearest, questions, turn, (work) => aggregation.guard(work));
   const states = aggregation.stretchStates();
   const known = states.instance.guard(() => knownLabels(states, questions[0]!.spans));
   const columns: { output: OutputColumn; data: Data }[][] = [];
@@ -66,6 +69,22 @@ export async function answerLabels(
     columns.push(outputs.map((output) => ({ output, data: answers.get(output.name)! })));
   }
   return { columns, labelsKnown: known.labels };
+}
+
+/** The answers of labels where the only output is the first value or the last. */
+async function nearestAnswers(
+  nearest: NearestStates, questions: readonly Question[], turn: () => Promise<void>, guard: <Result>(work: () => Result) => Result,
+): Promise<Answers> {
+  const near = guard(() => nearest.near());
+  const columns: Answers['columns'][number][] = [];
+  let known: KnownLabels | undefined;
+  for (const { outputs, spans } of questions) {
+    await turn();
+    const answer = guard(() => nearest.answers(near, spans, known));
+    known ??= answer.known;
+    columns.push(outputs.map((output) => ({ output, data: answer.data })));
+  }
+  return { columns, labelsKnown: known!.labels };
 }
 
 /** Calls `work` with spans in memory, which are given back. */
@@ -170,12 +189,6 @@ function onlyKnown(data: Data, known: Uint8Array): Data {
   }
   if (nullCount === 0) return data;
   return makeData({ type: data.type, length: data.length, nullCount, nullBitmap, data: data.values } as never);
-}
-
-function numbered(count: number): Int32Array {
-  const numbers = new Int32Array(count);
-  for (let i = 0; i < count; i++) numbers[i] = i;
-  return numbers;
 }
 
 /** The labels whose ranges are not yet taken, in place of `open`, and how many nodes those are. */

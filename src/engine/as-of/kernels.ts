@@ -1,4 +1,4 @@
-/** What kernel/asof.ts and kernel/spans.ts export. */
+/** What kernel/asof.ts, kernel/nearest.ts and kernel/spans.ts export. */
 type Pointer = number;
 
 export interface AsOfKernels {
@@ -6,6 +6,7 @@ export interface AsOfKernels {
   boundsOf(words: Pointer, count: number, bounds: Pointer): void;
   sortPoints(entities: Pointer, times: Pointer, count: number, entityCount: number, starts: Pointer, points: Pointer, places: Pointer): number;
   cellsOf(points: Pointer, count: number, first: bigint, last: bigint, shift: bigint, multiplier: bigint, cells: Pointer): void;
+  rangesOf(starts: Pointer, entityCount: number, cells: Pointer, ranges: Pointer): void;
   markParts(starts: Pointer, entityCount: number, points: Pointer, wanted: Pointer, first: bigint, shift: bigint, masks: Pointer): number;
   numberKeys(keys: Pointer, count: number, first: bigint, entityCount: number, out: Pointer): void;
   mightLocate(
@@ -13,9 +14,17 @@ export interface AsOfKernels {
     out: Pointer, outEntities: Pointer,
   ): number;
   locate(
-    entities: Pointer, times: Pointer, rows: Pointer, some: Pointer, count: number, entityCount: number, starts: Pointer, cells: Pointer, points: Pointer,
-    first: bigint, last: bigint, shift: bigint, multiplier: bigint, wanted: Pointer, states: Pointer, stride: number, scratch: Pointer,
-    outRows: Pointer, stretches: Pointer,
+    entities: Pointer, times: Pointer, rows: Pointer, some: Pointer, count: number, entityCount: number, starts: Pointer, cells: Pointer, ranges: Pointer, points: Pointer,
+    first: bigint, last: bigint, shift: bigint, multiplier: bigint, wanted: Pointer, outRows: Pointer, stretches: Pointer,
+  ): number;
+  emptyNearest(states: Pointer, stretches: number): void;
+  addNearest(isDouble: number, latest: number, values: Pointer, times: Pointer, rows: Pointer, stretches: Pointer, count: number, states: Pointer, flip: bigint): void;
+  mergeNearest(other: Pointer, stretches: number, states: Pointer): void;
+  nearestRows(states: Pointer, stretches: number, latest: number, outStretches: Pointer, keys: Pointer, times: Pointer): number;
+  nearOf(states: Pointer, stretches: number, latest: number, near: Pointer): void;
+  answersOfNearest(
+    states: Pointer, near: Pointer, latest: number, isDouble: number, flip: bigint, first: Pointer, end: Pointer, labels: number, known: Pointer, isKnown: Pointer,
+    out: Pointer, validity: Pointer,
   ): number;
   distinctNumbers(numbers: Pointer, count: number, met: Pointer): number;
   spansOf(entities: Pointer, count: number, starts: Pointer, startPlaces: Pointer, endPlaces: Pointer, first: Pointer, end: Pointer): void;

@@ -53,7 +53,7 @@ class LabelsInMemory implements LabelStates {
   ) {}
 
   finish(outputs: readonly OutputColumn[]): ReadonlyMap<string, Data> {
-    const all = Uint32Array.from({ length: this.count }, (_, label) => label);
+    const all = new Uint32Array(numbered(this.count).buffer);
     return new Map(outputs.map(({ column, aggregation, name }) => [name, this.accumulators.output(column, aggregation, all, keyText)]));
   }
 
@@ -85,7 +85,7 @@ export class MemoryLevel implements Level<LabelsInMemory> {
     const accumulators = this.states.fresh();
     const count = (this.count + 1) >> 1;
     accumulators.grow(count);
-    const nodes = Int32Array.from({ length: this.count }, (_, node) => node);
+    const nodes = numbered(this.count);
     this.mergeInto(accumulators, nodes, nodes.map((node) => node >> 1));
     return new MemoryLevel(this.states, accumulators, count, 0);
   }
@@ -98,13 +98,25 @@ export class MemoryLevel implements Level<LabelsInMemory> {
     const numbers = this.full === 0 ? undefined : instance.view32(this.full, this.count);
     for (let start = 0; start < nodes.length; start += nodesAtOnce) {
       const some = nodes.subarray(start, start + nodesAtOnce);
-      instance.put(numbers === undefined ? some : some.map((node) => numbers[node]!), from);
+      if (numbers === undefined) instance.put(some, from);
+      else pick(numbers, some, instance.view32(from, some.length));
       instance.put(groups.subarray(start, start + nodesAtOnce), to);
       target.mergeSome(memory, from, to, some.length);
     }
     instance.free(from, bytes);
     instance.free(to, bytes);
   }
+}
+
+function pick(numbers: Uint32Array, nodes: Int32Array, out: Uint32Array): void {
+  for (let i = 0; i < nodes.length; i++) out[i] = numbers[nodes[i]!]!;
+}
+
+/** 0, 1, 2, … */
+export function numbered(count: number): Int32Array {
+  const numbers = new Int32Array(count);
+  for (let i = 0; i < count; i++) numbers[i] = i;
+  return numbers;
 }
 
 /** What the rows of labels are grouped by. No column of a source is called so. */
@@ -199,7 +211,7 @@ export class TableLevel implements Level<LabelsAsTable> {
     const { states, plan } = this;
     const run = Aggregation.create(mergePlan(plan, labelColumn), keyedSchema(plan, labelField), optionsOf(plan, states.numRows));
     try {
-      run.addStates(keyed(states, labelField, Int32Array.from({ length: states.numRows }, (_, row) => row >> 1)));
+      run.addStates(keyed(states, labelField, numbered(states.numRows).map((row) => row >> 1)));
       return new TableLevel(oneBatch(run.states()), plan);
     } finally {
       run.close();

@@ -37,8 +37,8 @@ export interface Knowing {
 
 /** The share of marked parts up to which they are asked. */
 const passingMost = 0.5;
-/** What is read behind the cells of an entity, and room for what is noted of the events under way. */
-const [cellsSlack, scratchBytes] = [32, 8_192];
+/** What is read behind the cells of an entity. */
+const cellsSlack = 32;
 
 const int64Max = (1n << 63n) - 1n;
 
@@ -80,12 +80,12 @@ export class Locator {
   private readonly starts: number;
   private readonly points: number;
   private readonly cells: number;
+  private readonly ranges: number;
   /** 0: all are. */
   private readonly wanted: number;
   private readonly scale: Scale;
-  /** For each entity, which of 64 parts of time its wanted stretches touch: where those are few, most events are passed over by it. 0: they are not. */
+  /** For each entity, which of 32 parts of time its wanted stretches touch: where those are few, most events are passed over by it. 0: they are not. */
   private readonly masks: number;
-  private readonly scratch: number;
   private readonly numbers: Buffer64;
   private readonly some: Buffer64;
   private readonly times: Buffer64;
@@ -114,9 +114,10 @@ export class Locator {
     const { first, last, shift, multiplier } = this.scale;
     this.cells = instance.alloc(points.length * 2 + cellsSlack);
     kernels.cellsOf(this.points, points.length, first, last, shift, multiplier, this.cells);
+    this.ranges = instance.alloc((points.length / 2 + 2) * 4);
+    kernels.rangesOf(this.starts, this.entities, this.cells, this.ranges);
     this.wanted = wanted === undefined ? 0 : instance.placed(wanted);
     this.masks = this.markParts();
-    this.scratch = instance.alloc(scratchBytes);
     this.numbers = new Buffer64(instance);
     this.some = new Buffer64(instance);
     this.times = new Buffer64(instance);
@@ -129,31 +130,31 @@ export class Locator {
   /** 0 where most events would pass. */
   private markParts(): number {
     const { instance, entities, scale: { first, partShift } } = this;
-    const bytes = (entities + 1) * 8;
+    const bytes = (entities + 1) * 4;
     const masks = instance.alloc(bytes);
     const set = instance.kernels.markParts(this.starts, entities, this.points, this.wanted, first, partShift, masks);
-    if (set < entities * 64 * passingMost) return masks;
+    if (set < entities * 32 * passingMost) return masks;
     instance.free(masks, bytes);
     return 0;
   }
 
-  /** Of the selected rows, which have no null in a key and none in the event time. `states`: those that will be visited, `stride` bytes a stretch. */
-  locate(keys: readonly Data[], time: Data, window: Window, states: number, stride: number): Located {
+  /** Of the selected rows, which have no null in a key and none in the event time. */
+  locate(keys: readonly Data[], time: Data, window: Window): Located {
     const layout = { kind: 'int', bytes: this.time.bytes, signed: true } as const;
-    return this.place(keys, gatherWide(this.instance, this.stage, time, layout, window, this.times), window, states, stride);
+    return this.place(keys, gatherWide(this.instance, this.stage, time, layout, window, this.times), window);
   }
 
   /** Of tiles, by their starts: the first instant that an event of theirs may have, in the unit of the event time. */
-  locateTiles(keys: readonly Data[], starts: Data, stage: ColumnStage, window: Window, states: number, stride: number): Located {
+  locateTiles(keys: readonly Data[], starts: Data, stage: ColumnStage, window: Window): Located {
     const [tileNs, eventNs] = [unitNs(tileType), unitNs(this.time.type)];
     const fineNs = tileNs < eventNs ? tileNs : eventNs;
     const instants = gatherWide(this.instance, stage, starts, { kind: 'int', bytes: 8, signed: true }, window, this.times);
     const times = this.tiles.ensure(window.count * 8);
     this.instance.kernels.pointsBefore(instants, window.count, tileNs / fineNs, 0n, eventNs / fineNs, int64Max, times);
-    return this.place(keys, times, window, states, stride);
+    return this.place(keys, times, window);
   }
 
-  private place(keys: readonly Data[], times: number, window: Window, states: number, stride: number): Located {
+  private place(keys: readonly Data[], times: number, window: Window): Located {
     const { instance, entities, scale: { first, last, shift, multiplier, partShift } } = this;
     const { kernels } = instance;
     const words = this.known.words(keys, window);
@@ -170,8 +171,8 @@ export class Locator {
       kernels.numberKeys(words, window.count, firstKey, entities, numbers);
     }
     const count = kernels.locate(
-      numbers, times, window.rows, some, looked, entities, this.starts, this.cells, this.points,
-      first, last, shift, multiplier, this.wanted, states, stride, this.scratch, rows, stretches,
+      numbers, times, window.rows, some, looked, entities, this.starts, this.cells, this.ranges, this.points,
+      first, last, shift, multiplier, this.wanted, rows, stretches,
     );
     return { window: { ...window, rows, count }, stretches };
   }
@@ -186,5 +187,5 @@ function scaleOf({ first, last }: Moments): Scale {
     return shift;
   };
   const shift = shiftTo(32n);
-  return { first, last, shift, multiplier: ((1n << 48n) - 1n) / ((distance >> shift) + 1n), partShift: shiftTo(6n) };
+  return { first, last, shift, multiplier: ((1n << 48n) - 1n) / ((distance >> shift) + 1n), partShift: shiftTo(5n) };
 }

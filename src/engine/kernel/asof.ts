@@ -7,6 +7,8 @@
  *
  * Events at or after an entity's last point lie in no stretch.
  *
+ *   ranges   u32: where the points of 2^k equal ranges of cells begin, and the end, of each entity with many points; 2^k is a fourth of them
+ *            or less, so that there is room from half of the entity's start on
  *   cells    i16 per point: which of 65,536 equal parts of time it lies in, so that those of most entities lie in one line of the cache
  *            and sixteen are compared at a time. Where an event and a point share a cell, the points themselves decide.
  */
@@ -14,10 +16,13 @@ import { alloc, free } from './memory';
 import { countUpTo, timeAt, wordAt } from './words';
 
 const none: u32 = 0xffffffff;
+/** Up to so many points of an entity are put in order by their ranks, each compared with all. */
+const rankedMost: u32 = 32;
+const spareBytes: usize = <usize>rankedMost * 9;
 /** Up to so many points of an entity are sorted by insertion. */
 const insertedMost: u32 = 24;
-/** Events that are located at a time: what was touched for them is still in the nearest cache when it is used. */
-const eventsAtOnce: i32 = 1024;
+/** Of entities with more points it is noted where the points of ranges of cells begin. */
+const rangedFrom: u32 = 32;
 /** Cells that are compared at a time. */
 const lanes: u32 = 16;
 
@@ -81,13 +86,19 @@ export function sortPoints(entities: usize, times: usize, count: i32, entityCoun
     store<i64>(points + (<usize>at << 3), timeAt(times, i));
     store<u32>(place, at + 1);
   }
+  const spare = alloc(spareBytes);
   let start: u32 = 0;
   let kept: u32 = 0;
   for (let entity = 0; entity < entityCount; entity++) {
     const place = starts + (<usize>entity << 2);
     const end = load<u32>(place);
-    sortOwn(points + (<usize>start << 3), order + (<usize>start << 2), end - start);
     store<u32>(place, kept);
+    if (tryRank(points, start, end - start, order, kept, places, spare)) {
+      kept += end - start;
+      start = end;
+      continue;
+    }
+    sortOwn(points + (<usize>start << 3), order + (<usize>start << 2), end - start);
     for (let i = start; i < end; i++) {
       const time = timeAt(points, i);
       if (i == start || time != timeAt(points, kept - 1)) {
@@ -99,8 +110,40 @@ export function sortPoints(entities: usize, times: usize, count: i32, entityCoun
     start = end;
   }
   store<u32>(starts + (<usize>entityCount << 2), kept);
+  free(spare, spareBytes);
   free(order, bytes);
   return kept;
+}
+
+/**
+ * Puts the points of an entity in order by counting, of each, those that are less: no branch goes by how they compare. Where there are many, or any two
+ * are equal, nothing is done. `spare` has room for them, and for as many bytes.
+ */
+function tryRank(points: usize, start: u32, count: u32, order: usize, kept: u32, places: usize, spare: usize): bool {
+  if (count > rankedMost) return false;
+  const own = points + (<usize>start << 3);
+  const ranks = spare + (rankedMost << 3);
+  for (let i: u32 = 0; i < count; i += 2) v128.store(spare + (<usize>i << 3), v128.load(own + (<usize>i << 3)));
+  // Two are compared at a time, and none is greater than this one.
+  if ((count & 1) != 0) store<i64>(spare + (<usize>count << 3), i64.MAX_VALUE);
+  for (let i: u32 = 0; i < count; i++) {
+    const time = i64x2.splat(timeAt(spare, i));
+    let less = i64x2.splat(0);
+    let same = i64x2.splat(0);
+    for (let other: u32 = 0; other < count; other += 2) {
+      const two = v128.load(spare + (<usize>other << 3));
+      less = i64x2.sub(less, i64x2.gt_s(time, two));
+      same = i64x2.sub(same, i64x2.eq(time, two));
+    }
+    if (i64x2.extract_lane(same, 0) + i64x2.extract_lane(same, 1) != 1) return false;
+    store<u8>(ranks + i, <u8>(i64x2.extract_lane(less, 0) + i64x2.extract_lane(less, 1)));
+  }
+  for (let i: u32 = 0; i < count; i++) {
+    const at = kept + load<u8>(ranks + i);
+    store<i64>(points + (<usize>at << 3), timeAt(spare, i));
+    store<u32>(places + (<usize>wordAt(order, start + i) << 2), at);
+  }
+  return true;
 }
 
 /** Sorts the points of one entity, and what goes with them. */
@@ -157,42 +200,68 @@ function sink(points: usize, order: usize, root: u32, count: u32): void {
  * The cell of a time, from 0 to 65,535, between the first point of all and the last; what lies outside is as if at the nearer. Never
  * decreases as time goes on. `shift` brings their distance to 32 bits, and the distance so shifted times `multiplier` stays below 2^48.
  */
-@inline function cellOf(time: i64, first: i64, last: i64, shift: u64, multiplier: u64): u32 {
+@inline function cellOf(time: i64, first: i64, last: i64, shift: u64, multiplier: u64): i32 {
   const distance = <u64>(min<i64>(max<i64>(time, first), last) - first);
-  return <u32>(((distance >> shift) * multiplier) >> 32);
+  return <i32>(((distance >> shift) * multiplier) >> 32);
+}
+
+/** How many bits tell the ranges of an entity with so many points, and where they stand. */
+@inline function rangeBits(points: u32): u32 {
+  return min<u32>(29 - clz<u32>(points), 16);
+}
+
+@inline function rangesAt(start: u32): u32 {
+  return (start + 1) >> 1;
 }
 
 /** The cell of each point, less 32,768. */
 export function cellsOf(points: usize, count: i32, first: i64, last: i64, shift: i64, multiplier: i64, cells: usize): void {
   for (let i = 0; i < count; i++) {
-    store<i16>(cells + (<usize>i << 1), <i16>(<i32>cellOf(timeAt(points, i), first, last, shift, multiplier) - 32768));
+    store<i16>(cells + (<usize>i << 1), <i16>(cellOf(timeAt(points, i), first, last, shift, multiplier) - 32768));
+  }
+}
+
+/** Where the points of each range of cells begin, of entities with many points: `ranges` has room for half as many words as there are points, and one. */
+export function rangesOf(starts: usize, entityCount: i32, cells: usize, ranges: usize): void {
+  for (let entity: u32 = 0; entity < <u32>entityCount; entity++) {
+    const start = wordAt(starts, entity);
+    const behind = wordAt(starts, entity + 1);
+    if (behind - start <= rangedFrom) continue;
+    const bits = rangeBits(behind - start);
+    const own = ranges + (<usize>rangesAt(start) << 2);
+    let i = start;
+    for (let range: u32 = 0; range < 1 << bits; range++) {
+      while (i < behind && <u32>(<i32>load<i16>(cells + (<usize>i << 1)) + 32768) >> (16 - bits) < range) i++;
+      store<u32>(own + (<usize>range << 2), i);
+    }
+    store<u32>(own + (<usize>(<u32>1 << bits) << 2), behind);
   }
 }
 
 /**
- * Which of 64 parts of time, of 2^`shift` units each from `first` on, an entity's wanted stretches touch, a u64 each, and 0 for the one
- * behind the last; all 64 where its first stretch is wanted, which has no beginning. `wanted` 0: all are. Returns how many bits are set.
+ * Which of 32 parts of time, of 2^`shift` units each from `first` on, an entity's wanted stretches touch, a u32 each, and 0 for the one
+ * behind the last; all 32 where its first stretch is wanted, which has no beginning. `wanted` 0: all are. Returns how many bits are set.
  */
 export function markParts(starts: usize, entityCount: i32, points: usize, wanted: usize, first: i64, shift: i64, masks: usize): f64 {
   let set: f64 = 0;
   for (let entity: u32 = 0; entity < <u32>entityCount; entity++) {
     const start = wordAt(starts, entity);
     const end = wordAt(starts, entity + 1);
-    let mask: u64 = 0;
+    let mask: u32 = 0;
     for (let i = start; i < end; i++) {
       if (wanted != 0 && load<u8>(wanted + i) == 0) continue;
       if (i == start) {
-        mask = u64.MAX_VALUE;
+        mask = u32.MAX_VALUE;
         break;
       }
-      const from = <u64>(timeAt(points, i - 1) - first) >> shift;
-      const to = <u64>(timeAt(points, i) - first) >> shift;
-      mask |= (u64.MAX_VALUE << from) & (u64.MAX_VALUE >> (63 - to));
+      const from = <u32>(<u64>(timeAt(points, i - 1) - first) >> shift);
+      const to = <u32>(<u64>(timeAt(points, i) - first) >> shift);
+      mask |= (u32.MAX_VALUE << from) & (u32.MAX_VALUE >> (31 - to));
     }
-    store<u64>(masks + (<usize>entity << 3), mask);
-    set += <f64>popcnt<u64>(mask);
+    store<u32>(masks + (<usize>entity << 2), mask);
+    set += <f64>popcnt<u32>(mask);
   }
-  store<u64>(masks + (<usize>entityCount << 3), 0);
+  store<u32>(masks + (<usize>entityCount << 2), 0);
   return set;
 }
 
@@ -212,10 +281,10 @@ export function numberKeys(keys: usize, count: i32, first: i64, entityCount: u32
   let kept: usize = 0;
   for (let i = 0; i < count; i++) {
     const entity = isClose ? numberOf(timeAt(entities, i), firstKey, entityCount) : min<u32>(wordAt(entities, i), entityCount);
-    const part = <u64>(timeAt(times, i) - first) >> shift;
+    const part = <u32>(<u64>(timeAt(times, i) - first) >> shift);
     store<u32>(out + kept, i);
     store<u32>(outEntities + kept, entity);
-    kept += <usize>((load<u64>(masks + (<usize>entity << 3)) >> part) & 1) << 2;
+    kept += <usize>((load<u32>(masks + (<usize>entity << 2)) >> part) & 1) << 2;
   }
   return <i32>(kept >> 2);
 }
@@ -233,62 +302,60 @@ export function mightLocate(
     : passParts(false, entities, firstKey, times, count, entityCount, first, shift, masks, out, outEntities);
 }
 
+/** How many of an entity's points are at or before an event's time, as `countUpTo`, of all before it by cells first. */
+@inline function stretchOf(cells: usize, ranges: usize, points: usize, start: u32, behind: u32, time: i64, cell: i32): u32 {
+  let at = start;
+  let left = behind - start;
+  if (left > rangedFrom) {
+    const bits = rangeBits(left);
+    const range = ranges + (<usize>(rangesAt(start) + (<u32>cell >> (16 - bits))) << 2);
+    at = load<u32>(range);
+    left = load<u32>(range, 4) - at;
+  }
+  const signed = cell - 32768;
+  // Down to so few that one comparison counts them: [at, at + left] has the first that is not before the event's.
+  while (left > lanes) {
+    const half = left >> 1;
+    at += half & (0 - u32(<i32>load<i16>(cells + (<usize>(at + half - 1) << 1)) < signed));
+    left -= half;
+  }
+  const place = cells + (<usize>at << 1);
+  const low = v128.load(place);
+  const high = v128.load(place, 16);
+  const wide = i16x8.splat(<i16>signed);
+  const own = (<u32>1 << left) - 1;
+  const isBefore = i8x16.bitmask(i8x16.narrow_i16x8_s(i16x8.lt_s(low, wide), i16x8.lt_s(high, wide)));
+  const isSame = i8x16.bitmask(i8x16.narrow_i16x8_s(i16x8.eq(low, wide), i16x8.eq(high, wide))) & own;
+  const stretch = at + popcnt<u32>(isBefore & own);
+  if (isSame == 0) return stretch;
+  // Of points in the same cell those that were compared, or all that come where the last of them is.
+  const end = stretch + popcnt<u32>(isSame);
+  return countUpTo(points, stretch, end == at + left ? behind : end, time);
+}
+
 /**
  * The stretch that each event lies in, as a u32 in `stretches`, and its row in `outRows`: of events of known entities that lie
  * in a stretch which is `wanted` (a byte each; 0: all are). `rows` 0: all. `some`: positions of the events to look at, whose entities stand side by
  * side; 0: all. Returns how many; `outRows` may not be `rows`.
  *
- * `starts` has a second end behind the first, so that unknown entities have no points; behind `cells` there is room for 32 bytes. `scratch`
- * has room for a kilo of 64-bit words. Three loops, each without a branch that would wait for memory, so that many waits overlap: the first
- * touches the cells that the second compares, and the third the states (`stride` bytes a stretch) which whoever comes next will visit. In one
- * loop with the comparison that took twice as long: the processor looks ahead so many instructions, and not so many events.
+ * `starts` has a second end behind the first, so that unknown entities have no points; behind `cells` there is room for 32 bytes. Without a
+ * branch that would wait for memory, and short, so that the processor sends for the cells of many events at once.
  */
 export function locate(
-  entities: usize, times: usize, rows: usize, some: usize, count: i32, entityCount: u32, starts: usize, cells: usize, points: usize,
-  first: i64, last: i64, shift: i64, multiplier: i64, wanted: usize, states: usize, stride: usize, scratch: usize, outRows: usize, stretches: usize,
+  entities: usize, times: usize, rows: usize, some: usize, count: i32, entityCount: u32, starts: usize, cells: usize, ranges: usize, points: usize,
+  first: i64, last: i64, shift: i64, multiplier: i64, wanted: usize, outRows: usize, stretches: usize,
 ): i32 {
   let kept: usize = 0;
-  let seen: usize = 0;
-  let touched: u32 = 0;
-  for (let from = 0; from < count; from += eventsAtOnce) {
-    const end = min<i32>(from + eventsAtOnce, count);
-    for (let n = from; n < end; n++) {
-      const entity = min<u32>(wordAt(entities, n), entityCount);
-      const bounds = load<u64>(starts + (<usize>entity << 2));
-      store<u64>(scratch + (<usize>(n - from) << 3), bounds);
-      touched += load<u8>(cells + (<usize><u32>bounds << 1));
-    }
-    for (let n = from; n < end; n++) {
-      const bounds = load<u64>(scratch + (<usize>(n - from) << 3));
-      const start = <u32>bounds;
-      const behind = <u32>(bounds >> 32);
-      const i = some == 0 ? <u32>n : wordAt(some, n);
-      const time = timeAt(times, i);
-      const cell = <i32>cellOf(time, first, last, shift, multiplier) - 32768;
-      // Down to so few that one comparison counts them: [at, at + left] has the first that is not before the event's.
-      let at = start;
-      let left = behind - start;
-      while (left > lanes) {
-        const half = left >> 1;
-        at += half & (0 - u32(<i32>load<i16>(cells + (<usize>(at + half - 1) << 1)) < cell));
-        left -= half;
-      }
-      const place = cells + (<usize>at << 1);
-      const low = v128.load(place);
-      const high = v128.load(place, 16);
-      const wide = i16x8.splat(<i16>cell);
-      const own = (<u32>1 << left) - 1;
-      const isBefore = i8x16.bitmask(i8x16.narrow_i16x8_s(i16x8.lt_s(low, wide), i16x8.lt_s(high, wide)));
-      const isSame = i8x16.bitmask(i8x16.narrow_i16x8_s(i16x8.eq(low, wide), i16x8.eq(high, wide)));
-      let stretch = at + popcnt<u32>(isBefore & own);
-      if ((isSame & own) != 0) stretch = countUpTo(points, stretch, behind, time);
-      store<u32>(outRows + (kept << 2), rows == 0 ? i : wordAt(rows, i));
-      store<u32>(stretches + (kept << 2), stretch);
-      kept += <usize>(u32(stretch < behind) & (wanted == 0 ? 1 : <u32>load<u8>(wanted + stretch)));
-    }
-    for (; seen < kept; seen++) touched += load<u8>(states + <usize>wordAt(stretches, <u32>seen) * stride);
+  for (let n = 0; n < count; n++) {
+    const entity = min<u32>(wordAt(entities, n), entityCount);
+    const bounds = load<u64>(starts + (<usize>entity << 2));
+    const behind = <u32>(bounds >> 32);
+    const i = some == 0 ? <u32>n : wordAt(some, n);
+    const time = timeAt(times, i);
+    const stretch = stretchOf(cells, ranges, points, <u32>bounds, behind, time, cellOf(time, first, last, shift, multiplier));
+    store<u32>(outRows + (kept << 2), rows == 0 ? i : wordAt(rows, i));
+    store<u32>(stretches + (kept << 2), stretch);
+    kept += <usize>(u32(stretch < behind) & (wanted == 0 ? 1 : <u32>load<u8>(wanted + stretch)));
   }
-  // Or nothing would be touched.
-  store<u32>(scratch, touched);
   return <i32>kept;
 }

@@ -16,6 +16,7 @@
  *   aside     rows put aside by part, to be grouped a part at a time
  *   output    from states to columns
  *   asof      points in time of entities, and the stretch between two of them that an event lies in
+ *   nearest   the latest value of each stretch, where nothing else is asked
  *   spans     labels, and the stretches in their ranges
  *   arrivals  the same for events that arrive later than they happen
  *   sort      positions in ascending order of 64-bit words or strings
@@ -42,7 +43,8 @@ export { newDistinct, addDistinct, mergeDistinct, addDistinctBytes, listDistinct
 export { addSketch, mergeSketches, addSketchBytes, sketchSize, writeSketch, sketchEstimate } from './sketch';
 export { newSquareTable, addSquares, mergeSquares, writeSquares, addSquareBytes } from './squares';
 export { addIntegerSquares, addDecimals, addDecimalSquares, mergeWords } from './integers';
-export { pointsBefore, boundsOf, sortPoints, cellsOf, markParts, numberKeys, mightLocate, locate } from './asof';
+export { pointsBefore, boundsOf, sortPoints, cellsOf, markParts, numberKeys, rangesOf, mightLocate, locate } from './asof';
+export { emptyNearest, addNearest, mergeNearest, nearestRows, nearOf, answersOfNearest } from './nearest';
 export { distinctNumbers, spansOf, markSpans, wantedOf, fullStretches, knownSpans, fullSpans, nearStretches, pickStretches } from './spans';
 export { locateArrivals } from './arrivals';
 export { argsort64, argsortStrings, ranksOf, flipSigns } from './sort';

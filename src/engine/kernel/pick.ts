@@ -66,41 +66,42 @@ export function pickByTie(
 }
 
 /**
- * As `pickByTime`, for all rows of a stretch, where no value and no time is null: values are 64-bit integers (`flip` as in `accumulate`) or doubles,
- * those of the i-th row at `rows[i]` (0: i), as its time. `countAt`: where rows are counted, in the first word of a group's.
- * Without a branch on what is found there, since the first values of a group change its state more often than not.
+ * As `pickByTime`, for all rows of a stretch, where no value and no time is null, and a group's row is | rows | there | time | key | and no more: values
+ * are 64-bit integers (`flip` as in `accumulate`) or doubles, those of the i-th row at `rows[i]` (0: i), as its time.
+ * Without a branch on what is found there, since the first values of a group change its state more often than not; and in so few instructions that
+ * the processor has sent for the groups of the next rows while it waits for this one's.
  */
-@inline function pickRows(
-  isDouble: bool, latest: bool, values: usize, times: usize, rows: usize, ids: usize, count: i32, countAt: usize, states: usize, stride: usize, flip: i64,
-): void {
+@inline function pickRows(isDouble: bool, latest: bool, values: usize, times: usize, rows: usize, ids: usize, count: i32, groups: usize, flip: i64): void {
   for (let i = 0; i < count; i++) {
     const row: usize = rows == 0 ? i : load<u32>(rows + (<usize>i << 2));
-    const group = <usize>load<u32>(ids + (<usize>i << 2)) * stride;
-    store<u64>(countAt + group, load<u64>(countAt + group) + 1);
-    const state = states + group;
-    const time = load<i64>(times + (row << 3));
+    const group = groups + (<usize>load<u32>(ids + (<usize>i << 2)) << 5);
     const word = load<i64>(values + (row << 3));
     const key: i64 = isDouble ? orderOf(reinterpret<f64>(word)) : word ^ flip;
-    const kept = load<i64>(state, 8);
-    const present = load<i64>(state, 16);
-    const isNearer = latest ? time > kept : time < kept;
-    const isBetter = u64(load<u64>(state) == 0) | u64(isNearer) | (u64(time == kept) & u64(key > present));
-    const mask = 0 - isBetter;
-    store<u64>(state, 1);
-    store<i64>(state, kept ^ ((kept ^ time) & mask), 8);
-    store<i64>(state, present ^ ((present ^ key) & mask), 16);
+    const fresh = i64x2.replace_lane(i64x2.splat(load<i64>(times + (row << 3))), 1, key);
+    const counts = v128.load(group);
+    const kept = v128.load(group, 16);
+    const isGreater = i64x2.gt_s(fresh, kept);
+    const isNearer = latest ? isGreater : i64x2.gt_s(kept, fresh);
+    const isSame = i64x2.eq(fresh, kept);
+    const isEmpty = i64x2.eq(counts, i64x2.splat(0));
+    const isBetter = v128.or(
+      v128.or(v128.shuffle<i64>(isNearer, isNearer, 0, 0), v128.shuffle<i64>(isEmpty, isEmpty, 1, 1)),
+      v128.and(v128.shuffle<i64>(isSame, isSame, 0, 0), v128.shuffle<i64>(isGreater, isGreater, 1, 1)),
+    );
+    v128.store(group, v128.or(i64x2.add(counts, i64x2(1, 0)), i64x2(0, 1)));
+    v128.store(group, v128.bitselect(fresh, kept, isBetter), 16);
   }
 }
 
 export function pickAll(
-  isDouble: i32, latest: i32, values: usize, times: usize, rows: usize, ids: usize, count: i32, countAt: usize, states: usize, stride: usize, flip: i64,
+  isDouble: i32, latest: i32, values: usize, times: usize, rows: usize, ids: usize, count: i32, groups: usize, flip: i64,
 ): void {
   if (isDouble) {
-    if (latest) pickRows(true, true, values, times, rows, ids, count, countAt, states, stride, flip);
-    else pickRows(true, false, values, times, rows, ids, count, countAt, states, stride, flip);
+    if (latest) pickRows(true, true, values, times, rows, ids, count, groups, flip);
+    else pickRows(true, false, values, times, rows, ids, count, groups, flip);
   } else if (latest) {
-    pickRows(false, true, values, times, rows, ids, count, countAt, states, stride, flip);
+    pickRows(false, true, values, times, rows, ids, count, groups, flip);
   } else {
-    pickRows(false, false, values, times, rows, ids, count, countAt, states, stride, flip);
+    pickRows(false, false, values, times, rows, ids, count, groups, flip);
   }
 }

@@ -65,10 +65,14 @@ export function columnOfKeys(all: Groups, column: ValueColumn, groups: Uint32Arr
   const halves = new Uint32Array(
     all.elements(groups, (wanted, count, out) => all.instance.kernels.extremesOf(all.pointer + offset, all.stride, wanted, count, isDouble, flip, out)),
   );
+  clearNulls(new Float64Array(halves.buffer), validity.nullBitmap);
+  return columnOfWords(column, halves, validity);
+}
+
+/** A column of 64-bit words (as halves, low first), which are 0 where it is null. */
+export function columnOfWords(column: ValueColumn, halves: Uint32Array, validity: Validity): Data {
   if (column.layout.kind === 'bool') return bitColumn(column.type, halves, validity);
-  const values = valuesOfWords(column, halves);
-  clearNulls(values, validity.nullBitmap);
-  return makeData({ type: column.type, length: groups.length, data: values, ...validity } as never);
+  return makeData({ type: column.type, length: halves.length / 2, data: valuesOfWords(column, halves), ...validity } as never);
 }
 
 function bitColumn(type: DataType, halves: Uint32Array, { nullBitmap, nullCount }: Validity): Data {

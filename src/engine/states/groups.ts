@@ -38,6 +38,8 @@ export class Groups {
   private readonly countsValues: boolean[];
   /** The rows of the groups that were last asked for: several outputs ask in turn. */
   private rowCounts: Counts | undefined;
+  /** And which of those have values enough. */
+  private rowValidity: { readonly counts: Float64Array; readonly atLeast: number; readonly validity: Validity } | undefined;
   private readonly gathered: Buffer64[] = [];
   /** The groups that were last asked for, in memory, and room for what kernels write of them. */
   private readonly wanted: Buffer64;
@@ -150,7 +152,12 @@ export class Groups {
   /** Which of these groups have at least so many values of a column, as a bitmap; none when all have. */
   validity(column: number, groups: Uint32Array, atLeast = 1): Validity {
     const { counts, zeros } = this.countsOf(column, groups);
-    return atLeast === 1 && zeros === 0 ? { nullCount: 0 } : validityOf(groups.length, (i) => counts[i]! >= atLeast);
+    if (atLeast === 1 && zeros === 0) return { nullCount: 0 };
+    const known = this.rowValidity;
+    if (known?.counts === counts && known.atLeast === atLeast) return known.validity;
+    const validity = validityOf(groups.length, (i) => counts[i]! >= atLeast);
+    this.rowValidity = { counts, atLeast, validity };
+    return validity;
   }
 }
 

@@ -11,7 +11,7 @@ export interface StateKernels {
   extremeSpans(greatest: number, spans: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
   pickByTime(isSpan: number, latest: number, there: Pointer, values: Pointer, times: Pointer, step: number, ids: Pointer, count: number, states: Pointer, stride: number): void;
   pickByTie(isSpan: number, latest: number, there: Pointer, values: Pointer, times: Pointer, ties: Pointer, step: number, ids: Pointer, count: number, states: Pointer, stride: number): void;
-  pickAll(isDouble: number, latest: number, values: Pointer, times: Pointer, rows: Pointer, ids: Pointer, count: number, countAt: Pointer, states: Pointer, stride: number, flip: bigint): void;
+  pickAll(isDouble: number, latest: number, values: Pointer, times: Pointer, rows: Pointer, ids: Pointer, count: number, groups: Pointer, flip: bigint): void;
   compactTies(ties: Pointer, tieBitmap: Pointer, tieBitOffset: number, rows: Pointer, count: number, bitmap: Pointer, bitOffset: number, timeBitmap: Pointer, timeBitOffset: number, outTies: Pointer, outThere: Pointer): void;
   newDistinct(spans: number, collide: number): Pointer;
   addDistinct(set: Pointer, values: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;

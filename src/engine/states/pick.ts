@@ -109,9 +109,9 @@ class Pick extends Picked {
   }
 
   addWhole({ words, times, rows, ids, count }: WholeStretch): void {
-    const { groups: { pointer, stride, instance }, offset, column } = this.place;
+    const { groups: { pointer, instance }, column } = this.place;
     const isDouble = column.layout.kind === 'float' ? 1 : 0;
-    instance.kernels.pickAll(isDouble, this.latest, words, times, rows, ids, count, pointer, pointer + offset, stride, signsOf(column).flip);
+    instance.kernels.pickAll(isDouble, this.latest, words, times, rows, ids, count, pointer, signsOf(column).flip);
   }
 }
 

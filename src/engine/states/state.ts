@@ -61,7 +61,7 @@ export interface State {
   template(words: BigInt64Array): void;
   add?(values: Stretch): void;
   addTimed?(values: TimedStretch): void;
-  /** The same for words of which none is null, and the rows of groups are counted in the same visit; where `addTimed` is and values are no spans. */
+  /** The same where it is the only state of all groups, for words of which none is null; the rows of groups are counted in the same visit. */
   addWhole?(values: WholeStretch): void;
   merge(source: StateSource): void;
   /** Pointers to what it keeps outside of the rows, wide accumulators aside. */
@@ -110,8 +110,10 @@ export function clearNulls(values: { readonly length: number }, nullBitmap: Uint
   if (nullBitmap === undefined) return;
   const array = values as Float64Array;
   const zero = (values instanceof BigInt64Array || values instanceof BigUint64Array ? 0n : 0) as never;
-  for (let i = 0; i < array.length; i += stride) {
-    if (((nullBitmap[(i / stride) >> 3]! >> ((i / stride) & 7)) & 1) === 0) array.fill(zero, i, i + stride);
+  for (let byte = 0; byte < nullBitmap.length; byte++) {
+    const bits = nullBitmap[byte]!;
+    if (bits === 255) continue;
+    for (let i = byte * 8; i < Math.min(byte * 8 + 8, array.length / stride); i++) if (((bits >> (i & 7)) & 1) === 0) array.fill(zero, i * stride, (i + 1) * stride);
   }
 }
 

@@ -410,7 +410,7 @@ export class TeamRun {
     const own = this.ownAggregations();
     this.counters = own.map((aggregation, i) => countersOf([aggregation, ...described.map((memories) => memories[i]!)]));
     for (const memories of described) {
-      for (const [i, memory] of memories.entries()) if (memory.groups > 0) own[i]!.merge(memory);
+      for (const [i, memory] of memories.entries()) if (memory.groups > 0 || memory.nearest !== 0) own[i]!.merge(memory);
       await nextTurn();
     }
     return own;

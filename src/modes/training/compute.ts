@@ -118,7 +118,7 @@ async function answersOfSource(plan: SetPlan, run: RunOptions, onProgress: ((pro
   const pass = { snapshot: source, scan, phase: 'reading the source', onProgress } as const;
   const [questions, turn, timestamp] = [questionsOf(plan), turnOf(run), definition.timestamp!];
   if (seen === undefined) {
-    return aggregateRows(pass, [groupBy], run, async (aggregations, rows) => {
+    return aggregateRows(pass, [{ ...groupBy, isAnswered: true }], run, async (aggregations, rows) => {
       const [aggregation] = await aggregations.intoAggregations();
       return { answers: await answerLabels(aggregation!, source.schema, timestamp, questions, turn, run.memoryLimit), rows };
     });

@@ -1,0 +1,123 @@
+/**
+ * The latest value of each stretch, or the earliest, where nothing else is asked: | order i64 | key i64 |. The key orders as the value does, and the
+ * order as its event time: time + 1 where the latest is asked for, and −1 − time for the earliest, so that the greatest pair is the one. No event of a
+ * stretch has the last time of all, since a moment comes behind it: so the least order is left for stretches without a value.
+ */
+import { orderOf } from './extremes';
+import { wordAt } from './words';
+
+const none: u32 = 0xffffffff;
+
+@inline function stateAt(states: usize, stretch: u32): usize {
+  return states + (<usize>stretch << 4);
+}
+
+@inline function isEmpty(state: usize): bool {
+  return load<i64>(state) == i64.MIN_VALUE;
+}
+
+/** The greater of two pairs: by the first words, and by the second where those are the same. Without a branch, and short. */
+@inline function greater(one: v128, other: v128): v128 {
+  const isGreater = i64x2.gt_s(one, other);
+  const isSame = i64x2.eq(one, other);
+  const isFirst = v128.or(
+    v128.shuffle<i64>(isGreater, isGreater, 0, 0),
+    v128.and(v128.shuffle<i64>(isSame, isSame, 0, 0), v128.shuffle<i64>(isGreater, isGreater, 1, 1)),
+  );
+  return v128.bitselect(one, other, isFirst);
+}
+
+export function emptyNearest(states: usize, stretches: u32): void {
+  const empty = i64x2.splat(i64.MIN_VALUE);
+  for (let i: u32 = 0; i < stretches; i++) v128.store(stateAt(states, i), empty);
+}
+
+@inline function keepNearest(isDouble: bool, latest: bool, values: usize, times: usize, rows: usize, stretches: usize, count: i32, states: usize, flip: i64): void {
+  for (let i = 0; i < count; i++) {
+    const row: usize = rows == 0 ? i : wordAt(rows, i);
+    const state = stateAt(states, wordAt(stretches, i));
+    const time = load<i64>(times + (row << 3));
+    const word = load<i64>(values + (row << 3));
+    const key = isDouble ? orderOf(reinterpret<f64>(word)) : word ^ flip;
+    v128.store(state, greater(i64x2.replace_lane(i64x2.splat(latest ? time + 1 : ~time), 1, key), v128.load(state)));
+  }
+}
+
+/** Values are 64-bit integers (`flip` as in `accumulate`) or doubles, that of the i-th row at `rows[i]` (0: i), as its time; `stretches` has those of rows in turn. */
+export function addNearest(
+  isDouble: i32, latest: i32, values: usize, times: usize, rows: usize, stretches: usize, count: i32, states: usize, flip: i64,
+): void {
+  if (isDouble) {
+    if (latest) keepNearest(true, true, values, times, rows, stretches, count, states, flip);
+    else keepNearest(true, false, values, times, rows, stretches, count, states, flip);
+  } else if (latest) {
+    keepNearest(false, true, values, times, rows, stretches, count, states, flip);
+  } else {
+    keepNearest(false, false, values, times, rows, stretches, count, states, flip);
+  }
+}
+
+export function mergeNearest(other: usize, stretches: u32, states: usize): void {
+  for (let i: u32 = 0; i < stretches; i++) v128.store(stateAt(states, i), greater(v128.load(stateAt(other, i)), v128.load(stateAt(states, i))));
+}
+
+/** As rows of values, one of each stretch that has one: the stretches, the keys and the times. Returns how many. */
+export function nearestRows(states: usize, stretches: u32, latest: i32, outStretches: usize, keys: usize, times: usize): i32 {
+  let kept: usize = 0;
+  for (let i: u32 = 0; i < stretches; i++) {
+    const state = stateAt(states, i);
+    const order = load<i64>(state);
+    store<u32>(outStretches + (kept << 2), i);
+    store<i64>(keys + (kept << 3), load<i64>(state, 8));
+    store<i64>(times + (kept << 3), latest ? order - 1 : ~order);
+    kept += <usize>(order != i64.MIN_VALUE);
+  }
+  return <i32>kept;
+}
+
+/** Of each stretch the nearest with a value: at or before it where the latest is asked for, else at or behind it. */
+export function nearOf(states: usize, stretches: u32, latest: i32, near: usize): void {
+  let nearest = none;
+  for (let n: u32 = 0; n < stretches; n++) {
+    const i = latest != 0 ? n : stretches - 1 - n;
+    nearest = isEmpty(stateAt(states, i)) ? nearest : i;
+    store<u32>(near + (<usize>i << 2), nearest);
+  }
+}
+
+/**
+ * The value of each label's span, 0 where it has none: as it was, from its key. `validity` hears which have one, a bit each, and so does `isKnown`, a byte
+ * each, unless it is 0; `known` 0: all are, else only those whose byte is set have any. Returns how many have one.
+ */
+export function answersOfNearest(
+  states: usize, near: usize, latest: i32, isDouble: i32, flip: i64, first: usize, end: usize, labels: i32, known: usize, isKnown: usize, out: usize, validity: usize,
+): i32 {
+  let found = 0;
+  let bits: u32 = 0;
+  for (let i = 0; i < labels; i++) {
+    const from = wordAt(first, i);
+    const to = wordAt(end, i);
+    let word: i64 = 0;
+    let has = false;
+    if (from < to && (known == 0 || load<u8>(known + i) != 0)) {
+      // Nearly always the nearest stretch has a value itself: only where it has none it is asked which is.
+      let stretch = latest != 0 ? to - 1 : from;
+      if (isEmpty(stateAt(states, stretch))) stretch = wordAt(near, stretch);
+      has = stretch >= from && stretch < to;
+      if (has) {
+        const key = load<i64>(stateAt(states, stretch), 8);
+        word = isDouble != 0 ? key ^ ((key >> 63) & i64.MAX_VALUE) : key ^ flip;
+      }
+    }
+    store<i64>(out + (<usize>i << 3), word);
+    if (isKnown != 0) store<u8>(isKnown + i, u8(has));
+    found += i32(has);
+    bits |= u32(has) << (i & 7);
+    if ((i & 7) == 7) {
+      store<u8>(validity + (i >> 3), <u8>bits);
+      bits = 0;
+    }
+  }
+  if ((labels & 7) != 0) store<u8>(validity + (labels >> 3), <u8>bits);
+  return found;
+}
