@@ -75,22 +75,24 @@ function areDense({ words, wordsEach }: SampledKeys, rows: number): boolean {
   return sorted.at(-1)! - sorted[0]! < BigInt(Math.floor(rows * 1.25));
 }
 
-/** About: by hashes of 32 bits, and without a bigint for each of them. */
+/** About: by hashes of 32 bits, without a bigint for each of them. */
 function distinctOf({ words, wordsEach }: SampledKeys): number {
   const halves = new Uint32Array(words.buffer, words.byteOffset, words.length * 2);
-  const halvesEach = 2 * wordsEach;
-  const hashes = new Uint32Array(words.length / wordsEach);
-  for (let key = 0, at = 0; key < hashes.length; key++) {
+  const slots = new Uint32Array(2 ** Math.ceil(Math.log2(halves.length + 1)));
+  let distinct = 0;
+  for (let at = 0; at < halves.length; ) {
     let hash = 0;
-    for (const end = at + halvesEach; at < end; at++) {
+    for (const end = at + 2 * wordsEach; at < end; at++) {
       hash = Math.imul(hash ^ halves[at]!, 0x9e3779b1);
       hash ^= hash >>> 15;
     }
-    hashes[key] = hash;
+    // 0 is a free slot.
+    hash = hash >>> 0 || 1;
+    let slot = hash % slots.length;
+    while (slots[slot] !== 0 && slots[slot] !== hash) slot = (slot + 1) % slots.length;
+    if (slots[slot] === 0) distinct++;
+    slots[slot] = hash;
   }
-  hashes.sort();
-  let distinct = Math.min(hashes.length, 1);
-  for (let i = 1; i < hashes.length; i++) if (hashes[i] !== hashes[i - 1]) distinct++;
   return distinct;
 }
 

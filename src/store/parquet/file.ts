@@ -110,16 +110,16 @@ export function parquetTimeSpan(file: ParquetFile, name: string): TimeSpan | und
   return joinSpans(file.rowGroups.filter(({ rows }) => rows > 0).map(({ rows, columns }) => timeSpan(column, rows, columns.get(name)!.statistics)));
 }
 
-/** The plan in parts of neighbouring row groups, each with `rowsMin` rows or more as far as there are so many. Pure. */
-export function cutPlan(file: ParquetFile, plan: ParquetPlan, rowsMin: number): ParquetPlan[] {
+/** The plan in parts of neighbouring row groups, `rowsMin` of the rows before each telling how many it has at least. Pure. */
+export function cutPlan(file: ParquetFile, plan: ParquetPlan, rowsMin: (done: number) => number): ParquetPlan[] {
   const parts: ParquetPlan[] = [];
-  let [start, rows] = [0, 0];
+  let [start, rows, done] = [0, 0, 0];
   plan.rowGroups.forEach((index, at) => {
     rows += file.rowGroups[index]!.rows;
-    if (rows < rowsMin && at < plan.rowGroups.length - 1) return;
+    if (rows < rowsMin(done) && at < plan.rowGroups.length - 1) return;
     const reads = plan.reads.slice(start, at + 1);
     parts.push({ ...plan, rowGroups: plan.rowGroups.slice(start, at + 1), reads, rows, bytes: totalBytes(reads.flat()) });
-    [start, rows] = [at + 1, 0];
+    [start, rows, done] = [at + 1, 0, done + rows];
   });
   return parts;
 }
