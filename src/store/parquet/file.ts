@@ -147,6 +147,7 @@ async function* scanGroups(bytes: FileBytes, file: ParquetFile, plan: ParquetPla
   const timeRange = options.pruned ? plan.timeRange : undefined;
   const time = timeRange && { column: timeColumn(file, timeRange.column), range: timeRange.range };
   const buffer = options.memory && new ReadBuffer(options.memory);
+  const plain = new Schema(columns.map(({ name, type, nullable }) => new Field(name, type, nullable)));
   const fetchAt = (at: number): Promise<FetchedGroup> => fetchGroup(bytes, file.rowGroups[plan.rowGroups[at]!]!, plan.columns, plan.reads[at]!, time, buffer);
   let fetched: Promise<FetchedGroup> | undefined;
   for (let at = 0; at < plan.rowGroups.length; at++) {
@@ -167,7 +168,8 @@ async function* scanGroups(bytes: FileBytes, file: ParquetFile, plan: ParquetPla
       const chunk = group.columns.get(column.name)!;
       return { column: chunk.isCodes ? { ...column, ...asDictionary(column) } : column, chunk, ...parts[i]! };
     });
-    const schema = new Schema(chunks.map(({ column }) => new Field(column.name, column.type, column.nullable)));
+    const hasCodes = chunks.some(({ chunk }) => chunk.isCodes);
+    const schema = hasCodes ? new Schema(chunks.map(({ column }) => new Field(column.name, column.type, column.nullable))) : plain;
     const part = { rowGroup: index, rows: group.rows, ranges, ...(time && isCut(group, time) && { time }) };
     for (const data of decodeColumns(file.name, part, chunks, options)) {
       throwIfCancelled(options.signal, `reading ${file.name}`);
