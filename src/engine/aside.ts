@@ -135,7 +135,7 @@ export class Aside {
     const { instance, options } = this;
     // As many of those that are to come are left out as of these.
     const rows = options.rowsExpected * (window.count / window.length);
-    const cut = cutForAside(() => this.key.sampleRows!(key, window, this.sample), { rows, parts: options.parts });
+    const cut = cutForAside(this.key.sampleRows!(key, window, this.sample), { rows, parts: options.parts });
     if (cut === undefined) return;
     let address = declined;
     if (cut !== 'declined') {

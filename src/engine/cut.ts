@@ -35,12 +35,10 @@ export interface SampledKeys {
 }
 
 /**
- * How to cut rows that are to be put aside (aside.ts), from the keys of some, which are looked at where there are enough rows; 'declined' where
- * that is not worth it, and undefined where these keys do not tell. `parts`: as many, whatever the keys say.
+ * How to cut rows that are to be put aside (aside.ts), from the keys of some; 'declined' where that is not worth it, and undefined where
+ * these keys do not tell. `parts`: as many, whatever the keys say.
  */
-export function cutForAside(sample: () => SampledKeys, { rows, parts }: { readonly rows: number; readonly parts: number | undefined }): Cut | 'declined' | undefined {
-  if (parts === undefined && rows < asideRowsLeast) return 'declined';
-  const keys = sample();
+export function cutForAside(keys: SampledKeys, { rows, parts }: { readonly rows: number; readonly parts: number | undefined }): Cut | 'declined' | undefined {
   const { words, wordsEach } = keys;
   const cut = (count: number): Cut => (wordsEach === 2 ? cutStrings(words, count) : { bounds: boundsOf(words, count), prefix: 0n, skipped: 0 });
   const sampled = words.length / wordsEach;
@@ -48,8 +46,9 @@ export function cutForAside(sample: () => SampledKeys, { rows, parts }: { readon
   let groups = 1;
   while (groups < rows && distinctAmong(groups, sampled) < distinct) groups *= 1.25;
   if (parts !== undefined) return { ...cut(parts), groups: Math.ceil(groups / parts) };
+  if (rows < asideRowsLeast) return 'declined';
   if (sampled < keysLeast) return undefined;
-  if (groups < asideGroupsLeast.others || (groups < asideGroupsLeast.dense && areDense(keys, rows))) return 'declined';
+  if (groups < asideGroupsLeast[areDense(keys, rows) ? 'dense' : 'others']) return 'declined';
   const count = Math.min(Math.max(partsLeast, Math.ceil(groups / groupsOfPart)), partsMax);
   const made = { ...cut(count), groups: Math.ceil(groups / count) };
   const aligned = { ...made, bounds: alignedBounds(made.bounds) };
@@ -71,28 +70,15 @@ function distinctAmong(groups: number, rows: number): number {
 /** Whether so many rows may fill the range of these keys. */
 function areDense({ words, wordsEach }: SampledKeys, rows: number): boolean {
   if (wordsEach === 2) return false;
-  const sorted = words.slice().sort();
-  return sorted.at(-1)! - sorted[0]! < BigInt(Math.floor(rows * 1.25));
+  const [low, high] = words.reduce(([least, most], word) => [word < least ? word : least, word > most ? word : most], [words[0]!, words[0]!]);
+  return high - low < BigInt(Math.floor(rows * 1.25));
 }
 
-/** About: by hashes of 32 bits, without a bigint for each of them. */
 function distinctOf({ words, wordsEach }: SampledKeys): number {
-  const halves = new Uint32Array(words.buffer, words.byteOffset, words.length * 2);
-  const slots = new Uint32Array(2 ** Math.ceil(Math.log2(halves.length + 1)));
-  let distinct = 0;
-  for (let at = 0; at < halves.length; ) {
-    let hash = 0;
-    for (const end = at + 2 * wordsEach; at < end; at++) {
-      hash = Math.imul(hash ^ halves[at]!, 0x9e3779b1);
-      hash ^= hash >>> 15;
-    }
-    // 0 is a free slot.
-    hash = hash >>> 0 || 1;
-    let slot = hash % slots.length;
-    while (slots[slot] !== 0 && slots[slot] !== hash) slot = (slot + 1) % slots.length;
-    if (slots[slot] === 0) distinct++;
-    slots[slot] = hash;
-  }
+  const mixed = wordsEach === 1 ? words.slice() : BigUint64Array.from({ length: words.length / 2 }, (_, i) => BigInt.asUintN(64, words[i * 2]! * 0x9e3779b97f4a7c15n) ^ words[i * 2 + 1]!);
+  mixed.sort();
+  let distinct = Math.min(mixed.length, 1);
+  for (let i = 1; i < mixed.length; i++) distinct += mixed[i] === mixed[i - 1] ? 0 : 1;
   return distinct;
 }
 

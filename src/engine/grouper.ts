@@ -140,9 +140,9 @@ class IntGrouper implements ColumnGrouper {
   }
 
   sampleRows(data: Data, window: Window): SampledKeys {
-    const keys = gatherWide(this.instance, this.stage, data, this.key.layout, window, this.wide);
-    const words = someWords(this.instance, keys, window.count, 1);
-    if (this.signed) for (let i = 1, halves = new Int32Array(words.buffer); i < halves.length; i += 2) halves[i]! ^= 1 << 31;
+    const keys = this.instance.view64(gatherWide(this.instance, this.stage, data, this.key.layout, window, this.wide), window.count);
+    const step = Math.ceil(window.count / sampledRows);
+    const words = BigUint64Array.from({ length: Math.floor(window.count / step) }, (_, i) => BigInt.asUintN(64, keys[i * step]! ^ this.flip));
     return { words, wordsEach: 1 };
   }
 
@@ -309,7 +309,10 @@ class StringGrouper implements ColumnGrouper {
     const { offsets, bytes } = this.stagePlain(data, start, length);
     const out = scratch.ensure(count * 16);
     this.instance.kernels.headsOf(this.address, offsets, bytes, rows, count, out);
-    return { words: someWords(this.instance, out, count, 2), wordsEach: 2 };
+    const heads = this.instance.view64(out, count * 2);
+    const step = Math.ceil(count / sampledRows);
+    const words = BigUint64Array.from({ length: Math.floor(count / step) * 2 }, (_, i) => BigInt.asUintN(64, heads[(i >> 1) * step * 2 + (i & 1)]!));
+    return { words, wordsEach: 2 };
   }
 
   partRows(data: Data, { start, length, rows, count }: Window, { bounds: { length: cuts }, prefix, skipped }: Cut, search: number, out: number): void {
@@ -372,18 +375,6 @@ class StringGrouper implements ColumnGrouper {
 
 /** Rows of which the keys are looked at. */
 const sampledRows = 16_384;
-
-/** The words of some of `count` keys that stand at an address, `wordsEach` of each. By halves: a bigint for each takes longer than to sort them. */
-function someWords(instance: Instance, address: number, count: number, wordsEach: 1 | 2): BigUint64Array {
-  const step = Math.ceil(count / sampledRows);
-  const words = new BigUint64Array(Math.floor(count / step) * wordsEach);
-  const [to, from] = [new Uint32Array(words.buffer), instance.view32(address, count * wordsEach * 2)];
-  const halves = wordsEach * 2;
-  for (let i = 0, at = 0; i < to.length; at += step * halves) {
-    for (let half = 0; half < halves; half++) to[i++] = from[at + half]!;
-  }
-  return words;
-}
 
 /** Words of some of the keys of several groupers, `wordsEach` of each key. */
 function sample(
