@@ -43,8 +43,11 @@ export interface Requests {
   };
   /** Takes batches from the run's ring for as long as some come. */
   stream: { asks: { readonly job: Job }; gives: undefined };
-  /** Takes one unit after the other, the next being the one at the index that stands at `next`, in the memory, for all threads. */
-  units: { asks: { readonly job: Job; readonly units: readonly RowUnit[]; readonly next: number }; gives: undefined };
+  /**
+   * Takes one unit after the other, the next being the one at the index that stands at `next`, in the memory, for all threads. Gives what `describe` would give
+   * then, which spares asking.
+   */
+  units: { asks: { readonly job: Job; readonly units: readonly RowUnit[]; readonly next: number }; gives: readonly AggregationMemory[] };
   describe: { asks: { readonly job: Job }; gives: readonly AggregationMemory[] };
   /** Groups the rows of a plan that were put aside. */
   drain: { asks: { readonly job: Job; readonly plan: number }; gives: undefined };
@@ -161,9 +164,10 @@ async function answer(request: Request): Promise<unknown> {
     case 'stream':
       return stream(run);
     case 'units':
-      return addUnits(run, request);
+      await addUnits(run, request);
+      return describe(run);
     case 'describe':
-      return run.aggregations.map((aggregation) => aggregation.memory);
+      return describe(run);
     case 'drain':
       run.aggregations[request.plan]!.drain();
       return undefined;
@@ -204,6 +208,10 @@ function begin({ job, team, memory, ring, asideCells, unitBytes, module, plans, 
     batches: new BatchUnpacker(instance),
     heard: heard(job),
   });
+}
+
+function describe({ aggregations }: Run): readonly AggregationMemory[] {
+  return aggregations.map((aggregation) => aggregation.memory);
 }
 
 let collect: (() => void) | undefined;
