@@ -26,7 +26,7 @@ export interface Constant {
 }
 
 export function sameType(a: AnyType, b: AnyType): boolean {
-  return a.toString() === b.toString();
+  return a === b || a.toString() === b.toString();
 }
 
 /** Whether a column of this type holds columns of its own; such columns are not read. */
@@ -111,11 +111,12 @@ export function unionSchema(table: string, files: readonly { readonly name: stri
 }
 
 /**
- * The rows of a batch with the columns of `target`. Columns that need no change alias the batch; a column that is plain in
+ * The rows of a batch with the columns of `target`: the batch itself where it has them. Columns that need no change alias the batch; a column that is plain in
  * the target may stay a dictionary of that type, which groups and filters faster, and the batch's own schema says so. The
  * caller has made `target` from schemas that meet (`tryCommonType`), and the constants' types are those of the target.
  */
 export function conformBatch(batch: RecordBatch, target: Schema, constants: readonly Constant[] = []): RecordBatch {
+  if (constants.length === 0 && isConform(batch.schema, target)) return batch;
   const rows = batch.numRows;
   const children = target.fields.map((field): Data => {
     const constant = constants.find((candidate) => candidate.field.name === field.name);
@@ -126,6 +127,15 @@ export function conformBatch(batch: RecordBatch, target: Schema, constants: read
   });
   const fields = target.fields.map((field, i) => (sameType(field.type, children[i]!.type) ? field : field.clone({ type: children[i]!.type })));
   return new RecordBatch(new Schema(fields), makeData({ type: new Struct(fields), length: rows, nullCount: 0, children }));
+}
+
+/** Whether batches of a schema are what they should be, but for dictionaries that may stay. */
+function isConform({ fields }: Schema, target: Schema): boolean {
+  return fields.length === target.fields.length && target.fields.every(({ name, type, nullable, metadata }, i) => {
+    const own = fields[i]!;
+    if (own.name !== name || own.nullable !== nullable || own.metadata.size + metadata.size > 0) return false;
+    return sameType(own.type, type) || (DataType.isDictionary(own.type) && sameType(own.type.dictionary, type));
+  });
 }
 
 /** The same rows with exactly the types of `target`: a dictionary that stands where the target is plain is decoded. */

@@ -163,8 +163,8 @@ async function planFile(table: DataFiles, file: DataFile, requested: Schema, { t
   return left.rows === 0 ? undefined : left;
 }
 
-/** The read in parts that can be read on their own, each with `rowsMin` rows of the file or more as far as there are so many. */
-export async function cutRead(file: DataFile, read: FileRead, rowsMin: number): Promise<FileRead[]> {
+/** The read in parts that can be read on their own, `rowsMin` of the rows before each telling how many it has at least, as far as there are so many. */
+export async function cutRead(file: DataFile, read: FileRead, rowsMin: (done: number) => number): Promise<FileRead[]> {
   const metadata = await file.metadata();
   const parts = formatNamed(file.format).cut(metadata, read.plan, rowsMin).map((plan): FileRead => ({ ...read, plan, rows: plan.rows }));
   const { deleted } = read;

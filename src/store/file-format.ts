@@ -77,8 +77,8 @@ export interface FileFormat<Metadata extends FileMetadata = FileMetadata, Plan e
   partsRead(plan: Plan): number;
   /** Which rows the plan reads, in file order; those that a scan which is pruned leaves out among them. */
   stretchesOf(metadata: Metadata, plan: Plan): RowStretch[];
-  /** The plan in parts that are read on their own, each with `rowsMin` rows or more as far as there are so many. */
-  cut(metadata: Metadata, plan: Plan, rowsMin: number): Plan[];
+  /** The plan in parts that are read on their own; `rowsMin` of the rows before a part: how many it has at least, as far as there are so many. */
+  cut(metadata: Metadata, plan: Plan, rowsMin: (done: number) => number): Plan[];
   /** Text may come as a dictionary of the column's type. */
   scan(bytes: FileBytes, metadata: Metadata, plan: Plan, options: FileScanOptions): AsyncGenerator<RecordBatch, void, void>;
   /** The bytes of one file; the columns of each batch are those of `schema`, in its order. */

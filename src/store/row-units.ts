@@ -15,9 +15,10 @@ import { localBytes } from './local-bytes.ts';
 import { identityOf, type PlacedFile } from './placed-file.ts';
 import type { RowUnit, ScanOptions } from './table.ts';
 
-/** Rows of a unit: few enough that threads finish together, enough that opening the file costs little beside reading it. */
-const unitRows = { least: 1 << 16, most: 1 << 18 } as const;
-const unitsWanted = 64;
+/** Rows of a unit, at the least where a file can be cut so: enough that opening the file costs little beside reading it. */
+const unitRows = { least: 1 << 16, most: 1 << 19 } as const;
+/** The next unit has one in so many of the rows that are left: units become smaller, so that threads finish together. */
+const unitShare = 8;
 
 /** The most files whose metadata a thread keeps. */
 const metadataMax = 8;
@@ -39,16 +40,17 @@ export async function planUnits(table: DataFiles, options: ScanOptions = {}): Pr
   if (table.files.some(({ bytes }) => bytes.root === undefined)) return undefined;
   const schema = tableToIPC(new Table(requested));
   const reads = await planFiles(table, requested, options);
-  const rows = reads.reduce((sum, { read }) => sum + read.rows, 0);
-  const rowsMin = Math.min(Math.max(unitRows.least, rows / unitsWanted), unitRows.most);
+  let left = reads.reduce((sum, { read }) => sum + read.rows, 0);
   const units: RowUnit[] = [];
   for (const { file, read: whole } of reads) {
     const { format, bytes } = file;
     const constants = file.constants.map(({ field, value }) => ({ column: field.name, value }));
+    const rowsMin = (done: number): number => Math.min(Math.max(unitRows.least, (left - done) / unitShare), unitRows.most);
     for (const read of await cutRead(file, whole, rowsMin)) {
       const argument: UnitArgument = { format, root: bytes.root!, file: file.file, schema, constants, read };
       units.push({ module: import.meta.url, argument, rows: read.rows });
     }
+    left -= whole.rows;
   }
   return units;
 }

@@ -58,6 +58,9 @@ function unitsOf(format: FileFormat): void {
     const rowsOfUnits = async (name: string) => (await (await openSource(layer, name).snapshot()).units!())!.map(({ rows }) => rows);
     assert.deepEqual(await rowsOfUnits('large'), [100_000, 100_000, 50_000]);
     assert.deepEqual(await rowsOfUnits('small'), [90_000, 90_000, 70_000]);
+    // The fewer rows are left, the smaller.
+    await layer.writeNew(`many${ending}`, groups(0, 1_000_000, 10_000));
+    assert.deepEqual((await rowsOfUnits('many')).slice(0, 6), [130_000, 110_000, 100_000, 90_000, 80_000, 70_000]);
     const snapshot = await openSource(layer, 'small').snapshot();
     assert.ok(tablesEqual(await readUnits(snapshot), events(0, 250_000)));
   });

@@ -63,6 +63,10 @@ interface Member {
   streaming: boolean;
   /** What it was asked and has not answered. */
   ahead: number;
+  /** What it has, where nothing has changed since it said so. */
+  described: readonly AggregationMemory[] | undefined;
+  /** Plans of which another thread has taken over its groups, so that it begins again before it is asked for more. */
+  readonly taken: Set<number>;
 }
 
 export class TeamRun {
@@ -130,7 +134,7 @@ export class TeamRun {
   /** Makes so many threads of the pool members. */
   private enlist(threads: number): void {
     for (const worker of workersOf(threads).slice(this.members.length)) {
-      const member = { worker, begun: false, streaming: false, ahead: 0 };
+      const member: Member = { worker, begun: false, streaming: false, ahead: 0, described: undefined, taken: new Set() };
       this.members.push(member);
       void this.beginMember(member);
     }
@@ -157,6 +161,8 @@ export class TeamRun {
 
   /** Asks a member for something; a failure is kept for whoever awaits the run next. */
   private async ask<Answer>(member: Member, call: () => Promise<Answer>): Promise<Answer | undefined> {
+    this.beginAgain(member);
+    member.described = undefined;
     member.ahead++;
     try {
       return await call();
@@ -167,6 +173,13 @@ export class TeamRun {
       member.ahead--;
       this.wake();
     }
+  }
+
+  /** Has a member forget groups that others have now. Requests are served in order: what it is asked next is heard after that. */
+  private beginAgain(member: Member): void {
+    const plans = [...member.taken];
+    member.taken.clear();
+    for (const plan of plans) void this.ask(member, () => member.worker.call('restart', { job: this.job, plan }));
   }
 
   private check(): void {
@@ -313,7 +326,8 @@ export class TeamRun {
    * one on this thread, which does so for as long as no other listens.
    */
   async addUnits(units: readonly RowUnit[], onRows: ((rows: number) => void) | undefined, fetchHere: (unit: RowUnit) => Promise<void>): Promise<void> {
-    await this.quiet();
+    // Whoever waits for batches would not hear of units.
+    if (this.members.some(({ streaming }) => streaming)) await this.quiet();
     this.enlist(this.threads);
     const some = Array.from({ length: Math.ceil(units.length / unitsAtOnce) }, (_, i) => units.slice(i * unitsAtOnce, (i + 1) * unitsAtOnce));
     const { instance } = this.team;
@@ -328,7 +342,9 @@ export class TeamRun {
       for (const member of alive.filter(({ begun }) => begun)) {
         for (let i = Math.max(first, told.get(member) ?? 0); member.ahead < unitsAhead && i < some.length; i++) {
           told.set(member, i + 1);
-          void this.ask(member, () => member.worker.call('units', { job: this.job, units: some[i]!, next: next + 4 * i }, onRows));
+          void this.ask(member, async () => {
+            member.described = await member.worker.call('units', { job: this.job, units: some[i]!, next: next + 4 * i }, onRows);
+          });
         }
       }
       if (alive.some(({ worker }) => worker.ready)) {
@@ -376,9 +392,8 @@ export class TeamRun {
         const target = members[largest(memories.map(({ groups }) => groups), i)]!;
         const others = [...memories.filter((_, m) => members[m] !== target), ...(own === undefined ? [] : [own[i]!])].filter(({ groups }) => groups > 0);
         const packed = await target.worker.call('answer', { job: this.job, plan: i, others, what });
-        // Who had no groups keeps what it counted. Whatever is asked of the others next is heard after that.
-        const rest = members.filter((member, m) => member !== target && memories[m]!.groups > 0);
-        for (const member of rest) void this.ask(member, () => member.worker.call('restart', { job: this.job, plan: i }));
+        // Who had no groups keeps what it counted.
+        for (const [m, member] of members.entries()) if (member !== target && memories[m]!.groups > 0) member.taken.add(i);
         if (own !== undefined && own[i]!.groups > 0) this.own![i] = this.ownAggregation(i);
         return unpackTable(this.schemaOf(plan, what), packed);
       }),
@@ -387,7 +402,13 @@ export class TeamRun {
 
   /** What each thread has, of each plan. */
   private async describe(members: readonly Member[]) {
-    const described = await Promise.all(members.map(({ worker }) => worker.call('describe', { job: this.job })));
+    const described = await Promise.all(members.map((member) => {
+      const { described: known } = member;
+      // Good for once: whoever asks may be about to change it.
+      member.described = undefined;
+      this.beginAgain(member);
+      return known ?? member.worker.call('describe', { job: this.job });
+    }));
     const own = this.own?.map((aggregation) => aggregation.memory);
     return { described, own, all: [...described, ...(own === undefined ? [] : [own])] };
   }
@@ -490,9 +511,12 @@ export class TeamRun {
     this.signal?.removeEventListener('abort', this.onAbort);
     const { job, team } = this;
     this.ring.closed = true;
-    this.cancel();
     const begun = this.members.filter(({ worker }) => worker.alive);
-    const ended = await Promise.allSettled(begun.map(({ worker }) => (worker.ready ? worker.call('end', { job }) : undefined)));
+    // Where all was answered nobody is at work in the memory, which may be used again before threads have heard of the end.
+    const isIdle = begun.every(({ worker }) => worker.pending === 0);
+    if (!isIdle) this.cancel();
+    const ending = Promise.allSettled(begun.map(({ worker }) => (worker.ready ? worker.call('end', { job }) : undefined)));
+    const ended = isIdle ? [] : await ending;
     const sound = this.failure === undefined && ended.every(({ status }) => status === 'fulfilled') && this.members.every(({ worker }) => worker.alive);
     giveBackMemory(team, sound);
   }

@@ -60,15 +60,15 @@ function planOf(file: OrcFile, columns: readonly string[], stripes: readonly num
   };
 }
 
-/** The plan in parts of neighbouring stripes, each with `rowsMin` rows or more as far as there are so many. Pure. */
-export function cutOrcPlan(file: OrcFile, plan: OrcPlan, rowsMin: number): OrcPlan[] {
+/** The plan in parts of neighbouring stripes, `rowsMin` of the rows before each telling how many it has at least. Pure. */
+export function cutOrcPlan(file: OrcFile, plan: OrcPlan, rowsMin: (done: number) => number): OrcPlan[] {
   const parts: OrcPlan[] = [];
-  let [start, rows] = [0, 0];
+  let [start, rows, done] = [0, 0, 0];
   plan.stripes.forEach((index, at) => {
     rows += file.stripes[index]!.rows;
-    if (rows < rowsMin && at < plan.stripes.length - 1) return;
+    if (rows < rowsMin(done) && at < plan.stripes.length - 1) return;
     parts.push(planOf(file, plan.columns, plan.stripes.slice(start, at + 1), plan.wanted));
-    [start, rows] = [at + 1, 0];
+    [start, rows, done] = [at + 1, 0, done + rows];
   });
   return parts;
 }

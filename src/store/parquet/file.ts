@@ -110,16 +110,16 @@ export function parquetTimeSpan(file: ParquetFile, name: string): TimeSpan | und
   return joinSpans(file.rowGroups.filter(({ rows }) => rows > 0).map(({ rows, columns }) => timeSpan(column, rows, columns.get(name)!.statistics)));
 }
 
-/** The plan in parts of neighbouring row groups, each with `rowsMin` rows or more as far as there are so many. Pure. */
-export function cutPlan(file: ParquetFile, plan: ParquetPlan, rowsMin: number): ParquetPlan[] {
+/** The plan in parts of neighbouring row groups, `rowsMin` of the rows before each telling how many it has at least. Pure. */
+export function cutPlan(file: ParquetFile, plan: ParquetPlan, rowsMin: (done: number) => number): ParquetPlan[] {
   const parts: ParquetPlan[] = [];
-  let [start, rows] = [0, 0];
+  let [start, rows, done] = [0, 0, 0];
   plan.rowGroups.forEach((index, at) => {
     rows += file.rowGroups[index]!.rows;
-    if (rows < rowsMin && at < plan.rowGroups.length - 1) return;
+    if (rows < rowsMin(done) && at < plan.rowGroups.length - 1) return;
     const reads = plan.reads.slice(start, at + 1);
     parts.push({ ...plan, rowGroups: plan.rowGroups.slice(start, at + 1), reads, rows, bytes: totalBytes(reads.flat()) });
-    [start, rows] = [at + 1, 0];
+    [start, rows, done] = [at + 1, 0, done + rows];
   });
   return parts;
 }
@@ -147,6 +147,7 @@ async function* scanGroups(bytes: FileBytes, file: ParquetFile, plan: ParquetPla
   const timeRange = options.pruned ? plan.timeRange : undefined;
   const time = timeRange && { column: timeColumn(file, timeRange.column), range: timeRange.range };
   const buffer = options.memory && new ReadBuffer(options.memory);
+  const plain = new Schema(columns.map(({ name, type, nullable }) => new Field(name, type, nullable)));
   const fetchAt = (at: number): Promise<FetchedGroup> => fetchGroup(bytes, file.rowGroups[plan.rowGroups[at]!]!, plan.columns, plan.reads[at]!, time, buffer);
   let fetched: Promise<FetchedGroup> | undefined;
   for (let at = 0; at < plan.rowGroups.length; at++) {
@@ -167,7 +168,8 @@ async function* scanGroups(bytes: FileBytes, file: ParquetFile, plan: ParquetPla
       const chunk = group.columns.get(column.name)!;
       return { column: chunk.isCodes ? { ...column, ...asDictionary(column) } : column, chunk, ...parts[i]! };
     });
-    const schema = new Schema(chunks.map(({ column }) => new Field(column.name, column.type, column.nullable)));
+    const hasCodes = chunks.some(({ chunk }) => chunk.isCodes);
+    const schema = hasCodes ? new Schema(chunks.map(({ column }) => new Field(column.name, column.type, column.nullable))) : plain;
     const part = { rowGroup: index, rows: group.rows, ranges, ...(time && isCut(group, time) && { time }) };
     for (const data of decodeColumns(file.name, part, chunks, options)) {
       throwIfCancelled(options.signal, `reading ${file.name}`);

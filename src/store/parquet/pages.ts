@@ -62,18 +62,20 @@ export function checkPages(bytes: Uint8Array, chunk: ColumnChunk, rows: number):
     }
     values += valuesOf(header, type, page, uncompressedSize);
     at = end + size;
-    if (type !== pageType.index) pages.push(pageOf(header, type!, { start: end, end: at, uncompressedBytes: uncompressedSize }));
+    if (type !== pageType.index) pages.push(pageOf(header, type!, end, at, uncompressedSize));
   }
   if (values > rows) throw new PageError(`its pages hold ${values} values where the footer says ${rows}`);
   return { end: at, pages };
 }
 
 /** From a header that was checked. */
-function pageOf(header: ThriftStruct, type: number, bytes: Pick<Page, 'start' | 'end' | 'uncompressedBytes'>): Page {
+function pageOf(header: ThriftStruct, type: number, start: number, end: number, uncompressedBytes: number): Page {
   const details = header.struct(type === pageType.data ? 5 : type === pageType.dictionary ? 7 : 8)!;
   const isV2 = type === pageType.dataV2;
   return {
-    ...bytes,
+    start,
+    end,
+    uncompressedBytes,
     kind: type === pageType.data ? 'v1' : type === pageType.dictionary ? 'dictionary' : 'v2',
     values: details.int(1)!,
     encoding: details.int(isV2 ? 4 : 2) ?? -1,

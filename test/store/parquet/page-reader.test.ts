@@ -220,8 +220,8 @@ const element: fc.Arbitrary<Element> = fc.oneof(
   fc.record({ distance: fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 70_000 })), count: fc.integer({ min: 1, max: 64 }) }),
 );
 
-/** What the elements say, written out byte by byte, and in Snappy. */
-function snappyOf(elements: readonly Element[]): { plain: number[]; packed: number[] } {
+/** What the elements say, written out byte by byte, and in Snappy, which claims that there are as many bytes, or a `share` of them. */
+function snappyOf(elements: readonly Element[], share = 1): { plain: number[]; packed: number[] } {
   const plain: number[] = [];
   const body: number[] = [];
   for (const part of elements) {
@@ -239,7 +239,7 @@ function snappyOf(elements: readonly Element[]): { plain: number[]; packed: numb
     }
   }
   const length: number[] = [];
-  for (let rest = plain.length; ; rest >>>= 7) {
+  for (let rest = Math.floor(plain.length * share); ; rest >>>= 7) {
     length.push(rest < 128 ? rest : (rest & 127) | 128);
     if (rest < 128) return { plain, packed: [...length, ...body] };
   }
@@ -274,6 +274,21 @@ test('Snappy: every kind of element, also where copies overlap themselves', () =
   );
 });
 
+test('Snappy: literals and copies in turns, as columns of numbers have them, over many blocks of the input', () => {
+  const memory = borrowPageMemory();
+  const literal = fc.uint8Array({ minLength: 1, maxLength: 18 }).map((bytes): Element => ({ literal: bytes }));
+  const copy = fc.record({ distance: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 3_000 })), count: fc.integer({ min: 1, max: 20 }) });
+  const turn = fc.oneof({ weight: 6, arbitrary: fc.tuple(literal, copy) }, { weight: 1, arbitrary: fc.tuple(element) });
+  fc.assert(
+    fc.property(fc.array(turn, { minLength: 150, maxLength: 700, size: 'max' }), (turns) => {
+      const { plain, packed } = snappyOf(turns.flat());
+      const bytes = unsnapped(memory, Uint8Array.from(packed), plain.length);
+      assert.ok(bytes !== undefined && Buffer.from(bytes).equals(Buffer.from(plain)));
+    }),
+    { numRuns: 60 },
+  );
+});
+
 test('Snappy: whatever the bytes say, nothing beyond the output is touched', () => {
   const memory = borrowPageMemory();
   const damage = fc.array(fc.record({ at: fc.nat(), byte: fc.nat(255) }), { maxLength: 4 });
@@ -288,6 +303,19 @@ test('Snappy: whatever the bytes say, nothing beyond the output is touched', () 
       assert.ok(found === undefined || found.length === plain.length);
     }),
     { numRuns: 1_500 },
+  );
+});
+
+test('Snappy: what unpacks to more than it claims is refused before it gets there', () => {
+  const memory = borrowPageMemory();
+  const short = fc.uint8Array({ minLength: 1, maxLength: 3 }).map((literal): Element => ({ literal }));
+  const copy = fc.record({ distance: fc.integer({ min: 20, max: 3_000 }), count: fc.constantFrom(8, 10, 11, 12, 14, 16) });
+  fc.assert(
+    fc.property(fc.array(fc.oneof(short, copy, copy), { minLength: 200, maxLength: 900, size: 'max' }), fc.double({ min: 0.05, max: 0.95, noNaN: true }), (elements, share) => {
+      const { plain, packed } = snappyOf([{ literal: Uint8Array.of(1, 2, 3) }, ...elements], share);
+      assert.equal(unsnapped(memory, Uint8Array.from(packed), Math.floor(plain.length * share)), undefined);
+    }),
+    { numRuns: 60 },
   );
 });
 

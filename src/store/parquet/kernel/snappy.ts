@@ -5,9 +5,12 @@
  *
  * Two loops do the same: the fast one runs while a longest copy and its overshoot fit, and moves 16 bytes at a time; the
  * careful one does the rest.
+ *
+ * Where an element begins is known only once the one before was read, and to wait for that takes longer than all that is to be done. So it is
+ * looked at in advance what would begin at *every* byte of a block of the input, 16 bytes at a time, and the fast loop waits for one byte a turn.
  */
 
-import { patterns, tags } from './tables';
+import { advances, blockBytes, literalLengths, literalSizes, needs, patterns, tags } from './tables';
 
 /**
  * Room that a turn of the fast loop needs before the ends: of a literal of 16 bytes and a copy, the loads; of the same, with a copy of 64,
@@ -40,11 +43,19 @@ export function unsnap(from: usize, size: usize, out: usize, outSize: usize): i3
   const fastEnd = size > inputSlack ? end - inputSlack : from;
   const fastOutEnd = outSize > outputSlack ? outEnd - outputSlack : out;
   let to = out;
+  let block = at;
+  let blockEnd = at;
   while (at < end) {
     if (at < fastEnd && to < fastOutEnd) {
-      if (unsnapFast(at, fastEnd, out, to, fastOutEnd, tags) == 0) return 0;
+      if (at >= blockEnd) {
+        block = at;
+        blockEnd = min(at + blockBytes, fastEnd);
+        lookAhead(block, blockEnd, advances);
+      }
+      if (unsnapBlock(at, blockEnd, out, to, fastOutEnd, tags, advances - block) == 0) return 0;
       at = atNow;
       to = toNow;
+      if (at >= blockEnd) continue;
     }
     const tag = <u32>load<u8>(at++);
     const kind = tag & 3;
@@ -89,41 +100,83 @@ export function unsnap(from: usize, size: usize, out: usize, outSize: usize): i3
 }
 
 /**
- * Goes on until an end is near, or an element is not for it: a long literal, or a distance of four bytes. 0 for a damaged input.
- *
- * Literals and copies mostly take turns, which a processor learns: so a turn of the loop is one of each. Which of the two kinds of copy comes
- * next it does not learn, so there what differs is looked up, not branched on.
+ * Of each byte from `at` to `end`: how long a turn of the fast loop is that begins there, a literal of up to 15 bytes, if there is one, and a copy. What
+ * is none, a longer literal or a distance of four bytes, has any number. Reads and writes up to 31 bytes beyond.
  */
-function unsnapFast(at: usize, fastEnd: usize, out: usize, to: usize, fastOutEnd: usize, table: usize): i32 {
+function lookAhead(at: usize, end: usize, out: usize): void {
+  const kinds = i8x16.splat(3);
+  const one = i8x16.splat(1);
+  let bytes = v128.load(at);
+  let copies = v128.and(bytes, kinds);
+  while (at < end) {
+    const nextBytes = v128.load(at, 16);
+    const nextCopies = v128.and(nextBytes, kinds);
+    // The length of a literal less one, and beyond 63 for what is a copy: of those in the table the size, tag and all, of others 0.
+    const lengths = v128.or(v128.and(i16x8.shr_u(bytes, 2), i8x16.splat(63)), i16x8.shl(copies, 6));
+    const literals = i8x16.swizzle(i8x16(2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0), lengths);
+    // Behind the literal, in these 16 bytes or the next ones, stands the copy, whose size its kind tells.
+    const behind = i8x16.add(i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), literals);
+    const kind = v128.or(i8x16.swizzle(copies, behind), i8x16.swizzle(nextCopies, i8x16.sub(behind, i8x16.splat(16))));
+    v128.store(out, i8x16.add(i8x16.add(literals, one), kind));
+    bytes = nextBytes;
+    copies = nextCopies;
+    at += 16;
+    out += 16;
+  }
+}
+
+/**
+ * Goes on until an end is near, or an element is not for it: a longer literal, or a distance of four bytes. 0 for a damaged input.
+ *
+ * A turn is a literal, or none, and a copy; what is none is a literal of no bytes, whose 16 bytes the copy writes over. Nothing is branched on that a
+ * processor does not learn. The copy is loaded before the literal is stored, where it takes nothing of it: a load waits for stores that
+ * it overlaps with in part. Where it does, or is longer, it has to leave the inner loop, which thus keeps all that it needs in registers.
+ */
+function unsnapBlock(at: usize, blockEnd: usize, out: usize, to: usize, fastOutEnd: usize, table: usize, ahead: usize): i32 {
   do {
-    let tag = <u32>load<u8>(at);
-    if ((tag & 3) == 0) {
-      if (tag > 15 << 2) break;
+    // Of two bytes a turn makes eleven at most, of three 16.
+    const turnsEnd = min(blockEnd, at + ((fastOutEnd - to) >> 3));
+    while (at < turnsEnd) {
+      const tag = table + <usize>load<u8>(at);
+      const behind = at + <usize>load<u8>(tag, literalSizes);
+      const length = <usize>load<u8>(tag, literalLengths);
+      const entry = table + (<usize>load<u8>(behind) << 2);
+      const copy = load<u32>(entry);
+      const distance = <usize>((load<u32>(behind, 1) & (copy >> 16)) | (copy & 0x700));
+      if (distance < length + <usize>load<u32>(entry, needs)) break;
+      const copyTo = to + length;
+      if (distance > copyTo - out) return 0;
+      const copied = v128.load(copyTo - distance);
       v128.store(to, v128.load(at, 1));
-      at += (tag >> 2) + 2;
-      to += (tag >> 2) + 1;
-      tag = <u32>load<u8>(at);
-      if ((tag & 3) == 0) continue;
+      v128.store(copyTo, copied);
+      at += <usize>load<u8>(at + ahead);
+      to = copyTo + <usize>(copy & 0xff);
     }
-    const copy = load<u32>(table + (tag << 2));
-    const distance = <usize>((load<u32>(at, 1) & (copy >> 16)) | (copy & 0x700));
+    if (at >= turnsEnd) {
+      if (turnsEnd == blockEnd) break;
+      if (fastOutEnd - to < 8) break;
+      continue;
+    }
+    const tag = table + <usize>load<u8>(at);
+    const behind = at + <usize>load<u8>(tag, literalSizes);
+    const copyTo = to + <usize>load<u8>(tag, literalLengths);
+    const copy = load<u32>(table + (<usize>load<u8>(behind) << 2));
+    const distance = <usize>((load<u32>(behind, 1) & (copy >> 16)) | (copy & 0x700));
     const count = <usize>(copy & 0xff);
     if (count == 0) break;
-    if (distance - 1 >= to - out) return 0;
-    if (count > 16) copyLong(to, distance, count);
-    else if (distance >= 16) v128.store(to, v128.load(to - distance));
-    else v128.store(to, i8x16.swizzle(v128.load(to - distance), v128.load(patterns + (distance << 4))));
-    at += (tag & 3) + 1;
-    to += count;
-    // Both ends are ahead as long as both differences are negative.
-  } while (<i32>((at - fastEnd) & (to - fastOutEnd)) < 0);
+    if (distance - 1 >= copyTo - out) return 0;
+    v128.store(to, v128.load(at, 1));
+    copyNear(copyTo, distance, count);
+    at += <usize>load<u8>(at + ahead);
+    to = copyTo + count;
+  } while (at < blockEnd && to < fastOutEnd);
   atNow = at;
   toNow = to;
   return 1;
 }
 
-/** Repeats what stands `distance` before, more than 16 bytes of it, and up to 15 beyond `count`. */
-function copyLong(to: usize, distance: usize, count: usize): void {
+/** Repeats what stands `distance` before, and up to 15 bytes beyond `count`. */
+function copyNear(to: usize, distance: usize, count: usize): void {
   if (distance >= 16) {
     for (let i: usize = 0; i < count; i += 16) v128.store(to + i, v128.load(to + i - distance));
     return;
