@@ -53,9 +53,14 @@ export function partitionFolder(table: string, columns: readonly string[], value
   }).join('/');
 }
 
-/** Escaped as a URL, but for letters beyond ASCII: Spark takes each escape for a character, others for a byte of UTF-8. */
+/** Escaped as a URL, and `*`, too: engines escape it when they write a path again, so that delta-rs would not find what it is to remove. */
+export function inAscii(text: string): string {
+  return encodeURIComponent(text).replaceAll('*', '%2A');
+}
+
+/** Escaped so, but for letters beyond ASCII: Spark takes each escape for a character, others for a byte of UTF-8. */
 function withLetters(text: string): string {
-  return encodeURIComponent(text).replace(/(?:%[89A-F][0-9A-F])+/g, decodeURIComponent);
+  return inAscii(text).replace(/(?:%[89A-F][0-9A-F])+/g, decodeURIComponent);
 }
 
 /** What all rows of a file of that partition have. `values` is what a log told. */

@@ -126,6 +126,16 @@ write_deltalake(paths[0], table.slice(0, 1), mode='append')`, path);
   assert.ok((await table.vacuum({ nowMs: Date.now() + 9 * 86_400_000 })).files === 0, 'its vacuum left nothing');
 });
 
+test('delta-rs finds the files of partitions whatever they are called, and takes away what it has changed', { skip }, async (t) => {
+  const path = join(temporaryFolder(t), 't');
+  const shops = ['a b', 'ü/%', '+', '#?', '=&', '[x]', `'"`, '😀', '~', '(1)', '$', '@:', '\\', '^`{|}', '!*', '%41', '%', ' lead', 'trail ', '.', '..', 'x;y,z', '<>', '*'];
+  await writeTable(path, new Table([batchFrom({ n: { type: writable.int32!, cells: range(0, shops.length) }, shop: { type: writable.utf8!, cells: shops } })]), { format: 'delta', partitionBy: 'shop' });
+  const found = run(`DeltaTable(paths[0]).update(predicate='n >= 0', updates={'n': 'n + 100'})\nresult = sorted(DeltaTable(paths[0]).to_pyarrow_table()['n'].to_pylist())`, path);
+  const ours = toRows(await (await openTable(path)).read()).map(({ n, shop }) => [n, shop]);
+  assert.deepEqual(found, range(100, shops.length));
+  assert.deepEqual(ours.sort((a, b) => Number(a[0]) - Number(b[0])), shops.map((shop, n) => [n + 100, shop]));
+});
+
 test('a schema that grew here grows there, and the other way round', { skip }, async (t) => {
   const path = join(temporaryFolder(t), 't');
   await writeTable(path, numbered(0, 2), { format: 'delta' });

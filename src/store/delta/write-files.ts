@@ -7,7 +7,7 @@ import { type Bytes, joinPath } from '../bytes.ts';
 import type { ParquetCompression } from '../file-format.ts';
 import { formatNamed } from '../file-formats.ts';
 import { encodeDataFile } from '../own-files.ts';
-import { partitionFolder, type PartitionValues } from '../partition-values.ts';
+import { inAscii, partitionFolder, type PartitionValues } from '../partition-values.ts';
 import { type FileLimits, stageFiles, type StageOptions, storedSchema as withoutPartitions } from '../staging.ts';
 import { storedBatch, storedSchema } from '../stored-types.ts';
 import type { StagedFile } from '../table.ts';
@@ -33,7 +33,7 @@ export function stageDeltaFiles(
     checkValues(name, values);
     const file = `part-${String(index).padStart(5, '0')}-${randomUUID()}-c000${compression === 'uncompressed' ? '' : `.${compression}`}${format.ending}`;
     // Nobody reads values from these names. Spark's vacuum takes files for forgotten whose names have letters beyond ASCII that the log escapes.
-    const path = joinPath(partitionFolder(name, partitionBy, values, encodeURIComponent), file);
+    const path = joinPath(partitionFolder(name, partitionBy, values, inAscii), file);
     const stored = pending.map((batch) => storedBatch(batch.select(inFiles.names as never[]), inFiles));
     const { content, staged } = await encodeDataFile(format, path, inFiles, stored, { partRows: limits.partRows, compression });
     await writeNew(bytes, joinPath(folder, path), content);
