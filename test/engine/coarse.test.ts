@@ -7,11 +7,10 @@ import { tablesEqual } from '../../src/arrow/canonical.ts';
 import { col } from '../../src/arrow/expression.ts';
 import { coarseFields, coarseRange, withCoarseTimes } from '../../src/engine/coarse.ts';
 import { type GroupByPlan, outputsOf } from '../../src/engine/plan.ts';
-import { createAggregations } from '../../src/engine/run.ts';
 import { endIdleWorkers } from '../../src/engine/threads/pool.ts';
 import { residentTable } from '../../src/engine/threads/resident.ts';
 import { batchesOf, types } from '../support/arrow.ts';
-import { startThreads } from '../support/threads.ts';
+import { answersOf, startThreads } from '../support/threads.ts';
 
 after(endIdleWorkers);
 
@@ -28,16 +27,6 @@ const tableOf = (times: readonly (bigint | null)[], type: (typeof types)[keyof t
     value: { type: types.int64, values: times.map((_, i) => BigInt(i)) },
     time: { type, values: times },
   } as never, cuts);
-
-async function answered(table: Table, plan: GroupByPlan, threads: number, rare: { readonly stretchRows?: number }): Promise<Table> {
-  const run = createAggregations([plan, { ...plan, keys: ['value'] }], table.schema, { threads, table, ...(threads > 1 && { rare }), batchSize: 100 });
-  try {
-    for (const batch of table.batches) await run.add(batch);
-    return (await run.finish())[0]!;
-  } finally {
-    await run.close();
-  }
-}
 
 test('ranges of time over a resident table have the same answer', async () => {
   await startThreads(2);
@@ -59,7 +48,10 @@ test('ranges of time over a resident table have the same answer', async () => {
         assert.ok(tablesEqual(resident, table));
         if (resident.batches.some((batch) => coarseFields(withCoarseTimes(batch, 'time')).length === 1)) used++;
         for (const [ours, plain] of [[resident, table], [resident.slice(first, 200), table.slice(first, 200)]] as const) {
-          assert.ok(tablesEqual(await answered(ours, plan, threads, { stretchRows: 90 }), await answered(plain, plan, 1, {})));
+          const plans = [plan, { ...plan, keys: ['value'] }];
+          const expected = await answersOf(plans, plain, { threads: 1 });
+          const answers = await answersOf(plans, ours, { threads, batchSize: 100, ...(threads > 1 && { rare: { stretchRows: 90 } }) });
+          assert.ok(answers.every((answer, i) => tablesEqual(answer, expected[i]!)));
         }
       },
     ),

@@ -6,24 +6,17 @@ import type { Table } from '../../src/arrow/arrow.ts';
 import { tablesEqual } from '../../src/arrow/canonical.ts';
 import { CancelledError, MemoryLimitError } from '../../src/base/errors.ts';
 import { groupBy } from '../../src/engine/group-by.ts';
-import { createAggregations } from '../../src/engine/run.ts';
+import type { GroupByPlan } from '../../src/engine/plan.ts';
 import { endIdleWorkers } from '../../src/engine/threads/pool.ts';
 import { homeOf, residentTable } from '../../src/engine/threads/resident.ts';
 import { batchesOf, types } from '../support/arrow.ts';
 import { caseOf } from '../support/cases.ts';
-import { startThreads } from '../support/threads.ts';
+import { answersOf, startThreads } from '../support/threads.ts';
 
 after(endIdleWorkers);
 
-async function answered(table: Table, plan: Parameters<typeof createAggregations>[0][number], threads: number, stretchRows: number | undefined): Promise<Table> {
-  const rare = stretchRows === undefined ? {} : { rare: { stretchRows } };
-  const run = createAggregations([plan], table.schema, { threads, table, ...rare });
-  try {
-    for (const batch of table.batches) await run.add(batch);
-    return (await run.finish())[0]!;
-  } finally {
-    await run.close();
-  }
+async function answered(table: Table, plan: GroupByPlan, threads: number, stretchRows: number | undefined): Promise<Table> {
+  return (await answersOf([plan], table, { threads, ...(stretchRows !== undefined && { rare: { stretchRows } }) }))[0]!;
 }
 
 test('whatever the types, the batches and where a slice begins: the table and its answers are the same', async () => {

@@ -2,6 +2,7 @@
 import type { Table } from '../../src/arrow/arrow.ts';
 import { Aggregation } from '../../src/engine/aggregation.ts';
 import type { GroupByPlan } from '../../src/engine/plan.ts';
+import { createAggregations, type RunOptions } from '../../src/engine/run.ts';
 import { workersOf } from '../../src/engine/threads/pool.ts';
 
 export async function startThreads(count: number): Promise<void> {
@@ -11,6 +12,17 @@ export async function startThreads(count: number): Promise<void> {
     await Promise.all(workersOf(count).map(({ started }) => started));
   } finally {
     clearInterval(awake);
+  }
+}
+
+/** What a run answers to these plans over a table. */
+export async function answersOf(plans: readonly GroupByPlan[], table: Table, options: RunOptions): Promise<readonly Table[]> {
+  const run = createAggregations(plans, table.schema, { ...options, table });
+  try {
+    for (const batch of table.batches) await run.add(batch);
+    return await run.finish();
+  } finally {
+    await run.close();
   }
 }
 
