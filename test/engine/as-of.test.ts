@@ -167,7 +167,7 @@ test('spans are merged wherever the memory grows', async () => {
       for (const batch of table.batches) await run.add(batch);
       const { columns } = await answerLabels((await run.intoAggregations())[0]!, table.schema, 'at', [{ outputs, spans: spans[0]! }], async () => undefined);
       const found = columns[0]![0]!.data.values as Float64Array;
-      labels.forEach(({ at }, i) => assert.equal(found[i], sums[Math.floor(Number(at! - 1n) / 1_000)], `label ${i} of ${count}`));
+      for (const [i, { at }] of labels.entries()) assert.equal(found[i], sums[Math.floor(Number(at! - 1n) / 1_000)], `label ${i} of ${count}`);
     }
   } finally {
     for (const run of open) await run.close();
