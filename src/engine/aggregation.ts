@@ -12,12 +12,13 @@ import { columnsOf } from '../arrow/expression.ts';
 import { valueReader } from '../arrow/values.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { formatInstant, type TimeRange } from '../base/time.ts';
-import { type AccumulatorMemory, Accumulators, stateFields } from './accumulator.ts';
+import { type AccumulatorMemory, Accumulators, type EventTimes, stateFields } from './accumulator.ts';
 import { type CoarseRange, coarseRange } from './coarse.ts';
 import type { Cut } from './cut.ts';
 import { ArrivalLocator } from './as-of/arrivals.ts';
 import { type Located, Locator } from './as-of/locator.ts';
 import { NearestStates } from './as-of/nearest.ts';
+import { PartedEvents, type Waiting, type WaitingColumn } from './as-of/parted.ts';
 import { type FullStretches, StretchGrouper } from './as-of/stretches.ts';
 import { selectRows } from './filter.ts';
 import { Aside, type AsideColumn, type AsideMemory, newSearch, rowsAside } from './aside.ts';
@@ -40,7 +41,7 @@ export interface AggregationOptions {
   /** For tests, that want the rare to be common. */
   readonly rare?: {
     readonly noDirectAddressing?: boolean;
-    /** Puts rows aside in so many parts, however few there are. */
+    /** Puts rows aside in so many parts, however few there are; with moments, events wait in so many (as-of/parted.ts). */
     readonly asideParts?: number;
     readonly allHashesEqual?: boolean;
     /** Shares stretches of so many rows out to threads, however few rows there are. */
@@ -82,6 +83,13 @@ interface GroupedColumns {
   readonly arrival: Data | undefined;
 }
 
+/** What is aggregated: a column for each of the plan, and the times that some go by. */
+interface Values {
+  readonly data: readonly Data[];
+  readonly stages: readonly ColumnStage[];
+  readonly times: EventTimes | undefined;
+}
+
 interface GroupedRows {
   readonly window: Window;
   readonly ids: number;
@@ -108,12 +116,20 @@ const comparedFirst = 65_536;
 
 /** Which share of the memory rows that are put aside may take: the rest is for grouping them, and those that come then. */
 const asideShare = 0.25;
+/** And events that wait in parts. */
+const partedShare = 1 / 16;
 
 /** The columns of rows that are put aside: the key first. */
 export function asideColumns(bound: BoundPlan): readonly AsideColumn[] {
   const byTime = bound.values.some((value) => value.first || value.last);
   const ties = bound.values.flatMap(({ tie }) => (tie === undefined ? [] : [tie]));
   const all: readonly AsideColumn[] = [...bound.keys, ...bound.values, ...ties, ...(byTime ? [bound.time!] : [])];
+  return all.filter(({ name }, i) => all.findIndex((column) => column.name === name) === i).map(({ name, type }) => ({ name, type }));
+}
+
+/** The columns of events that wait in parts: the event time first. */
+function waitingColumns({ time, values }: BoundPlan): readonly WaitingColumn[] {
+  const all: readonly WaitingColumn[] = [time!, ...values, ...values.flatMap(({ tie }) => (tie === undefined ? [] : [tie]))];
   return all.filter(({ name }, i) => all.findIndex((column) => column.name === name) === i).map(({ name, type }) => ({ name, type }));
 }
 
@@ -139,6 +155,7 @@ export class Aggregation implements Counters {
   private readonly locator: Locator | undefined;
   private readonly stretches: StretchGrouper | undefined;
   private readonly nearest: NearestStates | undefined;
+  private readonly parted: PartedEvents | undefined;
   private readonly arrivals: ArrivalLocator | undefined;
   private readonly accumulators: Accumulators;
   private readonly aside: Aside | undefined;
@@ -177,11 +194,21 @@ export class Aggregation implements Counters {
     this.accumulators = new Accumulators(instance, bound.values, allHashesEqual);
     this.expected = options.rowsExpected ?? 0;
     this.aside = asideCell === undefined ? undefined : this.asideAt(asideCell);
+    // Only in a memory that is kept across its own growth, as rows that are put aside need it, too.
+    const isParted = asideCell !== undefined && this.locator !== undefined && !this.locator.passesMost;
+    this.parted = isParted ? this.partedBy(moments!) : undefined;
     if (this.expected > 0) this.grouper.expect(this.expected);
     if (options.groupsExpected !== undefined) {
       this.grouper.reserve(options.groupsExpected);
       this.grow(options.groupsExpected);
     }
+  }
+
+  /** Where events of this plan wait in parts. */
+  private partedBy(moments: NonNullable<GroupByPlan['moments']>): PartedEvents | undefined {
+    const { instance, options, bound, batchSize } = this;
+    const settings = { rowsExpected: this.expected, bytesMax: instance.leftBytes * partedShare, parts: options.rare?.asideParts };
+    return PartedEvents.of(instance, waitingColumns(bound), moments, batchSize, settings, (waiting) => this.addWaiting(waiting));
   }
 
   /** Where rows of this plan can be put aside. */
@@ -209,6 +236,7 @@ export class Aggregation implements Counters {
 
   /** The groups so far. */
   get groupCount(): number {
+    this.settle();
     return this.grouper.count;
   }
 
@@ -238,15 +266,11 @@ export class Aggregation implements Counters {
     const coarse = range && coarseRange(batch, bound.time!.name, range);
     const arrival = asked && bound.arrival && columnData(batch, bound.arrival.name, bound.arrival.type);
     const keys = bound.keys.map((key) => columnData(batch, key.name, key.type));
-    const values = bound.values.map((value) => columnData(batch, value.name, value.type));
-    const byTime = bound.values.some((value) => value.first || value.last);
-    const time = bound.time && (range !== undefined || bound.tile || bound.plan.moments || byTime) ? columnData(batch, bound.time.name, bound.time.type) : undefined;
-    const valueStages = bound.values.map((value) => this.stage(value.name));
-    const tie = bound.values.find((value) => value.tie !== undefined)?.tie;
-    const ties = tie && { data: columnData(batch, tie.name, tie.type), stage: this.stage(tie.name), layout: tie.layout };
-    const eventTimes = byTime ? { data: time!, stage: this.stage(bound.time!.name), bytes: bound.time!.bytes, ties } : undefined;
+    const values = this.valuesOf(({ name, type }) => columnData(batch, name, type));
+    const time = bound.time && (range !== undefined || bound.tile || bound.plan.moments || values.times) ? columnData(batch, bound.time.name, bound.time.type) : undefined;
     const grouped = bound.tile === undefined ? keys : [...keys, time!];
     const carried = this.aside === undefined ? [] : asideColumns(bound).map(({ name, type }) => columnData(batch, name, type));
+    const waiting = this.parted === undefined ? [] : waitingColumns(bound).map(({ name, type }) => ({ data: columnData(batch, name, type), stage: this.stage(name) }));
     this.each(batch, first, end, filter, (window) => {
       const inRange = range === undefined ? window
         : coarse !== undefined ? this.selectByParts(window, coarse, time!, bound.time!, range) : this.selectInRange(window, time!, bound.time!, range);
@@ -257,13 +281,42 @@ export class Aggregation implements Counters {
       this.rowsInRange += keyed.count;
       if (keyed.count === 0) return;
       if (this.aside?.take(carried, keyed)) return;
-      const { window: counted, ids } = this.groupRows({ keys, grouped, time, arrival }, keyed);
-      if (counted.count === 0) return;
-      const whole = this.nearest && this.accumulators.tryWhole(values[0]!, valueStages[0]!, counted, ids, eventTimes!);
-      if (whole !== undefined) return this.nearest!.add(whole);
-      this.grow();
-      this.accumulators.add(values, valueStages, counted, ids, eventTimes);
+      if (this.parted?.take(() => this.locator!.numbersOf(keys, keyed), waiting, keyed)) return;
+      this.addGrouped(values, this.groupRows({ keys, grouped, time, arrival }, keyed));
     });
+  }
+
+  /** Adds the values of rows to their groups. */
+  private addGrouped({ data, stages, times }: Values, { window, ids }: GroupedRows): void {
+    if (window.count === 0) return;
+    const whole = this.nearest && this.accumulators.tryWhole(data[0]!, stages[0]!, window, ids, times!);
+    if (whole !== undefined) {
+      this.nearest!.add(whole);
+      return;
+    }
+    this.grow();
+    this.accumulators.add(data, stages, window, ids, times);
+  }
+
+  /** What is aggregated, and the times that some of it goes by. */
+  private valuesOf(dataOf: (column: WaitingColumn) => Data): Values {
+    const { values, time } = this.bound;
+    const tie = values.find((value) => value.tie !== undefined)?.tie;
+    const ties = tie && { data: dataOf(tie), stage: this.stage(tie.name), layout: tie.layout };
+    const byTime = values.some((value) => value.first || value.last);
+    const times = byTime ? { data: dataOf(time!), stage: this.stage(time!.name), bytes: time!.bytes, ties } : undefined;
+    return { data: values.map(dataOf), stages: values.map(({ name }) => this.stage(name)), times };
+  }
+
+  /** Locates and adds events that have waited in their part. */
+  private addWaiting({ numbers, columns, window }: Waiting): void {
+    const names = waitingColumns(this.bound).map(({ name }) => name);
+    this.addGrouped(this.valuesOf(({ name }) => columns[names.indexOf(name)]!), locatedRows(this.locator!.locateNumbers(numbers, columns[0]!, window)));
+  }
+
+  /** Nothing waits any more. */
+  private settle(): void {
+    if (this.parted !== undefined) this.instance.guard(() => this.parted!.settle());
   }
 
   /**
@@ -301,6 +354,7 @@ export class Aggregation implements Counters {
 
   /** Where the groups are, for `merge` on another thread of the same memory. */
   get memory(): AggregationMemory {
+    this.settle();
     const { rowsSeen, rowsDroppedNullKey, rowsInRange } = this;
     const { grouper, accumulators, aside, nearest } = this;
     return { groups: this.groupCount, grouper: grouper.memory, accumulators: accumulators.memory, aside: aside?.memory, nearest: nearest?.pointer ?? 0, rowsSeen, rowsDroppedNullKey, rowsInRange };
@@ -308,6 +362,7 @@ export class Aggregation implements Counters {
 
   /** Takes over the groups of an aggregation of the same plan on another thread of the same memory. */
   merge(other: AggregationMemory): void {
+    this.settle();
     this.instance.guard(() => {
       if (other.nearest !== 0) this.nearest!.merge(other.nearest);
       if (other.groups === 0) return;
@@ -381,11 +436,13 @@ export class Aggregation implements Counters {
 
   /** The nearest value of each stretch, of a plan that is answered by those: undefined where it is not, or not of all rows. */
   nearestStates(): NearestStates | undefined {
+    this.settle();
     return this.nearest !== undefined && this.nearest.pointer !== 0 && this.grouper.count === 0 ? this.nearest : undefined;
   }
 
   /** The states of stretches, of a plan with moments: where they are, as long as nothing is added. */
   stretchStates(): StretchStates {
+    this.settle();
     const { instance, accumulators, stretches, bound, nearest } = this;
     return instance.guard(() => {
       this.grow();
@@ -402,6 +459,7 @@ export class Aggregation implements Counters {
 
   /** The partial states so far, in ascending order of the tile, if there is one, and the keys. */
   states(): Table {
+    this.settle();
     return this.instance.guard(() => {
       const groups = this.grouper.sorted();
       const columns = [...this.grouper.keyColumns(groups), ...this.accumulators.stateColumns(groups).map(({ data }) => data)];
@@ -411,6 +469,7 @@ export class Aggregation implements Counters {
 
   /** The answer so far, in ascending order of the keys. */
   finish(): Table {
+    this.settle();
     return this.instance.guard(() => {
       const groups = this.grouper.sorted();
       const keys = this.grouper.keyColumns(groups).slice(0, this.bound.named.length);

@@ -356,7 +356,8 @@ interface BlocksOfPart {
   readonly rows: number;
 }
 
-interface ViewType {
+/** The array type of a column's values, as views on memory are made. */
+export interface ViewType {
   new (buffer: ArrayBufferLike, offset: number, length: number): ArrayBufferView;
   readonly BYTES_PER_ELEMENT: number;
 }

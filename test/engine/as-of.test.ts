@@ -42,7 +42,7 @@ const eventsTable = ({ keyType, events }: Asked, cuts: readonly number[]): Table
     amount: { type: types.double, values: events.map(({ amount }) => amount) },
   }, cuts);
 
-function planLabels({ keyType, labels, backUs }: Omit<Asked, 'events'>) {
+function planLabels({ keyType, labels, backUs }: Omit<Asked, 'events'>, ...otherBacks: readonly bigint[]) {
   const asking = tableOf({ key: { type: keyType, values: labels.map(({ key }) => key) }, T: { type: types.micros, values: labels.map(({ at }) => at) } });
   const [key, time] = canonicalTable(asking.schema, asking.batches).batches[0]!.data.children;
   const rows = {
@@ -51,7 +51,7 @@ function planLabels({ keyType, labels, backUs }: Omit<Asked, 'events'>) {
     time: { column: bindTime(new Field('T', types.micros, true)), data: time! },
   };
   const range: LabelRange = { ...(backUs !== undefined && { start: { backUs } }), end: { backUs: 0n } };
-  return planMoments(rows, [range], types.micros);
+  return planMoments(rows, [range, ...otherBacks.map((each): LabelRange => ({ start: { backUs: each }, end: { backUs: 0n } }))], types.micros);
 }
 
 /** The answers of labels, a list of cells for each aggregation. */
@@ -119,6 +119,7 @@ const optionsOf = fc.record({
   stretchRows: fc.option(fc.integer({ min: 1, max: 40 })),
   isResident: fc.boolean(),
   isAnswered: fc.boolean(),
+  asideParts: fc.option(fc.integer({ min: 1, max: 9 })),
 });
 
 test('an oracle of a few lines agrees, for keys of every kind, wherever moments lie, on every road and any number of threads', async () => {
@@ -126,13 +127,14 @@ test('an oracle of a few lines agrees, for keys of every kind, wherever moments 
   const asked: readonly (readonly Agg[])[] = [['last'], ['first'], ['last', 'sum', 'count', 'max'], ['sum', 'max']];
   await fc.assert(
     fc.asyncProperty(askedOf, optionsOf, fc.constantFrom(...asked), fc.array(fc.nat(150), { maxLength: 3 }), async (question, options, aggregations, cuts) => {
-      const { threads, batchSize, stretchRows, isResident, isAnswered } = options;
+      const { threads, batchSize, stretchRows, isResident, isAnswered, asideParts } = options;
+      const rare = { ...(stretchRows !== null && { stretchRows }), ...(asideParts !== null && { asideParts }) };
       const table = eventsTable(question, cuts);
       const events = isResident ? await residentTable(table) : table;
-      const found = await answers(question, events, aggregations, { threads, batchSize, ...(stretchRows !== null && { rare: { stretchRows } }) }, isAnswered);
+      const found = await answers(question, events, aggregations, { threads, batchSize, rare }, isAnswered);
       for (const [i, aggregation] of aggregations.entries()) assert.deepEqual(found[i], expected(question, aggregation), aggregation);
     }),
-    { numRuns: 250 },
+    { numRuns: 400 },
   );
 });
 
@@ -145,6 +147,55 @@ test('many labels of one entity: wide ranges are merged by levels, narrow ones a
     const found = await answers(question, eventsTable(question, []), aggregations, { threads: 1 });
     for (const [i, aggregation] of aggregations.slice(0, 4).entries()) assert.deepEqual(found[i], expected(question, aggregation), `${aggregation}, ${backUs}`);
     assert.deepEqual(found[4]!.map((cell) => cell === null), found[1]!.map((cell) => cell === null));
+  }
+});
+
+test('spans are merged wherever the memory grows', async () => {
+  const events = Array.from({ length: 40 }, (_, i): Event => ({ key: 1n, at: BigInt(i * 1_000), amount: i }));
+  const sums = events.map((_, i) => (i * (i + 1)) / 2);
+  const open: { close(): Promise<void> }[] = [];
+  try {
+    // Each has a memory of its own, which grows at another step.
+    for (let count = 17_000; count < 70_000; count = Math.round(count * 1.03)) {
+      const labels = Array.from({ length: count }, (_, i): Label => ({ key: 1n, at: BigInt((i * 7_919) % 39_000) + 1n }));
+      const asked = { keyType: types.int64, labels, backUs: undefined };
+      const table = eventsTable({ ...asked, events }, []);
+      const { moments, spans, range } = planLabels(asked);
+      const outputs = outputsOf({ amount: 'sum' });
+      const run = createAggregations([{ keys: ['key'], outputs, timestamp: 'at', range: range!, moments }], table.schema, { threads: 1 });
+      open.push(run);
+      for (const batch of table.batches) await run.add(batch);
+      const { columns } = await answerLabels((await run.intoAggregations())[0]!, table.schema, 'at', [{ outputs, spans: spans[0]! }], async () => undefined);
+      const found = columns[0]![0]!.data.values as Float64Array;
+      for (const [i, { at }] of labels.entries()) assert.equal(found[i], sums[Math.floor(Number(at! - 1n) / 1_000)], `label ${i} of ${count}`);
+    }
+  } finally {
+    for (const run of open) await run.close();
+  }
+});
+
+test('looked-up values of several ranges: a label without any in the first is not known to the others', async () => {
+  const at = [3n, 9n, 9n, 20n, 21n];
+  for (const withNull of [false, true]) {
+    for (const aggregation of ['first', 'last'] as const) {
+      const events: Event[] = [...at.map((time, i): Event => ({ key: 1n, at: time, amount: i })), ...(withNull ? [{ key: 1n, at: 19n, amount: null }] : [])];
+      const asked = { keyType: types.int64, labels: [5n, 10n, 19n, 20n, 22n, 40n].map((time): Label => ({ key: 1n, at: time })) };
+      const table = eventsTable({ ...asked, events, backUs: undefined }, []);
+      const [narrow, wide] = [5n, 15n];
+      const { moments, spans, range } = planLabels({ ...asked, backUs: narrow }, wide);
+      const outputs = [{ column: 'amount', aggregation, name: 'amount' }];
+      const run = createAggregations([{ keys: ['key'], outputs, timestamp: 'at', range: range!, moments, isAnswered: true }], table.schema, { threads: 1 });
+      for (const batch of table.batches) await run.add(batch);
+      const questions = spans.map((each) => ({ outputs, spans: each }));
+      const { columns, labelsKnown } = await answerLabels((await run.intoAggregations())[0]!, table.schema, 'at', questions, async () => undefined);
+      await run.close();
+      const found = columns.map(([column]) => cellsOf(tableOfColumns(new Schema([new Field('x', types.double, true)]), [column!.data], asked.labels.length), 'x'));
+      // Before 19 there is nothing, and before 20 there may be a null: then the label is known, though not by a value.
+      const isKnown = expected({ ...asked, events, backUs: narrow }, 'count').map((cell) => cell !== null);
+      const inWide = expected({ ...asked, events, backUs: wide }, aggregation);
+      assert.deepEqual(found, [expected({ ...asked, events, backUs: narrow }, aggregation), inWide.map((cell, i) => (isKnown[i] ? cell : null))]);
+      assert.equal(labelsKnown, isKnown.filter(Boolean).length);
+    }
   }
 });
 

@@ -1,4 +1,4 @@
-/** What kernel/asof.ts, kernel/nearest.ts and kernel/spans.ts export. */
+/** What kernel/asof.ts, kernel/nearest.ts, kernel/parted.ts and kernel/spans.ts export. */
 type Pointer = number;
 
 export interface AsOfKernels {
@@ -17,6 +17,9 @@ export interface AsOfKernels {
     entities: Pointer, times: Pointer, rows: Pointer, some: Pointer, count: number, entityCount: number, starts: Pointer, cells: Pointer, ranges: Pointer, points: Pointer,
     first: bigint, last: bigint, shift: bigint, multiplier: bigint, wanted: Pointer, outRows: Pointer, stretches: Pointer,
   ): number;
+  placesInParts(
+    numbers: Pointer, count: number, entityCount: number, shift: number, partOf: Pointer, parts: number, fills: Pointer, room: number, places: Pointer, lane: Pointer,
+  ): void;
   emptyNearest(states: Pointer, stretches: number): void;
   addNearest(isDouble: number, latest: number, values: Pointer, times: Pointer, rows: Pointer, stretches: Pointer, count: number, states: Pointer, flip: bigint): void;
   mergeNearest(other: Pointer, stretches: number, states: Pointer): void;

@@ -95,11 +95,11 @@ export class MemoryLevel implements Level<LabelsInMemory> {
     const { memory } = this.accumulators;
     const bytes = nodesAtOnce * 4;
     const [from, to] = [instance.alloc(bytes), instance.alloc(bytes)];
-    const numbers = this.full === 0 ? undefined : instance.view32(this.full, this.count);
     for (let start = 0; start < nodes.length; start += nodesAtOnce) {
       const some = nodes.subarray(start, start + nodesAtOnce);
-      if (numbers === undefined) instance.put(some, from);
-      else pick(numbers, some, instance.view32(from, some.length));
+      // Views are made anew each time: what is merged may let the memory grow.
+      if (this.full === 0) instance.put(some, from);
+      else pick(instance.view32(this.full, this.count), some, instance.view32(from, some.length));
       instance.put(groups.subarray(start, start + nodesAtOnce), to);
       target.mergeSome(memory, from, to, some.length);
     }

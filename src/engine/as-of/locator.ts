@@ -154,23 +154,44 @@ export class Locator {
     return this.place(keys, times, window);
   }
 
-  private place(keys: readonly Data[], times: number, window: Window): Located {
-    const { instance, entities, scale: { first, last, shift, multiplier, partShift } } = this;
-    const { kernels } = instance;
+  /** Whether most events are passed over by one look each. */
+  get passesMost(): boolean {
+    return this.masks !== 0;
+  }
+
+  /** Where the numbers of the entities are, u32 each, of rows that have no null in a key; those of unknown ones are at least as many as there are entities. */
+  numbersOf(keys: readonly Data[], window: Window): number {
+    const { instance, entities, known: { firstKey } } = this;
     const words = this.known.words(keys, window);
-    const { firstKey } = this.known;
+    if (firstKey === undefined) return words;
+    const numbers = this.numbers.ensure(window.count * 4);
+    instance.kernels.numberKeys(words, window.count, firstKey, entities, numbers);
+    return numbers;
+  }
+
+  /** The same as `locate`, of rows whose entities have these numbers. */
+  locateNumbers(numbers: number, time: Data, window: Window): Located {
+    const layout = { kind: 'int', bytes: this.time.bytes, signed: true } as const;
+    return this.placeSome(numbers, gatherWide(this.instance, this.stage, time, layout, window, this.times), window, 0, window.count);
+  }
+
+  private place(keys: readonly Data[], times: number, window: Window): Located {
+    if (this.masks === 0) return this.placeSome(this.numbersOf(keys, window), times, window, 0, window.count);
+    const { instance, entities, known: { firstKey }, scale: { first, partShift } } = this;
+    const words = this.known.words(keys, window);
+    const numbers = this.numbers.ensure(window.count * 4);
+    const some = this.some.ensure(window.count * 4);
+    const isClose = firstKey === undefined ? 0 : 1;
+    const count = instance.kernels.mightLocate(isClose, words, firstKey ?? 0n, times, window.count, entities, first, partShift, this.masks, some, numbers);
+    return this.placeSome(numbers, times, window, some, count);
+  }
+
+  /** `some`: positions of those to look at, whose numbers stand side by side; 0: all. */
+  private placeSome(numbers: number, times: number, window: Window, some: number, looked: number): Located {
+    const { instance, entities, scale: { first, last, shift, multiplier } } = this;
     const rows = this.rows.ensure(window.count * 4);
     const stretches = this.stretches.ensure(window.count * 4);
-    let [numbers, some, looked] = [words, 0, window.count];
-    if (this.masks !== 0) {
-      numbers = this.numbers.ensure(window.count * 4);
-      some = this.some.ensure(window.count * 4);
-      looked = kernels.mightLocate(firstKey === undefined ? 0 : 1, words, firstKey ?? 0n, times, window.count, entities, first, partShift, this.masks, some, numbers);
-    } else if (firstKey !== undefined) {
-      numbers = this.numbers.ensure(window.count * 4);
-      kernels.numberKeys(words, window.count, firstKey, entities, numbers);
-    }
-    const count = kernels.locate(
+    const count = instance.kernels.locate(
       numbers, times, window.rows, some, looked, entities, this.starts, this.cells, this.ranges, this.points,
       first, last, shift, multiplier, this.wanted, rows, stretches,
     );

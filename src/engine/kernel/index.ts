@@ -17,6 +17,7 @@
  *   output    from states to columns
  *   asof      points in time of entities, and the stretch between two of them that an event lies in
  *   nearest   the latest value of each stretch, where nothing else is asked
+ *   parted    events put in parts by their entities, to be located a part at a time
  *   spans     labels, and the stretches in their ranges
  *   arrivals  the same for events that arrive later than they happen
  *   sort      positions in ascending order of 64-bit words or strings
@@ -44,6 +45,7 @@ export { addSketch, mergeSketches, addSketchBytes, sketchSize, writeSketch, sket
 export { newSquareTable, addSquares, mergeSquares, writeSquares, addSquareBytes } from './squares';
 export { addIntegerSquares, addDecimals, addDecimalSquares, mergeWords } from './integers';
 export { pointsBefore, boundsOf, sortPoints, cellsOf, markParts, numberKeys, rangesOf, mightLocate, locate } from './asof';
+export { placesInParts } from './parted';
 export { emptyNearest, addNearest, mergeNearest, nearestRows, nearOf, answersOfNearest } from './nearest';
 export { distinctNumbers, spansOf, markSpans, wantedOf, fullStretches, knownSpans, fullSpans, nearStretches, pickStretches } from './spans';
 export { locateArrivals } from './arrivals';

@@ -402,14 +402,18 @@ export class TeamRun {
 
   /** What each thread has, of each plan. */
   private async describe(members: readonly Member[]) {
-    const described = await Promise.all(members.map((member) => {
+    const describing = Promise.all(members.map((member) => {
       const { described: known } = member;
       // Good for once: whoever asks may be about to change it.
       member.described = undefined;
       this.beginAgain(member);
       return known ?? member.worker.call('describe', { job: this.job });
     }));
+    // Should this thread fail first, what becomes of the others does not matter.
+    void describing.catch(() => undefined);
+    // Whoever is asked does what is left to do before (`Aggregation.memory`): all threads at the same time.
     const own = this.own?.map((aggregation) => aggregation.memory);
+    const described = await describing;
     return { described, own, all: [...described, ...(own === undefined ? [] : [own])] };
   }
 
