@@ -160,6 +160,21 @@ test('units are fetched on the threads', async () => {
   assert.equal(run.counters[0]!.rowsSeen, 20_000);
 });
 
+test('what was answered may be asked again, and more units may follow', async () => {
+  const plan: GroupByPlan = { keys: ['key'], outputs: outputsOf({ value: ['sum', 'count'] }) };
+  const { schemaOfUnits } = (await import(unitModule)) as typeof import('../support/row-units.ts');
+  await startThreads(2);
+  // As by default, so that one thread takes over the groups of the other.
+  const run = createAggregations([plan], schemaOfUnits, { threads: 2, rowsExpected: million });
+  const alone = createAggregations([plan], schemaOfUnits, { threads: 1 });
+  for (let round = 0; round < 3; round++) {
+    const units = Array.from({ length: 100 }, (_, i) => unit({ first: (round * 100 + i) * 1000, rows: 1000 }));
+    for (const each of [run, alone]) await each.addUnits(units);
+    for (const what of ['finish', 'states', 'finish'] as const) assert.ok(tablesEqual((await run[what]())[0]!, (await alone[what]())[0]!));
+  }
+  for (const each of [run, alone]) await each.close();
+});
+
 test('a unit that fails, and a thread that dies, are errors with a cause; the next run finds new threads', async () => {
   const plan: GroupByPlan = { keys: ['key'], outputs: outputsOf({ value: ['sum', 'count'] }) };
   const { schemaOfUnits } = (await import(unitModule)) as typeof import('../support/row-units.ts');

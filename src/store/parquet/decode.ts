@@ -160,10 +160,12 @@ function mightHave({ length, values }: Data, { column, range }: TimeFilter): boo
   const stored: ArrayBufferView = values;
   const words = new Int32Array(stored.buffer, stored.byteOffset, stored.byteLength >> 2);
   if (words.length === length) return words.some((value) => value >= least && value <= greatest);
-  for (let i = 0; i < words.length; i += 2) {
-    const value = words[i + 1]! * 4_294_967_296 + (words[i]! >>> 0);
-    if (value >= least && value <= greatest) return true;
-  }
+  const isInside = (row: number): boolean => {
+    const value = words[2 * row + 1]! * 4_294_967_296 + (words[2 * row]! >>> 0);
+    return value >= least && value <= greatest;
+  };
+  // From both ends: rows in the order of time have what is in the range at one of them.
+  for (let row = 0; row <= length - 1 - row; row++) if (isInside(row) || isInside(length - 1 - row)) return true;
   return false;
 }
 
