@@ -4,6 +4,7 @@
  * channel.
  */
 import { bytesLaw } from './laws/bytes.ts';
+import { deltaLaw } from './laws/delta.ts';
 import { importLaw } from './laws/import.ts';
 import type { Law } from './laws/law.ts';
 import { mainThreadLaw } from './laws/main-thread.ts';
@@ -24,7 +25,7 @@ export interface Job {
 export type Message = { readonly kind: 'found'; readonly result: Result } | { readonly kind: 'failed'; readonly name: string; readonly error: string };
 
 export const toyRows = 50_000;
-const laws: readonly Law[] = [scaleLaw, mainThreadLaw, importLaw, bytesLaw, hybridLaw, lookupLaw, asOfLaw, windowLaw, ...orcLaws];
+const laws: readonly Law[] = [scaleLaw, mainThreadLaw, importLaw, bytesLaw, hybridLaw, lookupLaw, asOfLaw, windowLaw, deltaLaw, ...orcLaws];
 
 async function resultOf(name: string, { folder, toy }: Job): Promise<Result> {
   const law = laws.find((each) => each.name === name);

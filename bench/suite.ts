@@ -21,7 +21,7 @@ import { isMet, type Result } from './support/result.ts';
 
 /** A process that takes longer hangs. */
 const minutesMost = 15;
-const lawNames = ['limits/100M-rows', 'limits/main-thread', 'limits/import', 'limits/bytes', 'modes/hybrid', 'modes/lookup', 'training/as-of', 'training/windows', 'orc/zlib', 'orc/snappy', 'orc/none'];
+const lawNames = ['limits/100M-rows', 'limits/main-thread', 'limits/import', 'limits/bytes', 'modes/hybrid', 'modes/lookup', 'training/as-of', 'training/windows', 'delta/reading', 'orc/zlib', 'orc/snappy', 'orc/none'];
 const root = join(fileURLToPath(import.meta.url), '../../..');
 
 const known = ['--toy', '--list', '--write'];
