@@ -88,6 +88,8 @@ export class TeamRun {
   private readonly isRanged: boolean;
   /** The columns of time that ranges are asked of. */
   private readonly rangedBy: readonly string[];
+  /** The most rows that the caller's thread adds next: code that has just begun to run is slow, and others are to have their turn. */
+  private ownRows: number = stretchRowsInPlace.least;
   /** What the caller's thread has added itself. */
   private own: Aggregation[] | undefined;
   private failure: { readonly error: unknown } | undefined;
@@ -224,11 +226,19 @@ export class TeamRun {
     let sinceTurn = 0;
     for (let start = 0; start < batch.numRows; ) {
       this.check();
-      const rows = Math.min(this.stretchRows(isCopied, batch.numRows - start), batch.numRows - start);
+      let rows = Math.min(this.stretchRows(isCopied, batch.numRows - start), batch.numRows - start);
       if (!(isCopied && this.fewCount()) && this.othersWant()) {
         layout ??= this.team.instance.guard(() => this.layoutOf(columns, types, states));
         this.handOver(layout, columns, start, rows);
       } else {
+        if (this.own === undefined) {
+          // Each of these takes long the first time.
+          await nextTurn();
+          this.ownAggregations();
+          await nextTurn();
+        }
+        rows = Math.min(rows, this.ownRows);
+        this.ownRows *= 2;
         for (const [i, aggregation] of this.ownAggregations().entries()) work(aggregation, start, start + rows, i);
         sinceTurn = stretchesPerTurn;
       }
