@@ -18,7 +18,7 @@ import type { Cut } from './cut.ts';
 import { ArrivalLocator } from './as-of/arrivals.ts';
 import { type Located, Locator } from './as-of/locator.ts';
 import { NearestStates } from './as-of/nearest.ts';
-import { PartedEvents, type Waiting, type WaitingColumn } from './as-of/parted.ts';
+import { PartedEvents, type Waiting } from './as-of/parted.ts';
 import { type FullStretches, StretchGrouper } from './as-of/stretches.ts';
 import { selectRows } from './filter.ts';
 import { Aside, type AsideColumn, type AsideMemory, newSearch, rowsAside } from './aside.ts';
@@ -123,13 +123,15 @@ const partedShare = 1 / 16;
 export function asideColumns(bound: BoundPlan): readonly AsideColumn[] {
   const byTime = bound.values.some((value) => value.first || value.last);
   const ties = bound.values.flatMap(({ tie }) => (tie === undefined ? [] : [tie]));
-  const all: readonly AsideColumn[] = [...bound.keys, ...bound.values, ...ties, ...(byTime ? [bound.time!] : [])];
-  return all.filter(({ name }, i) => all.findIndex((column) => column.name === name) === i).map(({ name, type }) => ({ name, type }));
+  return columnsOnce([...bound.keys, ...bound.values, ...ties, ...(byTime ? [bound.time!] : [])]);
 }
 
 /** The columns of events that wait in parts: the event time first. */
-function waitingColumns({ time, values }: BoundPlan): readonly WaitingColumn[] {
-  const all: readonly WaitingColumn[] = [time!, ...values, ...values.flatMap(({ tie }) => (tie === undefined ? [] : [tie]))];
+function waitingColumns({ time, values }: BoundPlan): readonly AsideColumn[] {
+  return columnsOnce([time!, ...values, ...values.flatMap(({ tie }) => (tie === undefined ? [] : [tie]))]);
+}
+
+function columnsOnce(all: readonly AsideColumn[]): readonly AsideColumn[] {
   return all.filter(({ name }, i) => all.findIndex((column) => column.name === name) === i).map(({ name, type }) => ({ name, type }));
 }
 
@@ -156,6 +158,8 @@ export class Aggregation implements Counters {
   private readonly stretches: StretchGrouper | undefined;
   private readonly nearest: NearestStates | undefined;
   private readonly parted: PartedEvents | undefined;
+  /** The columns that events wait with, the event time first. */
+  private readonly waiting: readonly AsideColumn[];
   private readonly arrivals: ArrivalLocator | undefined;
   private readonly accumulators: Accumulators;
   private readonly aside: Aside | undefined;
@@ -196,6 +200,7 @@ export class Aggregation implements Counters {
     this.aside = asideCell === undefined ? undefined : this.asideAt(asideCell);
     // Only in a memory that is kept across its own growth, as rows that are put aside need it, too.
     const isParted = asideCell !== undefined && this.locator !== undefined && !this.locator.passesMost;
+    this.waiting = isParted ? waitingColumns(bound) : [];
     this.parted = isParted ? this.partedBy(moments!) : undefined;
     if (this.expected > 0) this.grouper.expect(this.expected);
     if (options.groupsExpected !== undefined) {
@@ -206,9 +211,9 @@ export class Aggregation implements Counters {
 
   /** Where events of this plan wait in parts. */
   private partedBy(moments: NonNullable<GroupByPlan['moments']>): PartedEvents | undefined {
-    const { instance, options, bound, batchSize } = this;
+    const { instance, options, batchSize } = this;
     const settings = { rowsExpected: this.expected, bytesMax: instance.leftBytes * partedShare, parts: options.rare?.asideParts };
-    return PartedEvents.of(instance, waitingColumns(bound), moments, batchSize, settings, (waiting) => this.addWaiting(waiting));
+    return PartedEvents.of(instance, this.waiting, moments, batchSize, settings, (waiting) => this.addWaiting(waiting));
   }
 
   /** Where rows of this plan can be put aside. */
@@ -270,7 +275,7 @@ export class Aggregation implements Counters {
     const time = bound.time && (range !== undefined || bound.tile || bound.plan.moments || values.times) ? columnData(batch, bound.time.name, bound.time.type) : undefined;
     const grouped = bound.tile === undefined ? keys : [...keys, time!];
     const carried = this.aside === undefined ? [] : asideColumns(bound).map(({ name, type }) => columnData(batch, name, type));
-    const waiting = this.parted === undefined ? [] : waitingColumns(bound).map(({ name, type }) => ({ data: columnData(batch, name, type), stage: this.stage(name) }));
+    const waiting = this.parted === undefined ? [] : this.waiting.map(({ name, type }) => ({ data: columnData(batch, name, type), stage: this.stage(name) }));
     this.each(batch, first, end, filter, (window) => {
       const inRange = range === undefined ? window
         : coarse !== undefined ? this.selectByParts(window, coarse, time!, bound.time!, range) : this.selectInRange(window, time!, bound.time!, range);
@@ -299,7 +304,7 @@ export class Aggregation implements Counters {
   }
 
   /** What is aggregated, and the times that some of it goes by. */
-  private valuesOf(dataOf: (column: WaitingColumn) => Data): Values {
+  private valuesOf(dataOf: (column: AsideColumn) => Data): Values {
     const { values, time } = this.bound;
     const tie = values.find((value) => value.tie !== undefined)?.tie;
     const ties = tie && { data: dataOf(tie), stage: this.stage(tie.name), layout: tie.layout };
@@ -310,8 +315,8 @@ export class Aggregation implements Counters {
 
   /** Locates and adds events that have waited in their part. */
   private addWaiting({ numbers, columns, window }: Waiting): void {
-    const names = waitingColumns(this.bound).map(({ name }) => name);
-    this.addGrouped(this.valuesOf(({ name }) => columns[names.indexOf(name)]!), locatedRows(this.locator!.locateNumbers(numbers, columns[0]!, window)));
+    const dataOf = ({ name }: AsideColumn): Data => columns[this.waiting.findIndex((column) => column.name === name)]!;
+    this.addGrouped(this.valuesOf(dataOf), locatedRows(this.locator!.locateNumbers(numbers, columns[0]!, window)));
   }
 
   /** Nothing waits any more. */

@@ -12,7 +12,7 @@ import { Data, DataType, Field, makeData, RecordBatch, Schema, Struct } from '..
 import { invariant } from '../base/errors.ts';
 import { type Cut, cutForAside } from './cut.ts';
 import type { ColumnGrouper, Window } from './grouper.ts';
-import { type Instance, slackBytes } from './instance.ts';
+import { type Instance, slackBytes, type ViewType } from './instance.ts';
 import { Buffer64, type ColumnStage, hasNulls } from './staging.ts';
 import { type Layout, layoutOf } from './types.ts';
 
@@ -342,9 +342,8 @@ export class AsideReader {
       return [new Int32Array(instance.view8(lengths, rows * 4 + 4).buffer, lengths, rows + 1), instance.view8(place, bytes), bitmap];
     }
     if (layout.kind === 'bool') return [undefined, gatherBits(values, words), bitmap];
-    const ArrayType = type.ArrayType as unknown as ViewType;
     const lane = gather(values, shift, words);
-    return [undefined, new ArrayType(instance.view8(lane, rows << shift).buffer, lane, (rows << shift) / ArrayType.BYTES_PER_ELEMENT), bitmap];
+    return [undefined, instance.viewAs(type.ArrayType as unknown as ViewType, lane, rows << shift), bitmap];
   }
 }
 
@@ -354,12 +353,6 @@ interface BlocksOfPart {
   readonly blocks: number;
   readonly part: number;
   readonly rows: number;
-}
-
-/** The array type of a column's values, as views on memory are made. */
-export interface ViewType {
-  new (buffer: ArrayBufferLike, offset: number, length: number): ArrayBufferView;
-  readonly BYTES_PER_ELEMENT: number;
 }
 
 /** Whether a column can be put aside as it is here. */

@@ -2,7 +2,10 @@
  * What stands beside the columns of resident tables: an array with an element for each row, and facts about it. Found by where the arrays of a
  * column lie, so that slices have theirs too; forgotten with the memory.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Data, DataType } from '../arrow/arrow.ts';
+import { throwIfCancelled } from '../base/errors.ts';
+import { type Instance, slackBytes } from './instance.ts';
 import type { CommonMemory } from './threads/common-memory.ts';
 
 /** Where it comes to stand in the memory of a table, and may not reach beyond. */
@@ -10,6 +13,53 @@ export interface BesidePlace {
   readonly home: CommonMemory;
   readonly most: number;
   readonly signal: AbortSignal | undefined;
+}
+
+/** Rows that are worked on at a time, and after how many times others get their turn. */
+export const rowsAtOnce = 1 << 16;
+const chunksPerTurn = 4;
+
+/** Where the elements of all rows of a column are to be made. */
+export interface BesideRows {
+  readonly instance: Instance;
+  readonly at: number;
+  readonly rows: number;
+  /** Calls `work` for rows of one part after the other, `before` of them being done with, until it says false; whether it never did. */
+  each(work: (part: Data, start: number, count: number, before: number) => boolean): Promise<boolean>;
+}
+
+/**
+ * Has `make` make elements of so many bytes for each row of a column that lies in `home`, where it says true moving up what is kept there. Not
+ * called where there are no rows, or no room for them.
+ */
+export async function makeBeside(parts: readonly Data[], { home, most, signal }: BesidePlace, bytesEach: number, make: (rows: BesideRows) => Promise<boolean>): Promise<void> {
+  const rows = parts.reduce((sum, { length }) => sum + length, 0);
+  const { instance, kept } = home;
+  const end = kept + Math.ceil((rows * bytesEach + slackBytes) / 64) * 64;
+  if (rows === 0 || end > most || parts.some((part) => placeOf(part) === undefined || !part.values)) return;
+  instance.begin(undefined, end);
+  try {
+    if (await make({ instance, at: kept, rows, each: (work) => eachChunk(instance, parts, signal, work) })) home.kept = end;
+  } finally {
+    instance.begin(undefined, home.kept);
+  }
+}
+
+async function eachChunk(instance: Instance, parts: readonly Data[], signal: AbortSignal | undefined, work: Parameters<BesideRows['each']>[0]): Promise<boolean> {
+  let before = 0;
+  let sinceTurn = 0;
+  for (const part of parts) {
+    for (let start = 0; start < part.length; start += rowsAtOnce) {
+      const count = Math.min(rowsAtOnce, part.length - start);
+      if (!instance.guard(() => work(part, start, count, before))) return false;
+      before += count;
+      if (++sinceTurn < chunksPerTurn) continue;
+      sinceTurn = 0;
+      await nextTurn();
+      throwIfCancelled(signal, 'residentTable');
+    }
+  }
+  return true;
 }
 
 interface Rows<Elements, Facts> {
@@ -21,7 +71,7 @@ interface Rows<Elements, Facts> {
 }
 
 /** The array of a column that has an element for each row, of text or words of 64 bits. */
-export function placeOf({ type, valueOffsets, values }: Data): ArrayBufferView | undefined {
+function placeOf({ type, valueOffsets, values }: Data): ArrayBufferView | undefined {
   const array = DataType.isUtf8(type) ? valueOffsets : (values as BigInt64Array | null | undefined);
   return array?.BYTES_PER_ELEMENT === widthOf(type) ? array : undefined;
 }

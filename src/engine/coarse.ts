@@ -6,12 +6,11 @@
  *
  * They travel with a batch as a column whose name says how they are made. After B. Hentschel, M. Kester and S. Idreos, "Column Sketches" (2018).
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Data, DataType, Field, makeData, RecordBatch, Schema, Struct, Uint8 } from '../arrow/arrow.ts';
-import { throwIfCancelled } from '../base/errors.ts';
-import { Beside, type BesidePlace, placeOf } from './beside.ts';
-import { type Instance, slackBytes } from './instance.ts';
+import { Beside, type BesidePlace, makeBeside, rowsAtOnce } from './beside.ts';
+import type { Instance } from './instance.ts';
 import { hasNulls } from './staging.ts';
+import { int64Max, int64Min } from './types.ts';
 
 /** How times become parts. */
 interface Scale {
@@ -29,45 +28,29 @@ export interface CoarseRange {
 const partMax = 255;
 /** Where a range touches more parts, most rows are likely to be in it. */
 const partsMost = 128;
-const rowsAtOnce = 1 << 14;
-const rowsPerTurn = 1 << 20;
-const [int64Min, int64Max] = [-(1n << 63n), (1n << 63n) - 1n];
 
 const coarseTimes = new Beside<Uint8Array, Scale>();
 
 /** Whether a column of this type may have coarse times. */
 export const hasCoarseTimes = (type: DataType): boolean => DataType.isTimestamp(type);
 
-/** Gives a column that lies in `home` its coarse times. Moves up what is kept there. */
-export async function coarsenColumn(parts: readonly Data[], { home, most, signal }: BesidePlace): Promise<void> {
-  const rows = parts.reduce((sum, { length }) => sum + length, 0);
-  const { instance, kept } = home;
-  const end = kept + Math.ceil((rows + slackBytes) / 64) * 64;
-  if (rows === 0 || end > most || parts.some((part) => placeOf(part) === undefined)) return;
-  instance.begin(undefined, end);
-  const eachChunk = async (work: (part: Data, start: number, count: number, before: number) => void): Promise<void> => {
-    let before = 0;
-    for (const part of parts) {
-      for (let start = 0; start < part.length; start += rowsAtOnce) {
-        const count = Math.min(rowsAtOnce, part.length - start);
-        instance.guard(() => work(part, start, count, before));
-        before += count;
-        if (before % rowsPerTurn < count) await nextTurn();
-        throwIfCancelled(signal, 'residentTable');
-      }
-    }
-  };
-  try {
+/** Gives a column that lies in the memory of a table its coarse times. */
+export function coarsenColumn(parts: readonly Data[], place: BesidePlace): Promise<void> {
+  return makeBeside(parts, place, 1, async ({ instance, at, rows, each }) => {
     const bounds = instance.guard(() => new Bounds(instance));
-    await eachChunk((part, start, count) => bounds.add(part, start, count));
+    await each((part, start, count) => {
+      bounds.add(part, start, count);
+      return true;
+    });
     const scale = bounds.scale();
-    if (scale === undefined) return;
-    await eachChunk((part, start, count, before) => instance.kernels.coarsen(wordsAt(part, start), count, scale.first, scale.shift, kept + before));
-    coarseTimes.keep(parts, new Uint8Array(instance.view8(kept, rows).buffer, kept, rows), scale);
-    home.kept = end;
-  } finally {
-    instance.begin(undefined, home.kept);
-  }
+    if (scale === undefined) return false;
+    await each((part, start, count, before) => {
+      instance.kernels.coarsen(wordsAt(part, start), count, scale.first, scale.shift, at + before);
+      return true;
+    });
+    coarseTimes.keep(parts, instance.view8(at, rows), scale);
+    return true;
+  });
 }
 
 const wordsAt = (part: Data, start: number): number => (part.values as BigInt64Array).byteOffset + start * 8;
@@ -134,9 +117,8 @@ export function coarseRange(batch: RecordBatch, column: string, { start, end }: 
   const index = batch.schema.fields.findIndex(({ name }) => name.startsWith(prefix));
   if (index < 0) return undefined;
   const [first, shift] = batch.schema.fields[index]!.name.slice(prefix.length).split(' ').map(BigInt) as [bigint, bigint];
-  const partOf = (time: bigint): number => Number(minimum((time - first) >> shift, BigInt(partMax + 1)));
+  // Beyond the parts there are numbers of any size.
+  const partOf = (time: bigint): number => Number((time - first) >> shift);
   const [low, high] = [Math.max(partOf(start), 0), Math.min(partOf(end - 1n), partMax)];
   return high - low >= partsMost ? undefined : { data: batch.data.children[index]!, low, high };
 }
-
-const minimum = (a: bigint, b: bigint): bigint => (a < b ? a : b);

@@ -162,6 +162,12 @@ export function borrowInstance(memoryLimit: number | undefined): Instance {
   return instance;
 }
 
+/** The array type of a column's values, as views on memory are made. */
+export interface ViewType {
+  new (buffer: ArrayBufferLike, offset: number, length: number): ArrayBufferView;
+  readonly BYTES_PER_ELEMENT: number;
+}
+
 export class Instance {
   readonly kernels: Kernels;
   private bytesView = new Uint8Array(0);
@@ -262,6 +268,11 @@ export class Instance {
 
   viewDoubles(pointer: number, length: number): Float64Array {
     return new Float64Array(this.upTo(pointer + length * 8), pointer, length);
+  }
+
+  /** An array of another type over `bytes` bytes. */
+  viewAs(ArrayType: ViewType, pointer: number, bytes: number): ArrayBufferView {
+    return new ArrayType(this.view8(pointer, bytes).buffer, pointer, bytes / ArrayType.BYTES_PER_ELEMENT);
   }
 
   view64(pointer: number, length: number): BigInt64Array {

@@ -195,8 +195,8 @@ export function unitNs(type: DataType): bigint {
   return [1_000_000_000n, 1_000_000n, 1_000n, 1n][(type as Timestamp).unit as ArrowTimeUnit]!;
 }
 
-const int64Min = -(1n << 63n);
-const int64Max = (1n << 63n) - 1n;
+export const int64Min = -(1n << 63n);
+export const int64Max = (1n << 63n) - 1n;
 
 /**
  * A range in the unit of a time column: t · unit ≥ start exactly when t ≥ ⌈start / unit⌉, and so for the end. Undefined

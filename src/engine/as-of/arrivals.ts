@@ -10,10 +10,8 @@ import type { Window } from '../grouper.ts';
 import type { Instance } from '../instance.ts';
 import type { Moments } from '../plan.ts';
 import { Buffer64, type ColumnStage, gatherWide } from '../staging.ts';
-import { type KeyColumn, momentType, type TimeColumn, unitNs } from '../types.ts';
+import { int64Max, type KeyColumn, momentType, type TimeColumn, unitNs } from '../types.ts';
 import { knowEntities, type Knowing } from './locator.ts';
-
-const int64Max = (1n << 63n) - 1n;
 
 /** The rows that lie in a stretch that is asked for and become known in one, and the cell of each. */
 export interface LocatedCells {

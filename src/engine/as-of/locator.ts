@@ -11,7 +11,7 @@ import { columnGrouper, Grouper, type Window } from '../grouper.ts';
 import type { Instance } from '../instance.ts';
 import type { Moments } from '../plan.ts';
 import { Buffer64, type ColumnStage, gatherWide } from '../staging.ts';
-import { type KeyColumn, tileType, type TimeColumn, unitNs } from '../types.ts';
+import { int64Max, type KeyColumn, tileType, type TimeColumn, unitNs } from '../types.ts';
 
 /** The rows that lie in a stretch that is asked for, and where the number of the stretch of each is; good until the next call. */
 export interface Located {
@@ -39,8 +39,6 @@ export interface Knowing {
 const passingMost = 0.5;
 /** What is read behind the cells of an entity. */
 const cellsSlack = 32;
-
-const int64Max = (1n << 63n) - 1n;
 
 /** Rows that are grouped at a time. */
 const rowsAtOnce = 16_384;

@@ -15,7 +15,7 @@ import { ceilDivide, floorDivide, type TimeRange } from '../../base/time.ts';
 import { borrowInstance, type Instance } from '../instance.ts';
 import type { EntityKeys, Moments } from '../plan.ts';
 import { Buffer64, ColumnStage, gatherWide } from '../staging.ts';
-import { type KeyColumn, type TimeColumn, unitNs } from '../types.ts';
+import { int64Max, int64Min, type KeyColumn, type TimeColumn, unitNs } from '../types.ts';
 import type { Window } from '../grouper.ts';
 import { eachWindow, entityGrouper } from './locator.ts';
 
@@ -55,7 +55,6 @@ export interface PlannedMoments {
 
 /** Integer keys are numbered as they are where there are at most so many numbers a label, or in all. */
 const numbersOf = { eachLabel: 8, few: 1 << 16, most: 1 << 24 } as const;
-const int64Max = (1n << 63n) - 1n;
 
 /** `eventTime`: the type of the events' time, in whose unit moments are. */
 export function planMoments(labels: Labels, ranges: readonly LabelRange[], eventTime: DataType, memoryLimit?: number): PlannedMoments {
@@ -174,7 +173,7 @@ function closeKeys(
   instance: Instance, rows: number, eachValid: (work: (window: Window) => void) => void, wordsOf: (window: Window) => number,
 ): { readonly first: bigint; readonly count: number } | undefined {
   const bounds = instance.alloc(16);
-  instance.view64(bounds, 2).set([int64Max, -int64Max - 1n]);
+  instance.view64(bounds, 2).set([int64Max, int64Min]);
   eachValid((window) => instance.kernels.boundsOf(wordsOf(window), window.count, bounds));
   const [first, last] = instance.view64(bounds, 2) as unknown as [bigint, bigint];
   const most = Math.min(Math.max(rows * numbersOf.eachLabel, numbersOf.few), numbersOf.most);
@@ -226,7 +225,7 @@ function clamped(value: bigint): bigint {
 function extremesOf(instance: Instance, points: number, count: number): readonly [bigint, bigint] {
   if (count === 0) return [0n, 0n];
   const bounds = instance.alloc(16);
-  instance.view64(bounds, 2).set([int64Max, -int64Max - 1n]);
+  instance.view64(bounds, 2).set([int64Max, int64Min]);
   instance.kernels.boundsOf(points, count, bounds);
   const [first, last] = instance.view64(bounds, 2) as unknown as [bigint, bigint];
   return [first, last];

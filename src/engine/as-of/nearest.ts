@@ -6,9 +6,9 @@
 import type { Data } from '../../arrow/arrow.ts';
 import type { Instance } from '../instance.ts';
 import { isByTime } from '../plan.ts';
-import { columnOfWords } from '../states/extreme.ts';
+import { columnOfWords, isWords } from '../states/extreme.ts';
 import { signsOf, type TimedStretch, type WholeStretch } from '../states/state.ts';
-import type { BoundPlan, Layout, ValueColumn } from '../types.ts';
+import type { BoundPlan, ValueColumn } from '../types.ts';
 import type { Spans } from './moments.ts';
 
 const stateBytes = 16;
@@ -36,7 +36,7 @@ export class NearestStates {
 
   /** Undefined where something else is asked, or more. */
   static of(instance: Instance, { plan: { outputs, moments }, values: [column] }: BoundPlan): NearestStates | undefined {
-    if (outputs.length !== 1 || !isByTime(outputs[0]!) || !isWord(column!.layout) || column!.tie !== undefined) return undefined;
+    if (outputs.length !== 1 || !isByTime(outputs[0]!) || !isWords(column!) || column!.tie !== undefined) return undefined;
     return new NearestStates(instance, column!, moments!.points.length);
   }
 
@@ -99,5 +99,3 @@ export class NearestStates {
     return { data: columnOfWords(column, halves, { nullCount, ...bits }), known: { pointer: isKnown, labels: found } };
   }
 }
-
-const isWord = ({ kind }: Layout): boolean => kind === 'int' || kind === 'float' || kind === 'bool';

@@ -8,18 +8,12 @@
  * Parts are cut by points, so that each has about as many stretches; an entity is in one part. Law: which events wait changes no bit.
  */
 import { Data, type DataType } from '../../arrow/arrow.ts';
-import type { ViewType } from '../aside.ts';
+import type { AsideColumn } from '../aside.ts';
 import type { Window } from '../grouper.ts';
-import type { Instance } from '../instance.ts';
+import type { Instance, ViewType } from '../instance.ts';
 import type { Moments } from '../plan.ts';
 import { Buffer64, type ColumnStage, hasNulls } from '../staging.ts';
 import { layoutOf } from '../types.ts';
-
-/** Columns that events are waiting with: the event time, and those that are aggregated. */
-export interface WaitingColumn {
-  readonly name: string;
-  readonly type: DataType;
-}
 
 /** A column of a batch. */
 export interface StagedColumn {
@@ -82,7 +76,7 @@ export class PartedEvents {
 
   private constructor(
     private readonly instance: Instance,
-    private readonly columns: readonly WaitingColumn[],
+    private readonly columns: readonly AsideColumn[],
     private readonly entities: number,
     private readonly cut: Cut,
     /** Events that come at a time, at most. */
@@ -98,7 +92,7 @@ export class PartedEvents {
 
   /** Undefined where it would not pay, or there is no room for it, or the columns cannot wait. `add` is given what has waited. */
   static of(
-    instance: Instance, columns: readonly WaitingColumn[], moments: Moments, batchSize: number, options: PartedOptions, add: (waiting: Waiting) => void,
+    instance: Instance, columns: readonly AsideColumn[], moments: Moments, batchSize: number, options: PartedOptions, add: (waiting: Waiting) => void,
   ): PartedEvents | undefined {
     const { points, starts } = moments;
     const isForced = options.parts !== undefined;
@@ -198,7 +192,5 @@ function cutEntities(starts: Uint32Array, points: number, parts: number): Cut {
 }
 
 function columnAt(instance: Instance, type: DataType, pointer: number, bytes: number, rows: number): Data {
-  const ArrayType = type.ArrayType as unknown as ViewType;
-  const values = new ArrayType(instance.view8(pointer, bytes).buffer, pointer, bytes / ArrayType.BYTES_PER_ELEMENT);
-  return new Data(type, 0, rows, 0, [undefined, values] as never);
+  return new Data(type, 0, rows, 0, [undefined, instance.viewAs(type.ArrayType as unknown as ViewType, pointer, bytes)] as never);
 }

@@ -17,3 +17,11 @@
   const kept = load<i64>(state);
   store<i64>(state, select<i64>(key, kept, key > kept));
 }
+
+/** All bits where a pair of words wins: by the first, or by the second where those are the same. */
+@inline export function wins(byFirst: v128, isSame: v128, bySecond: v128): v128 {
+  return v128.or(
+    v128.shuffle<i64>(byFirst, byFirst, 0, 0),
+    v128.and(v128.shuffle<i64>(isSame, isSame, 0, 0), v128.shuffle<i64>(bySecond, bySecond, 1, 1)),
+  );
+}

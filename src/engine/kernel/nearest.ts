@@ -3,7 +3,7 @@
  * order as its event time: time + 1 where the latest is asked for, and −1 − time for the earliest, so that the greatest pair is the one. No event of a
  * stretch has the last time of all, since a moment comes behind it: so the least order is left for stretches without a value.
  */
-import { orderOf } from './extremes';
+import { orderOf, wins } from './extremes';
 import { wordAt } from './words';
 
 const none: u32 = 0xffffffff;
@@ -19,12 +19,7 @@ const none: u32 = 0xffffffff;
 /** The greater of two pairs: by the first words, and by the second where those are the same. Without a branch, and short. */
 @inline function greater(one: v128, other: v128): v128 {
   const isGreater = i64x2.gt_s(one, other);
-  const isSame = i64x2.eq(one, other);
-  const isFirst = v128.or(
-    v128.shuffle<i64>(isGreater, isGreater, 0, 0),
-    v128.and(v128.shuffle<i64>(isSame, isSame, 0, 0), v128.shuffle<i64>(isGreater, isGreater, 1, 1)),
-  );
-  return v128.bitselect(one, other, isFirst);
+  return v128.bitselect(one, other, wins(isGreater, i64x2.eq(one, other), isGreater));
 }
 
 export function emptyNearest(states: usize, stretches: u32): void {

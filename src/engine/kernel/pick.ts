@@ -6,7 +6,7 @@
  * `there` is 0 without a value, 1 with one, and 3 where that has a tie breaker.
  */
 import { compareSpans, keepSpan } from './bytes';
-import { orderOf } from './extremes';
+import { orderOf, wins } from './extremes';
 
 @inline function pick(
   isSpan: bool, isTied: bool, latest: i32, there: usize, values: usize, times: usize, ties: usize, step: usize, ids: usize, count: i32, states: usize, stride: usize,
@@ -82,12 +82,8 @@ export function pickByTie(
     const kept = v128.load(group, 16);
     const isGreater = i64x2.gt_s(fresh, kept);
     const isNearer = latest ? isGreater : i64x2.gt_s(kept, fresh);
-    const isSame = i64x2.eq(fresh, kept);
     const isEmpty = i64x2.eq(counts, i64x2.splat(0));
-    const isBetter = v128.or(
-      v128.or(v128.shuffle<i64>(isNearer, isNearer, 0, 0), v128.shuffle<i64>(isEmpty, isEmpty, 1, 1)),
-      v128.and(v128.shuffle<i64>(isSame, isSame, 0, 0), v128.shuffle<i64>(isGreater, isGreater, 1, 1)),
-    );
+    const isBetter = v128.or(wins(isNearer, i64x2.eq(fresh, kept), isGreater), v128.shuffle<i64>(isEmpty, isEmpty, 1, 1));
     v128.store(group, v128.or(i64x2.add(counts, i64x2(1, 0)), i64x2(0, 1)));
     v128.store(group, v128.bitselect(fresh, kept, isBetter), 16);
   }

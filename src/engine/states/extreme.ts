@@ -5,14 +5,12 @@
 import { type Data, type DataType, Field, makeData } from '../../arrow/arrow.ts';
 import { doubleToHalf } from '../staging.ts';
 import type { Agg } from '../plan.ts';
-import type { ValueColumn } from '../types.ts';
+import { int64Max, int64Min, type ValueColumn } from '../types.ts';
 import type { Groups, Validity } from './groups.ts';
 import { clearNulls, type Place, signsOf, type State, type StateKind, type StateSource } from './state.ts';
 
-const int64Max = (1n << 63n) - 1n;
-const int64Min = -(1n << 63n);
-
-const isWords = ({ layout }: ValueColumn): boolean => layout.kind === 'int' || layout.kind === 'float' || layout.kind === 'bool';
+/** Whether values are words of up to 64 bits. */
+export const isWords = ({ layout }: ValueColumn): boolean => layout.kind === 'int' || layout.kind === 'float' || layout.kind === 'bool';
 
 export const leastKind: StateKind = {
   isWanted: (column) => column.min && isWords(column),

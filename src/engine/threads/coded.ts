@@ -10,10 +10,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Data, DataType, Field, Int32, type Int64, RecordBatch, Schema, Struct, Table, Utf8, makeData } from '../../arrow/arrow.ts';
 import { columnsOf } from '../../arrow/expression.ts';
-import { throwIfCancelled } from '../../base/errors.ts';
-import { Beside, type BesidePlace, placeOf } from '../beside.ts';
+import { Beside, type BesidePlace, type BesideRows, makeBeside } from '../beside.ts';
 import { intColumn, sortWords } from '../grouper.ts';
-import { borrowInstance, type Instance, slackBytes } from '../instance.ts';
+import { borrowInstance, type Instance } from '../instance.ts';
 import type { GroupByPlan } from '../plan.ts';
 import { spanColumn } from '../states/spans.ts';
 
@@ -22,8 +21,6 @@ const rowsEach = 4;
 /** Rows after which a column is given up where most of them had a value of their own. */
 const rowsToTell = 1 << 20;
 const mostNew = 0.8;
-const rowsAtOnce = 1 << 16;
-const chunksPerTurn = 4;
 
 /** The codes of rows, and what they stand for, ascending. */
 const codesBeside = new Beside<Int32Array, Data>();
@@ -33,27 +30,21 @@ const isWideInteger = (type: DataType): boolean => DataType.isInt(type) && type.
 /** Whether a column of this type may have codes. */
 export const isCodable = (type: DataType): boolean => DataType.isUtf8(type) || isWideInteger(type);
 
-/** Gives a column that lies in `home` its codes, where it has few values. Moves up what is kept there. */
-export async function encodeColumn(parts: readonly Data[], { home, most, signal }: BesidePlace): Promise<void> {
-  const rows = parts.reduce((sum, { length }) => sum + length, 0);
-  const { instance, kept } = home;
-  const end = kept + Math.ceil((rows * 4 + slackBytes) / 64) * 64;
-  if (rows === 0 || end > most || parts.some((part) => placeOf(part) === undefined || !part.values)) return;
-  instance.begin(undefined, end);
-  try {
+/** Gives a column that lies in the memory of a table its codes, where it has few values. */
+export function encodeColumn(parts: readonly Data[], place: BesidePlace): Promise<void> {
+  return makeBeside(parts, place, 4, async (beside) => {
+    const { instance, at, rows } = beside;
     const coder = instance.guard(() => (DataType.isUtf8(parts[0]!.type) ? textCoder(instance) : integerCoder(instance, parts, rows)));
-    if (coder === undefined || !(await groupRows(instance, coder, parts, rows, kept, signal))) return;
+    if (coder === undefined || !(await groupRows(beside, coder))) return false;
     const { values, ranks } = instance.guard(() => coder.sorted());
-    const codes = new Int32Array(instance.view32(kept, rows).buffer, kept, rows);
+    const codes = new Int32Array(instance.view32(at, rows).buffer, at, rows);
     for (let start = 0; start < rows; start += rowsToTell) {
       for (let row = start; row < Math.min(start + rowsToTell, rows); row++) codes[row] = ranks[codes[row]!]!;
       await nextTurn();
     }
     codesBeside.keep(parts, codes, values);
-    home.kept = end;
-  } finally {
-    instance.begin(undefined, home.kept);
-  }
+    return true;
+  });
 }
 
 /** Numbers values in order of first appearance. */
@@ -124,25 +115,13 @@ function ranksOf(instance: Instance, positions: number, count: number): Uint32Ar
 }
 
 /** Writes the number of each row's value; false when there are too many. */
-async function groupRows(
-  instance: Instance, { grouper, group }: Coder, parts: readonly Data[], rows: number, codesAt: number, signal: AbortSignal | undefined,
-): Promise<boolean> {
-  let seen = 0;
-  let sinceTurn = 0;
-  for (const part of parts) {
-    for (let start = 0; start < part.length; start += rowsAtOnce) {
-      const count = Math.min(rowsAtOnce, part.length - start);
-      instance.guard(() => group(part, start, count, codesAt + seen * 4));
-      seen += count;
-      const met = instance.kernels.groupCount(grouper);
-      if (met * rowsEach > rows || (seen >= rowsToTell && met > seen * mostNew)) return false;
-      if (++sinceTurn < chunksPerTurn) continue;
-      sinceTurn = 0;
-      await nextTurn();
-      throwIfCancelled(signal, 'residentTable');
-    }
-  }
-  return true;
+function groupRows({ instance, at, rows, each }: BesideRows, { grouper, group }: Coder): Promise<boolean> {
+  return each((part, start, count, before) => {
+    group(part, start, count, at + before * 4);
+    const seen = before + count;
+    const met = instance.kernels.groupCount(grouper);
+    return met * rowsEach <= rows && (seen < rowsToTell || met <= seen * mostNew);
+  });
 }
 
 /** A table some of whose keys are their codes, and the way back for its answers. */

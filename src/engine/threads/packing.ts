@@ -10,7 +10,7 @@ import {
 } from '../../arrow/arrow.ts';
 import { tableOfColumns } from '../../arrow/canonical.ts';
 import * as errors from '../../base/errors.ts';
-import type { Instance } from '../instance.ts';
+import type { Instance, ViewType } from '../instance.ts';
 import { hasNulls } from '../staging.ts';
 
 /** A column as it lies in the memory, as numbers. An address of 0: there is no such array. */
@@ -176,7 +176,7 @@ export class BatchUnpacker {
     const view = (at: number, ArrayType: ViewType): ArrayBufferView | undefined => {
       const [address, bytes] = [numbers[at]!, numbers[at + 1]!];
       if (address === 0) return undefined;
-      return new ArrayType(this.instance.view8(address, bytes).buffer, address, bytes / ArrayType.BYTES_PER_ELEMENT);
+      return this.instance.viewAs(ArrayType, address, bytes);
     };
     const ValueType = DataType.isBool(type) ? Uint8Array : (type.ArrayType as unknown as ViewType);
     return [view(offsetsAt, isLarge(type) ? BigInt64Array : Int32Array), view(valuesAt, ValueType), view(validityAt, Uint8Array)] as never;
@@ -184,11 +184,6 @@ export class BatchUnpacker {
 }
 
 const isLarge = (type: DataType): boolean => DataType.isLargeUtf8(type) || DataType.isLargeBinary(type);
-
-interface ViewType {
-  new (buffer: ArrayBufferLike, offset: number, length: number): ArrayBufferView;
-  readonly BYTES_PER_ELEMENT: number;
-}
 
 function codesType(bits: number, signed: boolean): Int {
   const types = { 8: [Uint8, Int8], 16: [Uint16, Int16], 32: [Uint32, Int32], 64: [Uint64, Int64] } as const;
