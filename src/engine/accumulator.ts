@@ -9,18 +9,21 @@
  */
 import { type Data, Field, Int64 } from '../arrow/arrow.ts';
 import { invariant } from '../base/errors.ts';
-import type { Window } from './grouper.ts';
+import type { Scale } from './beside.ts';
+import type { Counted, Window } from './grouper.ts';
 import type { Instance } from './instance.ts';
 import type { Agg } from './plan.ts';
 import { type Bitmap, Buffer64, type ColumnStage, gatherWide } from './staging.ts';
 import { FloatSum } from './states/float-sum.ts';
 import { Groups } from './states/groups.ts';
 import { stateKinds } from './states/kinds.ts';
+import { Narrow, type NarrowMemory } from './states/narrow.ts';
 import { isSpans, SpanSource } from './states/spans.ts';
 import { signsOf, type State, type StateKind, type StateSource, type Stretch, type TimedStretch, type WholeStretch } from './states/state.ts';
 import type { Layout, ValueColumn } from './types.ts';
 
 const stateRows = 1;
+const [leastBit, greatestBit] = [4, 8] as const;
 
 /** A column's states: those that `accumulate` updates stand side by side from `start` on, `what` having their bits. */
 interface Placed {
@@ -47,6 +50,20 @@ export interface EventTimes {
   readonly ties?: { readonly data: Data; readonly stage: ColumnStage; readonly layout: Layout } | undefined;
 }
 
+/** Short times of a column, beside its times (short.ts). */
+export interface Shorts {
+  readonly data: Data;
+  readonly stage: ColumnStage;
+  readonly scale: Scale;
+}
+
+export interface AccumulatorOptions {
+  /** For tests, that want the rare to be common. */
+  readonly allHashesEqual?: boolean;
+  /** Whether the common list may be narrow (states/narrow.ts); 'always': however few groups there are. */
+  readonly narrow?: 'where worth it' | 'always' | 'never';
+}
+
 /** One partial state as a column. */
 export interface StateColumn {
   readonly field: Field;
@@ -61,6 +78,10 @@ export interface AccumulatorMemory {
   readonly wides: readonly number[];
   /** Per column and state, what it keeps outside of the rows. */
   readonly tables: readonly (readonly (readonly number[])[])[];
+  /** What of it is narrow. */
+  readonly narrow: NarrowMemory | undefined;
+  /** Whether all of it is, so that the rows of groups have nothing. */
+  readonly isNarrow: boolean;
 }
 
 /** Groups of another aggregation that are merged at a time: the rows they go to should stay in the processor's cache. */
@@ -84,12 +105,17 @@ export class Accumulators {
   private readonly someRows: Buffer64;
   private readonly timed: { readonly wide: Buffer64; readonly keys: Buffer64; readonly times: Buffer64; readonly ids: Buffer64 };
   private readonly tied: { readonly wide: Buffer64; readonly keys: Buffer64; readonly ties: Buffer64; readonly there: Buffer64 };
+  private readonly shorts: Buffer64;
   private readonly spans: readonly SpanSource[];
+  /** The states in half of the room, where what is asked is the common list. */
+  private readonly narrow: Narrow | undefined;
+  /** Whether the rows of groups have nothing yet, what is narrow aside. */
+  private areRowsEmpty = true;
 
   constructor(
     private readonly instance: Instance,
     columns: readonly ValueColumn[],
-    allHashesEqual = false,
+    { allHashesEqual = false, narrow = 'never' }: AccumulatorOptions = {},
   ) {
     const kinds = columns.map((column) => stateKinds.filter((kind) => kind.isWanted(column)));
     const stride = 8 + kinds.flat().reduce((sum, kind) => sum + kind.bytes, 0);
@@ -120,13 +146,24 @@ export class Accumulators {
     const buffer = (): Buffer64 => new Buffer64(instance);
     this.timed = { wide: buffer(), keys: buffer(), times: buffer(), ids: buffer() };
     this.tied = { wide: buffer(), keys: buffer(), ties: buffer(), there: buffer() };
+    this.shorts = buffer();
     this.spans = columns.map(() => new SpanSource(instance));
+    this.narrow = narrow === 'never' ? undefined : this.newNarrow(narrow === 'always');
+  }
+
+  private newNarrow(isForced: boolean): Narrow | undefined {
+    const [first, second, ...others] = this.placed;
+    if (first?.floatSum === undefined || first.states.length !== 1 || others.length > 0) return undefined;
+    const isExtreme = second === undefined || (second.states.length === 1 && (second.what === leastBit || second.what === greatestBit) && second.column.layout.kind === 'int');
+    if (!isExtreme) return undefined;
+    const extreme = second && { at: second.start, isLeast: second.what === leastBit };
+    return new Narrow(this.instance, { groups: this.groups, sumAt: first.start, wides: first.floatSum.wides, extreme }, isForced);
   }
 
   /** Where the rows of groups are counted. */
-  get counted(): { readonly rows: number; readonly stride: number; readonly count: number } {
+  get counted(): Counted {
     const { pointer, stride, capacity } = this.groups;
-    return { rows: pointer, stride, count: capacity };
+    return { rows: pointer, stride, count: capacity, narrow: this.narrow?.pointer ?? 0, narrowCount: this.narrow?.capacity ?? 0 };
   }
 
   /** Makes room for this many groups; true when they moved. */
@@ -134,12 +171,27 @@ export class Accumulators {
     return this.groups.grow(groups);
   }
 
-  /** Adds the selected rows, one Data for each column, to the groups that `ids` names. `times`: where any state goes by time. */
-  add(data: readonly Data[], stages: readonly ColumnStage[], window: Window, ids: number, times?: EventTimes): void {
+  /** Makes room for narrow states, where rows like these could be narrow, and that is worth it; true when they moved. */
+  growNarrow(shorts: readonly (Shorts | undefined)[], rowsExpected: number): boolean {
+    return this.narrow !== undefined && this.areShort(shorts) && this.narrow.grow(rowsExpected);
+  }
+
+  /** Whether there are short times where the common list wants them. */
+  private areShort(shorts: readonly (Shorts | undefined)[]): boolean {
+    return this.placed.length === 1 || shorts[1] !== undefined;
+  }
+
+  /**
+   * Adds the selected rows, one Data for each column, to the groups that `ids` names. `times`: where any state goes by time; `shorts`: of columns that have
+   * them.
+   */
+  add(data: readonly Data[], stages: readonly ColumnStage[], window: Window, ids: number, times?: EventTimes, shorts: readonly (Shorts | undefined)[] = []): void {
     const { kernels } = this.instance;
     const bitmaps = data.map((column, i) => stages[i]!.stageBitmap(column, window.start, window.length));
     for (const [i, bitmap] of bitmaps.entries()) this.countNulls(i, bitmap, window, ids);
     if (this.tryAddPick(data[0]!, stages[0]!, window, ids, times)) return;
+    if (this.tryAddNarrow(data, stages, bitmaps, window, ids, shorts)) return;
+    this.areRowsEmpty = false;
     const paired = this.tryAddPair(data, stages, bitmaps, window, ids);
     // The rows are counted in the same visit as the first column's values, where none of those is left out.
     const first = this.placed[0];
@@ -188,15 +240,20 @@ export class Accumulators {
     const { kernels } = this.instance;
     if (bitmap === undefined) {
       // All are values: groups whose values are counted would have to count each row.
-      if (this.groups.areValuesCounted(column)) this.groups.countedAt(column, 'nulls');
+      if (this.groups.areValuesCounted(column)) this.countedAt(column, 'nulls');
       return;
     }
     const { pointer, bitOffset } = bitmap;
     const values = kernels.countBits(pointer, bitOffset, window.length);
     const wereCounted = this.groups.areValuesCounted(column);
     const ofValues = wereCounted ? values * 4 < window.length * 3 : values * 4 < window.length;
-    const counts = this.groups.countedAt(column, ofValues ? 'values' : 'nulls');
+    const counts = this.countedAt(column, ofValues ? 'values' : 'nulls');
     kernels.countNulls(pointer, bitOffset, window.rows, window.count, ids, ofValues ? 1 : 0, counts);
+  }
+
+  private countedAt(column: number, what: 'nulls' | 'values'): number {
+    if (this.groups.areValuesCounted(column) !== (what === 'values')) this.narrow?.widen();
+    return this.groups.countedAt(column, what);
   }
 
   /** `done`: what of the column's fused states was added before. */
@@ -291,6 +348,32 @@ export class Accumulators {
     return out;
   }
 
+  /** The common list, narrow. */
+  private tryAddNarrow(
+    data: readonly Data[], stages: readonly ColumnStage[], bitmaps: readonly (Bitmap | undefined)[], window: Window, ids: number, shorts: readonly (Shorts | undefined)[],
+  ): boolean {
+    const { narrow } = this;
+    const [first, second] = this.placed;
+    if (narrow === undefined || narrow.capacity === 0 || !this.areShort(shorts)) return false;
+    const doubles = this.filledAt(0, first!, data, stages, bitmaps, window);
+    const short = second && { pointer: this.shortsAt(shorts[1]!, window), scale: shorts[1]!.scale };
+    let integers: number | undefined;
+    return narrow.add({ doubles, shorts: short, ids, count: window.count }, (from, count) => {
+      this.areRowsEmpty = false;
+      if (second === undefined) return this.accumulate(0, first!.what | stateRows, { words: doubles + from * 8, ids: ids + from * 4, count }, 0);
+      integers ??= this.filledAt(1, second, data, stages, bitmaps, window);
+      this.accumulatePair(first!, second, doubles + from * 8, integers + from * 8, ids + from * 4, count);
+    });
+  }
+
+  private shortsAt({ data, stage }: Shorts, { start, length, rows, count }: Window): number {
+    const values = stage.stageFixed(data, start, length);
+    if (rows === 0) return values;
+    const pointer = this.shorts.ensure(count * 4);
+    this.instance.kernels.gather32(values, rows, count, pointer);
+    return pointer;
+  }
+
   /** The first two columns in one visit, where they are the common pair: a sum of doubles, then extremes of integers. */
   private tryAddPair(
     data: readonly Data[], stages: readonly ColumnStage[], bitmaps: readonly (Bitmap | undefined)[], window: Window, ids: number,
@@ -300,15 +383,24 @@ export class Accumulators {
     const fits = first.column.layout.kind === 'float' && first.column.sum && second.column.layout.kind === 'int';
     if (!fits || second.column.sum || second.what === 0) return false;
     if (!isDense(first, first.what, bitmaps[0]) || !isDense(second, second.what, bitmaps[1])) return false;
-    const firsts = gatherWide(this.instance, stages[0]!, data[0]!, first.column.layout, window, this.wide);
-    const seconds = gatherWide(this.instance, stages[1]!, data[1]!, second.column.layout, window, this.secondWide);
-    const doubles = this.filled(first, first.what, firsts, bitmaps[0], window, this.compactValues);
-    const integers = this.filled(second, second.what, seconds, bitmaps[1], window, this.keys);
-    this.instance.kernels.accumulatePair(
-      first.what, second.what, doubles, integers, ids, window.count,
-      this.groups.pointer, this.groups.stride, this.groups.capacity, first.floatSum!.wides, second.start, signsOf(second.column).flip,
-    );
+    this.accumulatePair(first, second, this.filledAt(0, first, data, stages, bitmaps, window), this.filledAt(1, second, data, stages, bitmaps, window), ids, window.count);
     return true;
+  }
+
+  private accumulatePair(first: Placed, second: Placed, doubles: number, integers: number, ids: number, count: number): void {
+    const { pointer, stride, capacity } = this.groups;
+    this.instance.kernels.accumulatePair(
+      first.what, second.what, doubles, integers, ids, count, pointer, stride, capacity, first.floatSum!.wides, second.start, signsOf(second.column).flip,
+    );
+  }
+
+  /** The values of one of the first two columns, nulls filled. */
+  private filledAt(
+    index: 0 | 1, placed: Placed, data: readonly Data[], stages: readonly ColumnStage[], bitmaps: readonly (Bitmap | undefined)[], window: Window,
+  ): number {
+    const [gathered, filled] = index === 0 ? [this.wide, this.compactValues] : [this.secondWide, this.keys];
+    const words = gatherWide(this.instance, stages[index]!, data[index]!, placed.column.layout, window, gathered);
+    return this.filled(placed, placed.what, words, bitmaps[index], window, filled);
   }
 
   /** Values with, in place of nulls, what changes none of these states. */
@@ -332,7 +424,7 @@ export class Accumulators {
    */
   merge(data: readonly (readonly Data[])[], stages: readonly (readonly ColumnStage[])[], window: Window, ids: number): void {
     const { kernels } = this.instance;
-    this.groups.settle();
+    this.settle();
     this.placed.forEach(({ column, states }, i) => {
       const source = this.sourceOf(i, data[i]!, stages[i]!, window, ids);
       const rows = this.sourceOf(0, data[0]!, stages[0]!, window, ids).words(0, 0);
@@ -372,14 +464,25 @@ export class Accumulators {
     };
   }
 
+  /** Sees to it that the rows of groups have all that was added. */
+  private settle(): void {
+    this.narrow?.widen();
+    this.areRowsEmpty = false;
+    this.groups.settle();
+  }
+
   /** Where the states are. Holds until something is added or merged here. */
   get memory(): AccumulatorMemory {
+    const { narrow, areRowsEmpty } = this;
+    if (this.placed.some((_, i) => this.groups.areValuesCounted(i))) this.settle();
     return {
       states: this.groups.pointer,
       stride: this.groups.stride,
       nulls: [...this.groups.settle()],
       wides: this.placed.map(({ floatSum }) => floatSum?.wides ?? 0),
       tables: this.placed.map(({ states }) => states.map(({ state }) => state.tables ?? [])),
+      narrow: narrow?.memory,
+      isNarrow: areRowsEmpty && narrow?.memory !== undefined && !narrow.isSpilt,
     };
   }
 
@@ -390,12 +493,13 @@ export class Accumulators {
   mergeMemory(other: AccumulatorMemory, ids: number, count: number): void {
     const { kernels } = this.instance;
     const { pointer, stride } = this.groups;
-    this.groups.settle();
-    kernels.mergeRows(other.states, ids, count, pointer, stride);
+    this.settle();
+    if (other.narrow !== undefined) this.narrow!.widenInto(other.narrow, 0, ids, count);
+    if (!other.isNarrow) kernels.mergeRows(other.states, ids, count, pointer, stride);
     this.placed.forEach(({ column, what, start, floatSum }, i) => {
       const nulls = other.nulls[i]!;
       if (nulls !== 0) kernels.mergeNullCounts(nulls, ids, count, this.groups.countedAt(i, 'nulls'));
-      if (what === 0) return;
+      if (what === 0 || other.isNarrow) return;
       const wides = floatSum?.wides ?? 0;
       kernels.mergeStates(isDouble(column), what, other.states + start, other.wides[i]!, 0, ids, count, pointer + start, stride, wides);
     });
@@ -433,7 +537,8 @@ export class Accumulators {
     const { pointer, stride } = this.groups;
     const rows = this.someRows.ensure(count * stride);
     kernels.gatherRows(other.states, stride, groups, count, rows);
-    this.groups.settle();
+    this.settle();
+    if (other.narrow !== undefined) this.narrow!.widenInto(other.narrow, groups, ids, count);
     kernels.mergeRows(rows, ids, count, pointer, stride);
     this.placed.forEach(({ column, what, start, floatSum }, i) => {
       const nulls = other.nulls[i]!;
@@ -450,6 +555,7 @@ export class Accumulators {
 
   /** The partial states of these groups, in order. */
   stateColumns(groups: Uint32Array): StateColumn[] {
+    this.settle();
     return this.placed.flatMap(({ column, states }, index) => {
       const data = [this.groups.countColumn(index, groups), ...states.flatMap(({ state }) => state.columns(groups))];
       return stateFields(column).map((field, i) => ({ field, data: data[i]! }));
@@ -459,6 +565,7 @@ export class Accumulators {
   /** The final values of one output. `keyText` describes a group, for messages. */
   output(name: string, aggregation: Agg, groups: Uint32Array, keyText: (position: number) => string): Data {
     const index = this.placed.findIndex((candidate) => candidate.column.name === name);
+    this.settle();
     if (aggregation === 'count') return this.groups.countColumn(index, groups);
     const found = this.placed[index]!.states.find(({ kind }) => kind.serves.includes(aggregation));
     invariant(found !== undefined, `no state serves the ${aggregation} of ${name}`);

@@ -12,7 +12,7 @@ import { columnsOf } from '../arrow/expression.ts';
 import { valueReader } from '../arrow/values.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { formatInstant, type TimeRange } from '../base/time.ts';
-import { type AccumulatorMemory, Accumulators, type EventTimes, stateFields } from './accumulator.ts';
+import { type AccumulatorMemory, Accumulators, type EventTimes, type Shorts, stateFields } from './accumulator.ts';
 import { type CoarseRange, coarseRange } from './coarse.ts';
 import type { Cut } from './cut.ts';
 import { ArrivalLocator } from './as-of/arrivals.ts';
@@ -26,6 +26,7 @@ import { columnGrouper, type ColumnGrouper, Grouper, type GrouperMemory, TileGro
 import { borrowInstance, type Instance } from './instance.ts';
 import type { PartOfGroups, SplitGroups } from './parts.ts';
 import type { GroupByPlan, OutputColumn } from './plan.ts';
+import { shortTimes } from './short.ts';
 import { Buffer64, columnData, ColumnStage } from './staging.ts';
 import { bindPlan, type BoundPlan, fieldOf, rangeInUnits, resultSchema, type TimeColumn, tileType } from './types.ts';
 
@@ -44,6 +45,8 @@ export interface AggregationOptions {
     /** Puts rows aside in so many parts, however few there are; with moments, events wait in so many (as-of/parted.ts). */
     readonly asideParts?: number;
     readonly allHashesEqual?: boolean;
+    /** Has narrow states however few groups there are (states/narrow.ts). */
+    readonly isNarrow?: boolean;
     /** Shares stretches of so many rows out to threads, however few rows there are. */
     readonly stretchRows?: number;
   };
@@ -83,11 +86,12 @@ interface GroupedColumns {
   readonly arrival: Data | undefined;
 }
 
-/** What is aggregated: a column for each of the plan, and the times that some go by. */
+/** What is aggregated: a column for each of the plan, with short times of those that have them, and the times that some go by. */
 interface Values {
   readonly data: readonly Data[];
   readonly stages: readonly ColumnStage[];
   readonly times: EventTimes | undefined;
+  readonly shorts: readonly (Shorts | undefined)[];
 }
 
 interface GroupedRows {
@@ -181,7 +185,7 @@ export class Aggregation implements Counters {
   ) {
     this.open = borrowed;
     this.batchSize = Math.max(1, options.batchSize ?? (bound.plan.moments === undefined ? batchSizeDefault : batchSizeOfMoments));
-    const { noDirectAddressing = false, allHashesEqual = false } = options.rare ?? {};
+    const { noDirectAddressing = false, allHashesEqual = false, isNarrow = false } = options.rare ?? {};
     instance.kernels.forceHash(noDirectAddressing ? 0 : 1, allHashesEqual ? 1 : 0);
     this.rows = new Buffer64(instance);
     this.coarse = new ColumnStage(instance);
@@ -195,7 +199,7 @@ export class Aggregation implements Counters {
     const groupers: ColumnGrouper[] = this.stretches ? [this.stretches] : bound.named.map((key) => columnGrouper(instance, key, this.stage(key.name), alone));
     if (bound.tile !== undefined) groupers.push(new TileGrouper(instance, bound.tile, bound.time!.bytes, this.stage(bound.time!.name)));
     this.grouper = new Grouper(instance, groupers);
-    this.accumulators = new Accumulators(instance, bound.values, allHashesEqual);
+    this.accumulators = new Accumulators(instance, bound.values, { allHashesEqual, narrow: moments !== undefined ? 'never' : isNarrow ? 'always' : 'where worth it' });
     this.expected = options.rowsExpected ?? 0;
     this.aside = asideCell === undefined ? undefined : this.asideAt(asideCell);
     // Only in a memory that is kept across its own growth, as rows that are put aside need it, too.
@@ -271,7 +275,7 @@ export class Aggregation implements Counters {
     const coarse = range && coarseRange(batch, bound.time!.name, range);
     const arrival = asked && bound.arrival && columnData(batch, bound.arrival.name, bound.arrival.type);
     const keys = bound.keys.map((key) => columnData(batch, key.name, key.type));
-    const values = this.valuesOf(({ name, type }) => columnData(batch, name, type));
+    const values = this.valuesOf(({ name, type }) => columnData(batch, name, type), batch);
     const time = bound.time && (range !== undefined || bound.tile || bound.plan.moments || values.times) ? columnData(batch, bound.time.name, bound.time.type) : undefined;
     const grouped = bound.tile === undefined ? keys : [...keys, time!];
     const carried = this.aside === undefined ? [] : asideColumns(bound).map(({ name, type }) => columnData(batch, name, type));
@@ -292,7 +296,7 @@ export class Aggregation implements Counters {
   }
 
   /** Adds the values of rows to their groups. */
-  private addGrouped({ data, stages, times }: Values, { window, ids }: GroupedRows): void {
+  private addGrouped({ data, stages, times, shorts }: Values, { window, ids }: GroupedRows): void {
     if (window.count === 0) return;
     const whole = this.nearest && this.accumulators.tryWhole(data[0]!, stages[0]!, window, ids, times!);
     if (whole !== undefined) {
@@ -300,17 +304,24 @@ export class Aggregation implements Counters {
       return;
     }
     this.grow();
-    this.accumulators.add(data, stages, window, ids, times);
+    // As many of those that are to come are left out as of these.
+    if (this.accumulators.growNarrow(shorts, this.expected * (window.count / window.length))) this.grouper.countsAt(this.accumulators.counted);
+    this.accumulators.add(data, stages, window, ids, times, shorts);
   }
 
   /** What is aggregated, and the times that some of it goes by. */
-  private valuesOf(dataOf: (column: AsideColumn) => Data): Values {
+  private valuesOf(dataOf: (column: AsideColumn) => Data, batch?: RecordBatch): Values {
     const { values, time } = this.bound;
     const tie = values.find((value) => value.tie !== undefined)?.tie;
     const ties = tie && { data: dataOf(tie), stage: this.stage(tie.name), layout: tie.layout };
     const byTime = values.some((value) => value.first || value.last);
     const times = byTime ? { data: dataOf(time!), stage: this.stage(time!.name), bytes: time!.bytes, ties } : undefined;
-    return { data: values.map(dataOf), stages: values.map(({ name }) => this.stage(name)), times };
+    return { data: values.map(dataOf), stages: values.map(({ name }) => this.stage(name)), times, shorts: values.map(({ name }) => batch && this.shortsOf(batch, name)) };
+  }
+
+  private shortsOf(batch: RecordBatch, column: string): Shorts | undefined {
+    const found = shortTimes.found(batch, column);
+    return found && { ...found, stage: this.stage(`\0short ${column}`) };
   }
 
   /** Locates and adds events that have waited in their part. */
@@ -429,9 +440,7 @@ export class Aggregation implements Counters {
   /** Makes room for the groups there are. */
   private grow(groups?: number): void {
     this.stretches?.begin();
-    if (!this.accumulators.grow(groups ?? this.grouper.count)) return;
-    const { rows, stride, count } = this.accumulators.counted;
-    this.grouper.countsAt(rows, stride, count);
+    if (this.accumulators.grow(groups ?? this.grouper.count)) this.grouper.countsAt(this.accumulators.counted);
   }
 
   /** Runs kernel calls of whoever works on what is here (`Instance.guard`). */

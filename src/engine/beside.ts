@@ -1,9 +1,9 @@
 /**
  * What stands beside the columns of resident tables: an array with an element for each row, and facts about it. Found by where the arrays of a
- * column lie, so that slices have theirs too; forgotten with the memory.
+ * column lie, so that slices have theirs too; forgotten with the memory. Some of it travels to threads with a batch.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type Data, DataType } from '../arrow/arrow.ts';
+import { type Data, DataType, Field, makeData, RecordBatch, Schema, Struct } from '../arrow/arrow.ts';
 import { throwIfCancelled } from '../base/errors.ts';
 import { type Instance, slackBytes } from './instance.ts';
 import type { CommonMemory } from './threads/common-memory.ts';
@@ -29,17 +29,19 @@ export interface BesideRows {
 }
 
 /**
- * Has `make` make elements of so many bytes for each row of a column that lies in `home`, where it says true moving up what is kept there. Not
- * called where there are no rows, or no room for them.
+ * Has `make` make elements of up to so many bytes for each row of a column that lies in `home`. It says how many it made, as many as there move up what is
+ * kept; 0: nothing. Not called where there are no rows, or no room for them.
  */
-export async function makeBeside(parts: readonly Data[], { home, most, signal }: BesidePlace, bytesEach: number, make: (rows: BesideRows) => Promise<boolean>): Promise<void> {
+export async function makeBeside(parts: readonly Data[], { home, most, signal }: BesidePlace, bytesEach: number, make: (rows: BesideRows) => Promise<number>): Promise<void> {
   const rows = parts.reduce((sum, { length }) => sum + length, 0);
   const { instance, kept } = home;
-  const end = kept + Math.ceil((rows * bytesEach + slackBytes) / 64) * 64;
+  const endOf = (bytes: number): number => kept + Math.ceil((rows * bytes + slackBytes) / 64) * 64;
+  const end = endOf(bytesEach);
   if (rows === 0 || end > most || parts.some((part) => placeOf(part) === undefined || !part.values)) return;
   instance.begin(undefined, end);
   try {
-    if (await make({ instance, at: kept, rows, each: (work) => eachChunk(instance, parts, signal, work) })) home.kept = end;
+    const made = await make({ instance, at: kept, rows, each: (work) => eachChunk(instance, parts, signal, work) });
+    if (made > 0) home.kept = endOf(made);
   } finally {
     instance.begin(undefined, home.kept);
   }
@@ -104,3 +106,44 @@ export class Beside<Elements extends Int32Array | Uint8Array, Facts> {
     return undefined;
   }
 }
+
+/** How a travelling array is made: the value that stands for what comes first, and a scale. */
+export type Scale = readonly [first: bigint, by: bigint];
+
+/** An array that travels with a batch, as a column whose name says of which column it is and how it is made. */
+export class Travelling<Elements extends Int32Array | Uint8Array> extends Beside<Elements, Scale> {
+  constructor(
+    private readonly kind: string,
+    private readonly type: DataType,
+  ) {
+    super();
+  }
+
+  private prefix(column: string): string {
+    return `\0${this.kind} ${column}\0`;
+  }
+
+  /** The batch with what stands beside this column, where anything does. */
+  joined(batch: RecordBatch, column: string): RecordBatch {
+    const { type } = this;
+    const { fields } = batch.schema;
+    const data = batch.data.children[fields.findIndex(({ name }) => name === column)];
+    const beside = data && this.of(data);
+    if (beside === undefined) return batch;
+    const schema = new Schema([...fields, new Field(`${this.prefix(column)}${beside.facts.join(' ')}`, type, false)]);
+    const children = [...batch.data.children, makeData({ type, length: batch.numRows, nullCount: 0, data: beside.elements } as never)];
+    return new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length: batch.numRows, nullCount: 0, children: children as never }));
+  }
+
+  /** What travels with a batch of this column. */
+  found(batch: RecordBatch, column: string): { readonly data: Data; readonly scale: Scale } | undefined {
+    const prefix = this.prefix(column);
+    const index = batch.schema.fields.findIndex(({ name }) => name.startsWith(prefix));
+    if (index < 0) return undefined;
+    const [first, by] = batch.schema.fields[index]!.name.slice(prefix.length).split(' ').map(BigInt) as [bigint, bigint];
+    return { data: batch.data.children[index]!, scale: [first, by] };
+  }
+}
+
+/** The columns of a batch that travel with it. */
+export const travellingFields = ({ schema: { fields } }: RecordBatch): Field[] => fields.filter(({ name }) => name.startsWith('\0'));

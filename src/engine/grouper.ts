@@ -24,6 +24,15 @@ export interface Window {
   readonly count: number;
 }
 
+/** Where the rows of groups are counted: 64 bits each, `stride` bytes apart; and, of as many, in the last word of narrow states (kernel/narrow.ts). */
+export interface Counted {
+  readonly rows: number;
+  readonly stride: number;
+  readonly count: number;
+  readonly narrow: number;
+  readonly narrowCount: number;
+}
+
 /** The grouper of one key. */
 export interface ColumnGrouper {
   readonly name: string;
@@ -49,10 +58,9 @@ export interface ColumnGrouper {
   /** Writes the part of each selected row, u16. */
   partRows?(data: Data, window: Window, cut: Cut, search: number, out: number): void;
   /**
-   * Says where rows are counted for each id, 64 bits each and `stride` bytes apart: ids may have gaps, and where nothing was
-   * counted there is one. Absent, as the next, where there are no gaps. Only of a key column that is alone.
+   * Says where rows are counted for each id: ids may have gaps, and where nothing was counted there is one. Absent, as the next, where there are no gaps. Only of a key column that is alone.
    */
-  countsAt?(rows: number, stride: number, count: number): void;
+  countsAt?(counted: Counted): void;
   /** Names ids that have no counted rows and are to stay. */
   meet?(ids: number, count: number): void;
   /** How many ids are keys': there may be gaps where there is but one key column. */
@@ -106,8 +114,8 @@ class IntGrouper implements ColumnGrouper {
     kernels.groupInts(this.address, keys, window.count, ids);
   }
 
-  countsAt(rows: number, stride: number, count: number): void {
-    this.instance.kernels.countsAt(this.address, rows, stride, count);
+  countsAt({ rows, stride, count, narrow, narrowCount }: Counted): void {
+    this.instance.kernels.countsAt(this.address, rows, stride, count, narrow, narrowCount);
   }
 
   meet(ids: number, count: number): void {
@@ -472,8 +480,8 @@ export class Grouper {
   }
 
   /** As for a column; ids of several columns have no gaps. */
-  countsAt(rows: number, stride: number, count: number): void {
-    if (this.pairs.length === 0) this.columns[0]!.countsAt?.(rows, stride, count);
+  countsAt(counted: Counted): void {
+    if (this.pairs.length === 0) this.columns[0]!.countsAt?.(counted);
   }
 
   meet(ids: number, count: number): void {

@@ -29,10 +29,13 @@ export interface Kernels extends StateKernels, AsOfKernels {
   selectBytes(bytes: Pointer, rows: Pointer, count: number, low: number, high: number, out: Pointer): number;
   selectNear(times: Pointer, bytes: Pointer, low: number, high: number, rows: Pointer, count: number, start: bigint, end: bigint, out: Pointer): number;
   coarsen(times: Pointer, count: number, first: bigint, shift: bigint, out: Pointer): void;
+  unitOf(words: Pointer, count: number, origin: bigint, unit: bigint): bigint;
+  shorten(words: Pointer, count: number, bitmap: Pointer, bitOffset: number, first: bigint, shift: bigint, inverse: number, out: Pointer): void;
   anyInRange64(times: Pointer, count: number, start: bigint, end: bigint): number;
   selectRange32(times: Pointer, rows: Pointer, count: number, start: bigint, end: bigint, out: Pointer): number;
   selectValid(bitmap: Pointer, bitOffset: number, rows: Pointer, count: number, out: Pointer): number;
   gather64(values: Pointer, rows: Pointer, count: number, out: Pointer): void;
+  gather32(values: Pointer, rows: Pointer, count: number, out: Pointer): void;
   gatherI8(values: Pointer, rows: Pointer, count: number, out: Pointer): void;
   gatherU8(values: Pointer, rows: Pointer, count: number, out: Pointer): void;
   gatherI16(values: Pointer, rows: Pointer, count: number, out: Pointer): void;
@@ -52,7 +55,7 @@ export interface Kernels extends StateKernels, AsOfKernels {
   groupSlots32(grouper: Pointer, keys: Pointer, rows: Pointer, count: number, signed: number, ids: Pointer): number;
   groupCount(grouper: Pointer): number;
   nameKeys(grouper: Pointer): number;
-  countsAt(grouper: Pointer, rows: Pointer, stride: number, count: number): void;
+  countsAt(grouper: Pointer, rows: Pointer, stride: number, count: number, narrow: Pointer, narrowCount: number): void;
   meet(grouper: Pointer, ids: Pointer, count: number): void;
   isOrdered(grouper: Pointer): number;
   aliveIds(grouper: Pointer, out: Pointer): void;

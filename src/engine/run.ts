@@ -9,10 +9,10 @@ import type { RecordBatch, Schema, Table } from '../arrow/arrow.ts';
 import type { ColumnMemory } from '../arrow/column-memory.ts';
 import { ArgumentError, throwIfCancelled } from '../base/errors.ts';
 import { Aggregation, type AggregationOptions, type Counters, type StateOptions } from './aggregation.ts';
+import { joinedTimes } from './beside-times.ts';
 import { answerHere, PartReader } from './parts.ts';
-import { withCoarseTimes } from './coarse.ts';
 import { asideRowsLeast } from './cut.ts';
-import { type GroupByPlan, timesOfRanges } from './plan.ts';
+import type { GroupByPlan } from './plan.ts';
 import { type CommonMemory, giveBackMemory, leaseMemory } from './threads/common-memory.ts';
 import { threadsByDefault, threadsMax, workersListening } from './threads/pool.ts';
 import { homeOf } from './threads/resident.ts';
@@ -185,9 +185,9 @@ function inline(
         return answerHere(aggregation, new PartReader(leased.instance, plans[i]!, schema, options), what, turn);
       }),
     );
-  const ranged = timesOfRanges(plans);
+  const joined = joinedTimes(plans);
   const add = (batch: RecordBatch): Promise<void> => {
-    const rows = ranged.reduce(withCoarseTimes, batch);
+    const rows = joined(batch);
     return inTurns(rows, (aggregation, start, end) => aggregation.add(rows, start, end));
   };
   return {

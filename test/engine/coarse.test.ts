@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import type { RecordBatch, Table } from '../../src/arrow/arrow.ts';
 import { tablesEqual } from '../../src/arrow/canonical.ts';
 import { col } from '../../src/arrow/expression.ts';
-import { coarseFields, coarseRange, withCoarseTimes } from '../../src/engine/coarse.ts';
+import { travellingFields } from '../../src/engine/beside.ts';
+import { coarseRange, coarseTimes } from '../../src/engine/coarse.ts';
 import { type GroupByPlan, outputsOf } from '../../src/engine/plan.ts';
 import { endIdleWorkers } from '../../src/engine/threads/pool.ts';
 import { residentTable } from '../../src/engine/threads/resident.ts';
@@ -46,7 +47,7 @@ test('ranges of time over a resident table have the same answer', async () => {
         const table = tableOf(all, type, cuts);
         const resident = await residentTable(table);
         assert.ok(tablesEqual(resident, table));
-        if (resident.batches.some((batch) => coarseFields(withCoarseTimes(batch, 'time')).length === 1)) used++;
+        if (resident.batches.some((batch) => travellingFields(coarseTimes.joined(batch, 'time')).length === 1)) used++;
         for (const [ours, plain] of [[resident, table], [resident.slice(first, 200), table.slice(first, 200)]] as const) {
           const plans = [plan, { ...plan, keys: ['value'] }];
           const expected = await answersOf(plans, plain, { threads: 1 });
@@ -64,7 +65,7 @@ test('which parts a range touches: none outside, and nothing is said where most 
   const second = 1_000_000n;
   const table = tableOf(Array.from({ length: 256 }, (_, i) => BigInt(i) * second), types.micros, []);
   const [batch] = (await residentTable(table)).batches as [RecordBatch];
-  const rows = withCoarseTimes(batch, 'time');
+  const rows = coarseTimes.joined(batch, 'time');
   const parts = (start: bigint, end: bigint) => {
     const range = coarseRange(rows, 'time', { start, end });
     return range && [range.low, range.high];

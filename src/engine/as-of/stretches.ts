@@ -3,7 +3,7 @@
  * stands for no stretch at all (`answers.ts`).
  */
 import { type Data, makeData } from '../../arrow/arrow.ts';
-import type { ColumnGrouper } from '../grouper.ts';
+import type { ColumnGrouper, Counted } from '../grouper.ts';
 import type { Instance } from '../instance.ts';
 import { Buffer64 } from '../staging.ts';
 import { stretchKey } from '../types.ts';
@@ -37,7 +37,7 @@ export class StretchGrouper implements ColumnGrouper {
   }
 
   /** Says where the rows of stretches are counted. */
-  countsAt(rows: number, stride: number): void {
+  countsAt({ rows, stride }: Counted): void {
     this.counted = { rows, stride };
   }
 

@@ -22,6 +22,11 @@ export function gatherI32(values: usize, rows: usize, count: i32, out: usize): v
 export function gatherU32(values: usize, rows: usize, count: i32, out: usize): void { gatherInt<u32>(values, rows, count, out); }
 export function gather64(values: usize, rows: usize, count: i32, out: usize): void { gatherInt<i64>(values, rows, count, out); }
 
+/** 32 bits that stay as wide as they are. */
+export function gather32(values: usize, rows: usize, count: i32, out: usize): void {
+  for (let i = 0; i < count; i++) store<u32>(out + (<usize>i << 2), load<u32>(values + (at(rows, i) << 2)));
+}
+
 export function gatherF32(values: usize, rows: usize, count: i32, out: usize): void {
   for (let i = 0; i < count; i++) store<f64>(out + (<usize>i << 3), <f64>load<f32>(values + (at(rows, i) << 2)));
 }

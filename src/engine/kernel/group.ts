@@ -43,10 +43,12 @@ const iMaySlots: usize = 56;
 const iRows: usize = 60; // where the rows of each id are counted, u64, and how far apart
 const iRowsStride: usize = 64;
 const iRowsCount: usize = 68;
+const iNarrow: usize = 88; // and where narrow states are (narrow.ts), of how many ids
+const iNarrowCount: usize = 92;
 const iScratch: usize = 72; // the hashes of rows, and which rows were not found at once
 const iReserved: usize = 76; // how many groups there are likely to be
 const iShift: usize = 80; // of pairs: how many bits the second id has
-const intGrouperBytes: usize = 88;
+const intGrouperBytes: usize = 96;
 
 /** A table of pairs may always have so many slots, and beyond that so many for each pair that is there. */
 const pairSlotsFree: u64 = 1 << 17;
@@ -220,11 +222,16 @@ function leaveSlots(grouper: usize): void {
   store<u32>(grouper + iMode, 1);
 }
 
-/** Says where the rows of each id are counted, which tells the slots that were met: 64 bits each, `stride` bytes apart. */
-export function countsAt(grouper: usize, rows: usize, stride: i32, count: i32): void {
+/**
+ * Says where the rows of each id are counted, which tells the slots that were met: 64 bits each, `stride` bytes apart; and where narrow states are,
+ * whose last word counts rows, too.
+ */
+export function countsAt(grouper: usize, rows: usize, stride: i32, count: i32, narrow: usize, narrowCount: i32): void {
   store<u32>(grouper + iRows, <u32>rows);
   store<i32>(grouper + iRowsStride, stride);
   store<i32>(grouper + iRowsCount, count);
+  store<u32>(grouper + iNarrow, <u32>narrow);
+  store<i32>(grouper + iNarrowCount, narrowCount);
 }
 
 /** Marks ids as met whose rows are not counted. */
@@ -243,6 +250,11 @@ function meetCounted(grouper: usize): void {
   const count = min<u32>(load<u32>(grouper + iRowsCount), load<u32>(grouper + iMetCount));
   for (let id: u32 = 0; id < count; id++) {
     if (load<u64>(rows + <usize>id * stride) != 0) store<u8>(met + id, 1);
+  }
+  const narrow: usize = load<u32>(grouper + iNarrow);
+  const narrowCount = min<u32>(load<u32>(grouper + iNarrowCount), load<u32>(grouper + iMetCount));
+  for (let id: u32 = 0; id < narrowCount; id++) {
+    if (load<u64>(narrow + (<usize>id << 4), 8) != 0) store<u8>(met + id, 1);
   }
 }
 

@@ -27,7 +27,7 @@
 export { alloc, allocZeroed, attach, enlarge, enterRegion, free, leaveRegion, reset, setLimit, outOfMemory, usedBytes } from './memory';
 export { selectRange64, selectBytes, selectNear, coarsen, anyInRange64, selectRange32, selectValid } from './select';
 export {
-  gather64, gatherI8, gatherU8, gatherI16, gatherU16, gatherI32, gatherU32, gatherF32, gatherBits,
+  gather64, gather32, gatherI8, gatherU8, gatherI16, gatherU16, gatherI32, gatherU32, gatherF32, gatherBits,
   compact64, tileOf, shiftOffsets,
 } from './gather';
 export {
@@ -36,6 +36,8 @@ export {
 } from './group';
 export { newStringGrouper, reserveStrings, groupStrings, groupCodes, stringSpans, mergeStrings } from './strings';
 export { growStates, accumulate, accumulatePair, countNulls, countBits, invertCounts, fillNulls, mergeNulls, mergeHighLow, mergeInt128, mergeCounts, countRows } from './state';
+export { newNarrowing, isSpilt, decideNarrow, addNarrow, widenStates } from './narrow';
+export { unitOf, shorten } from './short';
 export { wideOf, wideAdd, wideAddLimb, wideFlag, newWideTable } from './wide';
 export { gatherSpans, gatherCodeSpans, gatherDecimals, lengthOfSpans, concatSpans, orderKeys, compactTimed, compactTies } from './values';
 export { extremeSpans } from './bytes';

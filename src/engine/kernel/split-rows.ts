@@ -17,7 +17,7 @@ const blockRows: i32 = 64;
  * Whether all of a block's values are surely within: by their upper halves, four at a time. Zeros are not, nor what is near a limit;
  * then all bits are asked.
  */
-@inline function fits(values: usize, rows: i32, largest: f64, smallest: f64, lowest: v128, span: v128): bool {
+@inline export function fits(values: usize, rows: i32, largest: f64, smallest: f64, lowest: v128, span: v128): bool {
   if (rows == blockRows) {
     let outside = i32x4.splat(0);
     for (let at: usize = 0; at < <usize>blockRows << 3; at += 32) {

@@ -67,6 +67,19 @@ export function prepareSums(wides: usize, values: usize, count: i32, sums: usize
   }
 }
 
+/** Sees to it that values of these magnitudes can be added, too. */
+export function admit(wides: usize, largest: f64, smallest: f64, sums: usize, stride: i32, groups: i32): void {
+  const mode = load<u32>(wides + wMode);
+  if (mode == byTwoSum) return;
+  if (mode == bySplit) {
+    if (largest <= load<f64>(wides + wLargest) && smallest >= load<f64>(wides + wSmallest)) return;
+    largest = max<f64>(largest, load<f64>(wides + wLargest));
+    smallest = min<f64>(smallest, load<f64>(wides + wSmallest));
+  }
+  if (!decide(wides, largest, smallest)) store<u32>(wides + wMode, byTwoSum);
+  else if (mode == bySplit) splitAgain(wides, sums, stride, groups);
+}
+
 /** Whether all magnitudes are 0 or lie between the two. NaN is not. */
 export function within(values: usize, count: i32, largest: f64, smallest: f64): bool {
   const above = f64x2.splat(largest);
@@ -90,11 +103,11 @@ export function within(values: usize, count: i32, largest: f64, smallest: f64): 
   return true;
 }
 
-@inline function exponentOf(size: f64): i32 {
+@inline export function exponentOf(size: f64): i32 {
   return <i32>(reinterpret<u64>(size) >> 52) - 1023;
 }
 
-@inline function powerOf2(exponent: i32): f64 {
+@inline export function powerOf2(exponent: i32): f64 {
   return reinterpret<f64>(<u64>(exponent + 1023) << 52);
 }
 

@@ -13,6 +13,11 @@ export interface StateKernels {
   pickByTie(isSpan: number, latest: number, there: Pointer, values: Pointer, times: Pointer, ties: Pointer, step: number, ids: Pointer, count: number, states: Pointer, stride: number): void;
   pickAll(isDouble: number, latest: number, values: Pointer, times: Pointer, rows: Pointer, ids: Pointer, count: number, groups: Pointer, flip: bigint): void;
   compactTies(ties: Pointer, tieBitmap: Pointer, tieBitOffset: number, rows: Pointer, count: number, bitmap: Pointer, bitOffset: number, timeBitmap: Pointer, timeBitOffset: number, outTies: Pointer, outThere: Pointer): void;
+  newNarrowing(): Pointer;
+  isSpilt(narrowing: Pointer): number;
+  decideNarrow(narrowing: Pointer, values: Pointer, count: number, wides: Pointer, sums: Pointer, stride: number, groups: number): number;
+  addNarrow(narrow: Pointer, narrowing: Pointer, first: number, values: Pointer, codes: Pointer, least: number, ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer): number;
+  widenStates(narrow: Pointer, narrowing: Pointer, room: number, groups: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, stateCount: number, wides: Pointer, extreme: number, least: number, first: bigint, unit: bigint): void;
   newDistinct(spans: number, collide: number): Pointer;
   addDistinct(set: Pointer, values: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
   mergeDistinct(set: Pointer, other: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;

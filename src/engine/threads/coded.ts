@@ -35,7 +35,7 @@ export function encodeColumn(parts: readonly Data[], place: BesidePlace): Promis
   return makeBeside(parts, place, 4, async (beside) => {
     const { instance, at, rows } = beside;
     const coder = instance.guard(() => (DataType.isUtf8(parts[0]!.type) ? textCoder(instance) : integerCoder(instance, parts, rows)));
-    if (coder === undefined || !(await groupRows(beside, coder))) return false;
+    if (coder === undefined || !(await groupRows(beside, coder))) return 0;
     const { values, ranks } = instance.guard(() => coder.sorted());
     const codes = new Int32Array(instance.view32(at, rows).buffer, at, rows);
     for (let start = 0; start < rows; start += rowsToTell) {
@@ -43,7 +43,7 @@ export function encodeColumn(parts: readonly Data[], place: BesidePlace): Promis
       await nextTurn();
     }
     codesBeside.keep(parts, codes, values);
-    return true;
+    return 4;
   });
 }
 

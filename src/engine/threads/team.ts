@@ -15,11 +15,12 @@ import { plainType } from '../../arrow/canonical.ts';
 import { columnsOf } from '../../arrow/expression.ts';
 import { throwIfCancelled } from '../../base/errors.ts';
 import { Aggregation, type AggregationMemory, type AggregationOptions, type Counters, type StateOptions, statesSchema } from '../aggregation.ts';
+import { travellingFields } from '../beside.ts';
+import { joinedTimes } from '../beside-times.ts';
 import { memoryMax, sharedModule } from '../instance.ts';
-import { coarseFields, withCoarseTimes } from '../coarse.ts';
 import { type Cut, partsMax } from '../cut.ts';
 import { answerHere, mustDrain, noGroups, partOf, type PartOfGroups, PartReader, tableOfParts } from '../parts.ts';
-import { type GroupByPlan, timesOfRanges } from '../plan.ts';
+import type { GroupByPlan } from '../plan.ts';
 import type { RowUnit } from '../run.ts';
 import { columnData } from '../staging.ts';
 import { bindPlan, fieldOf, resultSchema } from '../types.ts';
@@ -86,8 +87,8 @@ export class TeamRun {
   private readonly columns: readonly string[];
   /** Whether rows are left out by ranges of time, of every plan, and by nothing else. */
   private readonly isRanged: boolean;
-  /** The columns of time that ranges are asked of. */
-  private readonly rangedBy: readonly string[];
+  /** Joins to a batch what stands beside its times. */
+  private readonly joined: (batch: RecordBatch) => RecordBatch;
   /** The most rows that the caller's thread adds next: code that has just begun to run is slow, and others are to have their turn. */
   private ownRows: number = stretchRowsInPlace.least;
   /** What the caller's thread has added itself. */
@@ -119,7 +120,7 @@ export class TeamRun {
       ...new Set([...bound.flatMap((plan) => [...plan.keys, ...plan.values, ...(plan.time === undefined ? [] : [plan.time])].map(({ name }) => name)), ...filters, ...besides]),
     ];
     this.isRanged = plans.every(({ range, filter }) => range !== undefined && filter === undefined);
-    this.rangedBy = timesOfRanges(plans);
+    this.joined = joinedTimes(plans);
     // What is under way needs room too; the limit is the groups'.
     this.options = { ...options, ...(options.memoryLimit !== undefined && { memoryLimit: Math.min(options.memoryLimit + stagingBytes, memoryMax) }) };
     this.team = leaseMemory(this.options.memoryLimit, home);
@@ -196,8 +197,8 @@ export class TeamRun {
   }
 
   async add(batch: RecordBatch): Promise<void> {
-    const rows = this.rangedBy.reduce(withCoarseTimes, batch);
-    const columns = [...this.columns.map((name) => fieldOf(this.schema, name)), ...coarseFields(rows)];
+    const rows = this.joined(batch);
+    const columns = [...this.columns.map((name) => fieldOf(this.schema, name)), ...travellingFields(rows)];
     await this.share(rows, columns, undefined, (aggregation, start, end) => aggregation.add(rows, start, end));
   }
 
