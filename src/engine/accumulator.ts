@@ -9,10 +9,10 @@
  */
 import { type Data, Field, Int64 } from '../arrow/arrow.ts';
 import { invariant } from '../base/errors.ts';
-import type { Scale } from './beside.ts';
 import type { Counted, Window } from './grouper.ts';
 import type { Instance } from './instance.ts';
 import type { Agg } from './plan.ts';
+import { lengthened, type Short } from './short.ts';
 import { type Bitmap, Buffer64, type ColumnStage, gatherWide } from './staging.ts';
 import { FloatSum } from './states/float-sum.ts';
 import { Groups } from './states/groups.ts';
@@ -48,13 +48,6 @@ export interface EventTimes {
   readonly bytes: 4 | 8;
   /** What orders values at one time, where anything does; partial states have it as words that order already. */
   readonly ties?: { readonly data: Data; readonly stage: ColumnStage; readonly layout: Layout } | undefined;
-}
-
-/** Short times of a column, beside its times (short.ts). */
-export interface Shorts {
-  readonly data: Data;
-  readonly stage: ColumnStage;
-  readonly scale: Scale;
 }
 
 export interface AccumulatorOptions {
@@ -172,34 +165,34 @@ export class Accumulators {
   }
 
   /** Makes room for narrow states, where rows like these could be narrow, and that is worth it; true when they moved. */
-  growNarrow(shorts: readonly (Shorts | undefined)[], rowsExpected: number): boolean {
+  growNarrow(shorts: readonly (Short | undefined)[], rowsExpected: number): boolean {
     return this.narrow !== undefined && this.areShort(shorts) && this.narrow.grow(rowsExpected);
   }
 
-  /** Whether there are short times where the common list wants them. */
-  private areShort(shorts: readonly (Shorts | undefined)[]): boolean {
+  /** Whether there are short times where the common list wants any. */
+  private areShort(shorts: readonly (Short | undefined)[]): boolean {
     return this.placed.length === 1 || shorts[1] !== undefined;
   }
 
   /**
-   * Adds the selected rows, one Data for each column, to the groups that `ids` names. `times`: where any state goes by time; `shorts`: of columns that have
-   * them.
+   * Adds the selected rows, one Data for each column, to the groups that `ids` names. `times`: where any state goes by time; `shorts`: the short
+   * forms of columns that have one.
    */
-  add(data: readonly Data[], stages: readonly ColumnStage[], window: Window, ids: number, times?: EventTimes, shorts: readonly (Shorts | undefined)[] = []): void {
+  add(data: readonly Data[], stages: readonly ColumnStage[], window: Window, ids: number, times?: EventTimes, shorts: readonly (Short | undefined)[] = []): void {
     const { kernels } = this.instance;
     const bitmaps = data.map((column, i) => stages[i]!.stageBitmap(column, window.start, window.length));
     for (const [i, bitmap] of bitmaps.entries()) this.countNulls(i, bitmap, window, ids);
     if (this.tryAddPick(data[0]!, stages[0]!, window, ids, times)) return;
     if (this.tryAddNarrow(data, stages, bitmaps, window, ids, shorts)) return;
     this.areRowsEmpty = false;
-    const paired = this.tryAddPair(data, stages, bitmaps, window, ids);
+    const paired = this.tryAddPair(data, stages, bitmaps, window, ids, shorts);
     // The rows are counted in the same visit as the first column's values, where none of those is left out.
     const first = this.placed[0];
     const together = !paired && first !== undefined && first.what !== 0 && isDense(first, first.what, bitmaps[0]);
     if (!paired && !together) kernels.countRows(ids, window.count, this.groups.pointer, this.groups.stride, first?.floatSum?.wides ?? 0);
     data.forEach((column, i) => {
       const done = paired && i < 2 ? this.placed[i]!.what : 0;
-      this.addColumn(i, column, stages[i]!, bitmaps[i], window, ids, together && i === 0, done, times);
+      this.addColumn(i, column, stages[i]!, bitmaps[i], window, ids, together && i === 0, done, times, shorts[i]);
     });
   }
 
@@ -259,7 +252,7 @@ export class Accumulators {
   /** `done`: what of the column's fused states was added before. */
   private addColumn(
     index: number, data: Data, stage: ColumnStage, bitmap: Bitmap | undefined, window: Window, ids: number, withRows: boolean, done: number,
-    times: EventTimes | undefined,
+    times: EventTimes | undefined, short: Short | undefined,
   ): void {
     const placed = this.placed[index]!;
     const { column, what, start, states } = placed;
@@ -267,7 +260,7 @@ export class Accumulators {
     const others = states.filter(({ state }) => state.add !== undefined);
     const byTime = states.filter(({ state }) => state.addTimed !== undefined);
     if (rest === 0 && others.length === 0 && byTime.length === 0) return;
-    const words = this.gather(index, data, stage, column.layout, window);
+    const words = isSpans(column.layout) ? this.gather(index, data, stage, column.layout, window) : this.words(placed, data, stage, window, short, this.wide);
     if (rest !== 0 && isDense(placed, rest, bitmap)) {
       const all = { words: this.filled(placed, rest, words, bitmap, window, this.compactValues), ids, count: window.count };
       this.accumulate(index, withRows ? rest | stateRows : rest, all, withRows ? 0 : start);
@@ -288,6 +281,12 @@ export class Accumulators {
   private gather(index: number, data: Data, stage: ColumnStage, layout: Layout, window: Window): number {
     if (isSpans(layout)) return this.spans[index]!.gather(data, stage, layout, window, this.wide);
     return gatherWide(this.instance, stage, data, layout, window, this.wide);
+  }
+
+  /** The same of words: of some rows from their short form, if there is one. */
+  private words({ column, states }: Placed, data: Data, stage: ColumnStage, window: Window, short: Short | undefined, out: Buffer64): number {
+    const isEnough = short !== undefined && window.rows !== 0 && states.every(({ state }) => state.fused !== 0);
+    return isEnough ? lengthened(this.instance, column.type, short, window, out) : gatherWide(this.instance, stage, data, column.layout, window, out);
   }
 
   private withoutNulls(index: number, gathered: number, bitmap: Bitmap | undefined, window: Window, ids: number): Stretch {
@@ -350,23 +349,23 @@ export class Accumulators {
 
   /** The common list, narrow. */
   private tryAddNarrow(
-    data: readonly Data[], stages: readonly ColumnStage[], bitmaps: readonly (Bitmap | undefined)[], window: Window, ids: number, shorts: readonly (Shorts | undefined)[],
+    data: readonly Data[], stages: readonly ColumnStage[], bitmaps: readonly (Bitmap | undefined)[], window: Window, ids: number, shorts: readonly (Short | undefined)[],
   ): boolean {
     const { narrow } = this;
     const [first, second] = this.placed;
     if (narrow === undefined || narrow.capacity === 0 || !this.areShort(shorts)) return false;
-    const doubles = this.filledAt(0, first!, data, stages, bitmaps, window);
+    const doubles = this.filledAt(0, first!, data, stages, bitmaps, window, shorts);
     const short = second && { pointer: this.shortsAt(shorts[1]!, window), scale: shorts[1]!.scale };
     let integers: number | undefined;
     return narrow.add({ doubles, shorts: short, ids, count: window.count }, (from, count) => {
       this.areRowsEmpty = false;
       if (second === undefined) return this.accumulate(0, first!.what | stateRows, { words: doubles + from * 8, ids: ids + from * 4, count }, 0);
-      integers ??= this.filledAt(1, second, data, stages, bitmaps, window);
+      integers ??= this.filledAt(1, second, data, stages, bitmaps, window, shorts);
       this.accumulatePair(first!, second, doubles + from * 8, integers + from * 8, ids + from * 4, count);
     });
   }
 
-  private shortsAt({ data, stage }: Shorts, { start, length, rows, count }: Window): number {
+  private shortsAt({ data, stage }: Short, { start, length, rows, count }: Window): number {
     const values = stage.stageFixed(data, start, length);
     if (rows === 0) return values;
     const pointer = this.shorts.ensure(count * 4);
@@ -376,14 +375,15 @@ export class Accumulators {
 
   /** The first two columns in one visit, where they are the common pair: a sum of doubles, then extremes of integers. */
   private tryAddPair(
-    data: readonly Data[], stages: readonly ColumnStage[], bitmaps: readonly (Bitmap | undefined)[], window: Window, ids: number,
+    data: readonly Data[], stages: readonly ColumnStage[], bitmaps: readonly (Bitmap | undefined)[], window: Window, ids: number, shorts: readonly (Short | undefined)[],
   ): boolean {
     const [first, second] = this.placed;
     if (first === undefined || second === undefined) return false;
     const fits = first.column.layout.kind === 'float' && first.column.sum && second.column.layout.kind === 'int';
     if (!fits || second.column.sum || second.what === 0) return false;
     if (!isDense(first, first.what, bitmaps[0]) || !isDense(second, second.what, bitmaps[1])) return false;
-    this.accumulatePair(first, second, this.filledAt(0, first, data, stages, bitmaps, window), this.filledAt(1, second, data, stages, bitmaps, window), ids, window.count);
+    const [doubles, integers] = [this.filledAt(0, first, data, stages, bitmaps, window, shorts), this.filledAt(1, second, data, stages, bitmaps, window, shorts)];
+    this.accumulatePair(first, second, doubles, integers, ids, window.count);
     return true;
   }
 
@@ -397,9 +397,10 @@ export class Accumulators {
   /** The values of one of the first two columns, nulls filled. */
   private filledAt(
     index: 0 | 1, placed: Placed, data: readonly Data[], stages: readonly ColumnStage[], bitmaps: readonly (Bitmap | undefined)[], window: Window,
+    shorts: readonly (Short | undefined)[],
   ): number {
     const [gathered, filled] = index === 0 ? [this.wide, this.compactValues] : [this.secondWide, this.keys];
-    const words = gatherWide(this.instance, stages[index]!, data[index]!, placed.column.layout, window, gathered);
+    const words = this.words(placed, data[index]!, stages[index]!, window, shorts[index], gathered);
     return this.filled(placed, placed.what, words, bitmaps[index], window, filled);
   }
 

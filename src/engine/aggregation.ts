@@ -12,7 +12,7 @@ import { columnsOf } from '../arrow/expression.ts';
 import { valueReader } from '../arrow/values.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { formatInstant, type TimeRange } from '../base/time.ts';
-import { type AccumulatorMemory, Accumulators, type EventTimes, type Shorts, stateFields } from './accumulator.ts';
+import { type AccumulatorMemory, Accumulators, type EventTimes, stateFields } from './accumulator.ts';
 import { type CoarseRange, coarseRange } from './coarse.ts';
 import type { Cut } from './cut.ts';
 import { ArrivalLocator } from './as-of/arrivals.ts';
@@ -26,7 +26,7 @@ import { columnGrouper, type ColumnGrouper, Grouper, type GrouperMemory, TileGro
 import { borrowInstance, type Instance } from './instance.ts';
 import type { PartOfGroups, SplitGroups } from './parts.ts';
 import type { GroupByPlan, OutputColumn } from './plan.ts';
-import { shortTimes } from './short.ts';
+import { type Short, shortForms } from './short.ts';
 import { Buffer64, columnData, ColumnStage } from './staging.ts';
 import { bindPlan, type BoundPlan, fieldOf, rangeInUnits, resultSchema, type TimeColumn, tileType } from './types.ts';
 
@@ -86,12 +86,12 @@ interface GroupedColumns {
   readonly arrival: Data | undefined;
 }
 
-/** What is aggregated: a column for each of the plan, with short times of those that have them, and the times that some go by. */
+/** What is aggregated: a column for each of the plan, with the short forms of those that have them, and the times that some go by. */
 interface Values {
   readonly data: readonly Data[];
   readonly stages: readonly ColumnStage[];
   readonly times: EventTimes | undefined;
-  readonly shorts: readonly (Shorts | undefined)[];
+  readonly shorts: readonly (Short | undefined)[];
 }
 
 interface GroupedRows {
@@ -156,6 +156,7 @@ export class Aggregation implements Counters {
   private readonly stages = new Map<string, ColumnStage>();
   private readonly rows: Buffer64;
   private readonly coarse: ColumnStage;
+  private readonly edges: Buffer64;
   private readonly grouper: Grouper;
   /** Where rows are grouped by stretches between moments. */
   private readonly locator: Locator | undefined;
@@ -189,6 +190,7 @@ export class Aggregation implements Counters {
     instance.kernels.forceHash(noDirectAddressing ? 0 : 1, allHashesEqual ? 1 : 0);
     this.rows = new Buffer64(instance);
     this.coarse = new ColumnStage(instance);
+    this.edges = new Buffer64(instance);
     const { moments } = bound.plan;
     const { time, arrival } = bound;
     this.locator = moments && arrival === undefined ? new Locator(instance, bound.keys, time!, moments, (name) => this.stage(name)) : undefined;
@@ -316,11 +318,11 @@ export class Aggregation implements Counters {
     const ties = tie && { data: dataOf(tie), stage: this.stage(tie.name), layout: tie.layout };
     const byTime = values.some((value) => value.first || value.last);
     const times = byTime ? { data: dataOf(time!), stage: this.stage(time!.name), bytes: time!.bytes, ties } : undefined;
-    return { data: values.map(dataOf), stages: values.map(({ name }) => this.stage(name)), times, shorts: values.map(({ name }) => batch && this.shortsOf(batch, name)) };
+    return { data: values.map(dataOf), stages: values.map(({ name }) => this.stage(name)), times, shorts: values.map(({ name }) => batch && this.shortOf(batch, name)) };
   }
 
-  private shortsOf(batch: RecordBatch, column: string): Shorts | undefined {
-    const found = shortTimes.found(batch, column);
+  private shortOf(batch: RecordBatch, column: string): Short | undefined {
+    const found = shortForms.found(batch, column);
     return found && { ...found, stage: this.stage(`\0short ${column}`) };
   }
 
@@ -553,7 +555,8 @@ export class Aggregation implements Counters {
     const near = kernels.selectBytes(bytes, window.rows, window.count, low, high, rows);
     if (near === 0) return { ...window, count: 0 };
     const stage = this.stage(time.name);
-    const count = kernels.selectNear(stage.stageFixed(data, window.start, window.length), bytes, low, high, rows, near, start, end, rows);
+    const edges = this.edges.ensure(near * 4);
+    const count = kernels.selectNear(stage.stageFixed(data, window.start, window.length), bytes, low, high, rows, near, start, end, edges, rows);
     return this.selectValid({ ...window, rows, count }, stage, data);
   }
 

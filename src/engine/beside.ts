@@ -3,7 +3,7 @@
  * column lie, so that slices have theirs too; forgotten with the memory. Some of it travels to threads with a batch.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type Data, DataType, Field, makeData, RecordBatch, Schema, Struct } from '../arrow/arrow.ts';
+import { type Data, DataType, Field, Int32, makeData, RecordBatch, Schema, Struct, Uint16, Uint8 } from '../arrow/arrow.ts';
 import { throwIfCancelled } from '../base/errors.ts';
 import { type Instance, slackBytes } from './instance.ts';
 import type { CommonMemory } from './threads/common-memory.ts';
@@ -80,7 +80,7 @@ function placeOf({ type, valueOffsets, values }: Data): ArrayBufferView | undefi
 
 const widthOf = (type: DataType): number => (DataType.isUtf8(type) ? 4 : 8);
 
-export class Beside<Elements extends Int32Array | Uint8Array, Facts> {
+export class Beside<Elements extends Int32Array | Uint16Array | Uint8Array, Facts> {
   private readonly byBuffer = new WeakMap<ArrayBufferLike, Rows<Elements, Facts>[]>();
 
   /** `elements`: of the rows of all parts, one after the other. */
@@ -111,11 +111,8 @@ export class Beside<Elements extends Int32Array | Uint8Array, Facts> {
 export type Scale = readonly [first: bigint, by: bigint];
 
 /** An array that travels with a batch, as a column whose name says of which column it is and how it is made. */
-export class Travelling<Elements extends Int32Array | Uint8Array> extends Beside<Elements, Scale> {
-  constructor(
-    private readonly kind: string,
-    private readonly type: DataType,
-  ) {
+export class Travelling<Elements extends Int32Array | Uint16Array | Uint8Array> extends Beside<Elements, Scale> {
+  constructor(private readonly kind: string) {
     super();
   }
 
@@ -125,13 +122,14 @@ export class Travelling<Elements extends Int32Array | Uint8Array> extends Beside
 
   /** The batch with what stands beside this column, where anything does. */
   joined(batch: RecordBatch, column: string): RecordBatch {
-    const { type } = this;
     const { fields } = batch.schema;
     const data = batch.data.children[fields.findIndex(({ name }) => name === column)];
     const beside = data && this.of(data);
     if (beside === undefined) return batch;
+    const { elements } = beside;
+    const type = elements instanceof Int32Array ? new Int32() : elements instanceof Uint16Array ? new Uint16() : new Uint8();
     const schema = new Schema([...fields, new Field(`${this.prefix(column)}${beside.facts.join(' ')}`, type, false)]);
-    const children = [...batch.data.children, makeData({ type, length: batch.numRows, nullCount: 0, data: beside.elements } as never)];
+    const children = [...batch.data.children, makeData({ type, length: batch.numRows, nullCount: 0, data: elements } as never)];
     return new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length: batch.numRows, nullCount: 0, children: children as never }));
   }
 

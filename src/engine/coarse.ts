@@ -1,12 +1,12 @@
 /**
- * Coarse times of resident tables: which of 256 equal parts of a column's time each row lies in, a byte a row beside its eight (beside-times.ts). A range of
+ * Coarse times of resident tables: which of 256 equal parts of a column's time each row lies in, a byte a row beside its eight (beside-columns.ts). A range of
  * time is asked of these first; only rows in the parts that it touches are looked at. Law: that is the same answer.
  *
  *   part = (time − first) >> shift
  *
  * After B. Hentschel, M. Kester and S. Idreos, "Column Sketches" (2018).
  */
-import { type Data, type RecordBatch, Uint8 } from '../arrow/arrow.ts';
+import type { Data, RecordBatch } from '../arrow/arrow.ts';
 import { type Scale, Travelling } from './beside.ts';
 
 /** The coarse times of a batch, and which parts a range of time touches. */
@@ -21,7 +21,7 @@ const partMax = 255;
 const partsMost = 128;
 
 /** With the scale (first, shift). */
-export const coarseTimes = new Travelling<Uint8Array>('coarse', new Uint8());
+export const coarseTimes = new Travelling<Uint8Array>('coarse');
 
 /** For times from first to last. */
 export function coarseScale(first: bigint, last: bigint): Scale {

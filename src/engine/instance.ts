@@ -27,10 +27,14 @@ export interface Kernels extends StateKernels, AsOfKernels {
   setLimit(bytes: number): void;
   selectRange64(times: Pointer, rows: Pointer, count: number, start: bigint, end: bigint, out: Pointer): number;
   selectBytes(bytes: Pointer, rows: Pointer, count: number, low: number, high: number, out: Pointer): number;
-  selectNear(times: Pointer, bytes: Pointer, low: number, high: number, rows: Pointer, count: number, start: bigint, end: bigint, out: Pointer): number;
+  selectNear(times: Pointer, bytes: Pointer, low: number, high: number, rows: Pointer, count: number, start: bigint, end: bigint, edges: Pointer, out: Pointer): number;
   coarsen(times: Pointer, count: number, first: bigint, shift: bigint, out: Pointer): void;
   unitOf(words: Pointer, count: number, origin: bigint, unit: bigint): bigint;
   shorten(words: Pointer, count: number, bitmap: Pointer, bitOffset: number, first: bigint, shift: bigint, inverse: number, out: Pointer): void;
+  lengthen(shorts: Pointer, rows: Pointer, count: number, first: bigint, unit: bigint, out: Pointer): void;
+  wholeBounds(values: Pointer, count: number, by: number, bounds: Pointer): number;
+  shortenDoubles(values: Pointer, count: number, by: number, first: number, bytes: number, out: Pointer): void;
+  lengthenDoubles(shorts: Pointer, bytes: number, rows: Pointer, count: number, by: number, first: number, out: Pointer): void;
   anyInRange64(times: Pointer, count: number, start: bigint, end: bigint): number;
   selectRange32(times: Pointer, rows: Pointer, count: number, start: bigint, end: bigint, out: Pointer): number;
   selectValid(bitmap: Pointer, bitOffset: number, rows: Pointer, count: number, out: Pointer): number;

@@ -9,7 +9,7 @@ import type { RecordBatch, Schema, Table } from '../arrow/arrow.ts';
 import type { ColumnMemory } from '../arrow/column-memory.ts';
 import { ArgumentError, throwIfCancelled } from '../base/errors.ts';
 import { Aggregation, type AggregationOptions, type Counters, type StateOptions } from './aggregation.ts';
-import { joinedTimes } from './beside-times.ts';
+import { joinedBeside } from './beside-columns.ts';
 import { answerHere, PartReader } from './parts.ts';
 import { asideRowsLeast } from './cut.ts';
 import type { GroupByPlan } from './plan.ts';
@@ -185,7 +185,7 @@ function inline(
         return answerHere(aggregation, new PartReader(leased.instance, plans[i]!, schema, options), what, turn);
       }),
     );
-  const joined = joinedTimes(plans);
+  const joined = joinedBeside(plans);
   const add = (batch: RecordBatch): Promise<void> => {
     const rows = joined(batch);
     return inTurns(rows, (aggregation, start, end) => aggregation.add(rows, start, end));

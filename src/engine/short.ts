@@ -1,17 +1,39 @@
 /**
- * Short times of resident tables: 32 bits a row that order as the times do, beside their 64 (beside-times.ts). What keeps the least or the newest
- * of a group needs half of the room with them (states/narrow.ts).
+ * Short forms of resident columns: fewer bytes that say the same, beside the column (beside-columns.ts). Where few of many rows are wanted their values
+ * are read from these, since what costs then is the memory that is touched; and what keeps the least or the newest time of a group needs half of the room with
+ * them (states/narrow.ts).
  *
- *   short = (time − first) / unit + 1, 0 for null          `unit` divides all differences: a second, where times are whole seconds
+ *   times     32 bits that order as the times do: (time − first) / unit + 1, 0 for null        `unit` divides all differences: a second, for whole seconds
+ *   doubles   16 or 32 bits: value · by − first, where all values are whole numbers divided by a power of ten: amounts in cents. Of −0 that is 0:
+ *             they are for what knows no −0, sums and extremes
  */
-import { Int32 } from '../arrow/arrow.ts';
+import { type Data, DataType } from '../arrow/arrow.ts';
 import { type Scale, Travelling } from './beside.ts';
+import type { Window } from './grouper.ts';
+import type { Instance } from './instance.ts';
+import type { Buffer64, ColumnStage } from './staging.ts';
 
-/** With the scale (first, unit). As words of 32 bits, whose sign says nothing. */
-export const shortTimes = new Travelling<Int32Array>('short', new Int32());
+/** With the scale (first, unit) of times, whose words have no sign, and (first, by) of doubles. */
+export const shortForms = new Travelling<Int32Array | Uint16Array>('short');
 
 /** For times from first to last, of which all differences are multiples of `unit` (0: there are none); undefined where they take more than 32 bits. */
-export function shortScale(first: bigint, last: bigint, unit: bigint): Scale | undefined {
+export function shortTimeScale(first: bigint, last: bigint, unit: bigint): Scale | undefined {
   const by = unit === 0n ? 1n : unit;
   return (last - first) / by < (1n << 32n) - 1n ? [first, by] : undefined;
+}
+
+/** The short form of a column in a batch. */
+export interface Short {
+  readonly data: Data;
+  readonly stage: ColumnStage;
+  readonly scale: Scale;
+}
+
+/** The values of the selected rows, 64 bits wide, at `out`. What is null is something. */
+export function lengthened({ kernels }: Instance, type: DataType, { data, stage, scale: [first, by] }: Short, { start, length, rows, count }: Window, out: Buffer64): number {
+  const short = stage.stageFixed(data, start, length);
+  const pointer = out.ensure(count * 8);
+  if (DataType.isFloat(type)) kernels.lengthenDoubles(short, (data.values as Int32Array | Uint16Array).BYTES_PER_ELEMENT, rows, count, Number(by), Number(first), pointer);
+  else kernels.lengthen(short, rows, count, first, by, pointer);
+  return pointer;
 }

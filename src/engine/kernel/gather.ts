@@ -4,7 +4,7 @@
  */
 import { validBit } from './select';
 
-@inline function at(rows: usize, i: i32): usize {
+@inline export function at(rows: usize, i: i32): usize {
   return rows == 0 ? <usize>i : <usize>load<u32>(rows + (<usize>i << 2));
 }
 

@@ -95,18 +95,33 @@ export function selectBytes(bytes: usize, rows: usize, count: i32, low: i32, hig
   return <i32>(selected >> 2);
 }
 
-/** Of rows whose byte lies in [low, high] those whose 64-bit time lies in [start, end), where all between are inside: times are looked at where it is either. */
-export function selectNear(times: usize, bytes: usize, low: i32, high: i32, rows: usize, count: i32, start: i64, end: i64, out: usize): i32 {
-  const length = <u64>(end - start);
-  let selected: usize = 0;
+/**
+ * Of rows whose byte lies in [low, high] those whose 64-bit time lies in [start, end), where all between are inside: times are looked at where it is
+ * either. In loops without a branch on what was loaded, so that waits for times overlap: which rows those are; which of them are outside; what is left.
+ * `edges` has room for `count`, as `out` has.
+ */
+export function selectNear(times: usize, bytes: usize, low: i32, high: i32, rows: usize, count: i32, start: i64, end: i64, edges: usize, out: usize): i32 {
+  let edge: usize = edges;
   for (let i = 0; i < count; i++) {
-    const row = load<u32>(rows + (<usize>i << 2));
-    const byte = <i32>load<u8>(bytes + row);
-    store<u32>(out + selected, row);
-    if ((byte == low || byte == high) && <u64>(load<i64>(times + (<usize>row << 3)) - start) >= length) continue;
-    selected += 4;
+    const byte = <i32>load<u8>(bytes + load<u32>(rows + (<usize>i << 2)));
+    store<u32>(edge, i);
+    edge += <usize>(i32(byte == low) | i32(byte == high)) << 2;
   }
-  return <i32>(selected >> 2);
+  const length = <u64>(end - start);
+  let outside = edges;
+  for (let at = edges; at < edge; at += 4) {
+    const i = load<u32>(at);
+    store<u32>(outside, i);
+    outside += <usize>(<u64>(load<i64>(times + (<usize>load<u32>(rows + (<usize>i << 2)) << 3)) - start) >= length) << 2;
+  }
+  let selected = out;
+  let from: i32 = 0;
+  for (let at = edges; at <= outside; at += 4) {
+    const to = at < outside ? <i32>load<u32>(at) : count;
+    for (; from < to; from++, selected += 4) store<u32>(selected, load<u32>(rows + (<usize>from << 2)));
+    from = to + 1;
+  }
+  return <i32>((selected - out) >> 2);
 }
 
 @inline function passing(place: usize, lows: v128, widths: v128): u32 {

@@ -2,13 +2,13 @@
  * Tables that live where the engine's threads work. An Arrow table lies in memory of the caller's thread, and a run copies of it what it
  * reads, each time; of a resident table nothing is copied.
  *
- *   | kept: arrays of column 0, column 1, …, one after the other; codes of keys; short and coarse times | what a run needs … |
+ *   | kept: arrays of column 0, column 1, …, one after the other; codes of keys; short forms | what a run needs … |
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Data, DataType, makeData, RecordBatch, Struct, Table, Vector } from '../../arrow/arrow.ts';
 import { MemoryLimitError, throwIfCancelled } from '../../base/errors.ts';
 import { slackBytes } from '../instance.ts';
-import { hasTimesBeside, makeTimesBeside } from '../beside-times.ts';
+import { makeShortForms } from '../beside-columns.ts';
 import { encodeColumn, isCodable } from './coded.ts';
 import { CommonMemory, forget } from './common-memory.ts';
 import { arraysOf } from './packing.ts';
@@ -41,8 +41,8 @@ export function homeOf({ batches }: Table): CommonMemory | undefined {
  * The same table in memory that the engine's threads share: `groupBy` reads it in place, on all threads, with nothing copied. For
  * tables that are asked more than once. Keys of text, or of 64-bit integers far apart, of which each value stands in four
  * rows or more get codes, which are grouped by instead (coded.ts). To sort a million of them holds up the event
- * loop for a quarter of a second. Timestamps get a byte a row, by which ranges of time are found (coarse.ts), and
- * four by which the newest is kept (short.ts). Nested columns stay
+ * loop for a quarter of a second. Timestamps get a byte a row, by which ranges of time are found (coarse.ts); they and
+ * amounts in cents get short forms of two or four bytes, which are read where few rows are wanted (short.ts). Nested columns stay
  * where they are. The memory is returned when the table is garbage; what a question over it needs is taken there too, at most
  * 4 GiB together.
  *
@@ -61,7 +61,7 @@ export async function residentTable(table: Table, options: { readonly signal?: A
     const parts = resident.map(({ children }) => children[i]!);
     const beside = { home, most: residentMax, signal: options.signal };
     if (isCodable(type)) await orWithout(encodeColumn(parts, beside));
-    if (hasTimesBeside(type)) await orWithout(makeTimesBeside(parts, beside));
+    await orWithout(makeShortForms(parts, type, beside));
   }
   return new Table(
     schema,

@@ -16,7 +16,7 @@ import { columnsOf } from '../../arrow/expression.ts';
 import { throwIfCancelled } from '../../base/errors.ts';
 import { Aggregation, type AggregationMemory, type AggregationOptions, type Counters, type StateOptions, statesSchema } from '../aggregation.ts';
 import { travellingFields } from '../beside.ts';
-import { joinedTimes } from '../beside-times.ts';
+import { joinedBeside } from '../beside-columns.ts';
 import { memoryMax, sharedModule } from '../instance.ts';
 import { type Cut, partsMax } from '../cut.ts';
 import { answerHere, mustDrain, noGroups, partOf, type PartOfGroups, PartReader, tableOfParts } from '../parts.ts';
@@ -87,7 +87,7 @@ export class TeamRun {
   private readonly columns: readonly string[];
   /** Whether rows are left out by ranges of time, of every plan, and by nothing else. */
   private readonly isRanged: boolean;
-  /** Joins to a batch what stands beside its times. */
+  /** Joins to a batch what stands beside its columns. */
   private readonly joined: (batch: RecordBatch) => RecordBatch;
   /** The most rows that the caller's thread adds next: code that has just begun to run is slow, and others are to have their turn. */
   private ownRows: number = stretchRowsInPlace.least;
@@ -120,7 +120,7 @@ export class TeamRun {
       ...new Set([...bound.flatMap((plan) => [...plan.keys, ...plan.values, ...(plan.time === undefined ? [] : [plan.time])].map(({ name }) => name)), ...filters, ...besides]),
     ];
     this.isRanged = plans.every(({ range, filter }) => range !== undefined && filter === undefined);
-    this.joined = joinedTimes(plans);
+    this.joined = joinedBeside(plans);
     // What is under way needs room too; the limit is the groups'.
     this.options = { ...options, ...(options.memoryLimit !== undefined && { memoryLimit: Math.min(options.memoryLimit + stagingBytes, memoryMax) }) };
     this.team = leaseMemory(this.options.memoryLimit, home);
