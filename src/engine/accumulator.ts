@@ -9,7 +9,7 @@
  */
 import { type Data, Field, Int64 } from '../arrow/arrow.ts';
 import { invariant } from '../base/errors.ts';
-import type { Window } from './grouper.ts';
+import type { MergedGroups, Window } from './grouper.ts';
 import type { Instance } from './instance.ts';
 import type { Agg } from './plan.ts';
 import { type Bitmap, Buffer64, type ColumnStage, gatherWide } from './staging.ts';
@@ -81,7 +81,9 @@ export class Accumulators {
   private readonly compactValues: Buffer64;
   private readonly compactIds: Buffer64;
   private readonly keys: Buffer64;
+  /** Of some groups of another: their rows, and the nulls of each column. */
   private readonly someRows: Buffer64;
+  private readonly someNulls: readonly Buffer64[];
   private readonly timed: { readonly wide: Buffer64; readonly keys: Buffer64; readonly times: Buffer64; readonly ids: Buffer64 };
   private readonly tied: { readonly wide: Buffer64; readonly keys: Buffer64; readonly ties: Buffer64; readonly there: Buffer64 };
   private readonly spans: readonly SpanSource[];
@@ -117,6 +119,7 @@ export class Accumulators {
     this.compactIds = new Buffer64(instance);
     this.keys = new Buffer64(instance);
     this.someRows = new Buffer64(instance);
+    this.someNulls = columns.map(() => new Buffer64(instance));
     const buffer = (): Buffer64 => new Buffer64(instance);
     this.timed = { wide: buffer(), keys: buffer(), times: buffer(), ids: buffer() };
     this.tied = { wide: buffer(), keys: buffer(), ties: buffer(), there: buffer() };
@@ -384,29 +387,49 @@ export class Accumulators {
   }
 
   /**
-   * Merges the groups 0 … count − 1 that another thread has of the same plan in the same memory: `ids` has the own group of
-   * each, for which there is room (`grow`). What the other holds is copied, not kept.
+   * Merges groups that another thread has of the same plan in the same memory. For the own groups there is room (`grow`). What the other holds
+   * is copied, not kept.
    */
-  mergeMemory(other: AccumulatorMemory, ids: number, count: number): void {
+  mergeMemory(other: AccumulatorMemory, merged: MergedGroups): void {
+    const { stride } = this.groups;
+    const { ids, first, own, count } = merged;
+    const end = first + count;
+    this.groups.settle();
+    const others = this.placed.flatMap(({ states }, i) => states.map(({ state, offset }, k) => ({ state, offset, tables: other.tables[i]![k]! })))
+      .filter(({ state }) => state.fused === 0);
+    // The own id of each group of the other, by its number there.
+    const names = ids === 0 && others.length > 0 ? this.numbered(own - first, end) : ids;
+    for (let start = first; start < end; start += mergedAtOnce) {
+      const length = Math.min(mergedAtOnce, end - start);
+      this.mergeFused(other, { first: start, own: own - first + start, count: length, ids: ids && ids + start * 4 });
+      for (const { state, offset, tables } of others) state.mergeMemory?.({ pointer: other.states + start * stride + offset, stride, first: start, tables }, names + start * 4, length);
+    }
+    for (const { state, offset, tables } of others) state.mergeAll?.({ pointer: other.states + offset, stride, first: 0, tables }, names, end);
+  }
+
+  /** `from`, `from + 1`, … in memory. */
+  private numbered(from: number, count: number): number {
+    const pointer = this.someRows.ensure(count * 4);
+    const numbers = this.instance.view32(pointer, count);
+    for (let i = 0; i < count; i++) numbers[i] = from + i;
+    return pointer;
+  }
+
+  /** Merges rows, nulls and fused states. `groups`: how the groups are numbered whose rows these are; 0 where it is as they stand. */
+  private mergeFused(other: AccumulatorMemory, { first, own, count, ids }: MergedGroups, groups = 0): void {
     const { kernels } = this.instance;
     const { pointer, stride } = this.groups;
-    this.groups.settle();
-    kernels.mergeRows(other.states, ids, count, pointer, stride);
     this.placed.forEach(({ column, what, start, floatSum }, i) => {
       const nulls = other.nulls[i]!;
-      if (nulls !== 0) kernels.mergeNullCounts(nulls, ids, count, this.groups.countedAt(i, 'nulls'));
-      if (what === 0) return;
-      const wides = floatSum?.wides ?? 0;
-      kernels.mergeStates(isDouble(column), what, other.states + start, other.wides[i]!, 0, ids, count, pointer + start, stride, wides);
+      if (nulls !== 0) kernels.mergeNullCounts(nulls, first, ids, own, count, this.groups.countedAt(i, 'nulls'));
+      // The rows stand before the first column.
+      const [all, at] = i === 0 ? [what | stateRows, 0] : [what, start];
+      if (all === 0) return;
+      kernels.mergeStates(
+        isDouble(column), all, other.states + at, other.wides[i]!, groups, first, ids, own, count, pointer + at, stride, floatSum?.wides ?? 0,
+      );
     });
-    const others = this.placed.flatMap(({ states }, i) => states.map(({ state, offset }, k) => ({ state, offset, tables: other.tables[i]![k]! })));
-    for (let first = 0; first < count; first += mergedAtOnce) {
-      const length = Math.min(mergedAtOnce, count - first);
-      for (const { state, offset, tables } of others) {
-        state.mergeMemory?.({ pointer: other.states + first * stride + offset, stride, first, tables }, ids + first * 4, length);
-      }
-    }
-    for (const { state, offset, tables } of others) state.mergeAll?.({ pointer: other.states + offset, stride, first: 0, tables }, ids, count);
+    if (this.placed.length === 0) kernels.mergeStates(0, stateRows, other.states, 0, 0, first, ids, own, count, pointer, stride, 0);
   }
 
   /** Whether all states are in the rows, so that some of the groups can be merged by themselves. */
@@ -430,22 +453,17 @@ export class Accumulators {
   /** Merges `count` groups that another thread has, numbered in `groups`, as far as states are in the rows. */
   mergeSome(other: AccumulatorMemory, groups: number, ids: number, count: number): void {
     const { kernels } = this.instance;
-    const { pointer, stride } = this.groups;
+    const { stride } = this.groups;
     const rows = this.someRows.ensure(count * stride);
     kernels.gatherRows(other.states, stride, groups, count, rows);
     this.groups.settle();
-    kernels.mergeRows(rows, ids, count, pointer, stride);
-    this.placed.forEach(({ column, what, start, floatSum }, i) => {
-      const nulls = other.nulls[i]!;
-      if (nulls !== 0) {
-        const some = this.compactValues.ensure(count * 8);
-        kernels.gather64(nulls, groups, count, some);
-        kernels.mergeNullCounts(some, ids, count, this.groups.countedAt(i, 'nulls'));
-      }
-      if (what === 0) return;
-      const wides = floatSum?.wides ?? 0;
-      kernels.mergeStates(isDouble(column), what, rows + start, other.wides[i]!, groups, ids, count, pointer + start, stride, wides);
+    const nulls = other.nulls.map((counts, i) => {
+      if (counts === 0) return 0;
+      const some = this.someNulls[i]!.ensure(count * 8);
+      kernels.gather64(counts, groups, count, some);
+      return some;
     });
+    this.mergeFused({ ...other, states: rows, nulls }, { first: 0, own: 0, count, ids }, groups);
   }
 
   /** The partial states of these groups, in order. */

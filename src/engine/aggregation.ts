@@ -371,9 +371,9 @@ export class Aggregation implements Counters {
     this.instance.guard(() => {
       if (other.nearest !== 0) this.nearest!.merge(other.nearest);
       if (other.groups === 0) return;
-      this.grouper.merge(other.grouper, (ids, count) => {
+      this.grouper.merge(other.grouper, (merged) => {
         this.grow();
-        this.accumulators.mergeMemory(other.accumulators, ids, count);
+        this.accumulators.mergeMemory(other.accumulators, merged);
       });
     });
     this.rowsSeen += other.rowsSeen;

@@ -24,6 +24,18 @@ export interface Window {
   readonly count: number;
 }
 
+/** `count` ids of another grouper, from `first` on, and own ids in the same order, from `own` on. */
+export interface GroupsInOrder {
+  readonly first: number;
+  readonly own: number;
+  readonly count: number;
+}
+
+/** Ids of another grouper, and the own id of each: in `ids`, where that is not 0. */
+export interface MergedGroups extends GroupsInOrder {
+  readonly ids: number;
+}
+
 /** The grouper of one key. */
 export interface ColumnGrouper {
   readonly name: string;
@@ -38,6 +50,8 @@ export interface ColumnGrouper {
   readonly address: number;
   /** Takes over the keys of another grouper of its kind in the same memory, and meets them: writes the own id of each of its ids. */
   merge(other: number, ids: number): void;
+  /** The same where own ids ascend as those of the other do, without one for each. Undefined where they do not. */
+  tryMergeInOrder?(other: number): GroupsInOrder | undefined;
   /** The same for `count` of its ids, all of them keys'. Absent where keys are not cut into parts. */
   mergeSome?(other: number, groups: number, count: number, ids: number): void;
   /** Cuts the keys of groupers of its kind in the same memory into parts. */
@@ -115,7 +129,7 @@ class IntGrouper implements ColumnGrouper {
   }
 
   get alive(): number {
-    return this.instance.kernels.nameKeys(this.address);
+    return this.instance.kernels.countAlive(this.address);
   }
 
   get count(): number {
@@ -124,6 +138,15 @@ class IntGrouper implements ColumnGrouper {
 
   merge(other: number, ids: number): void {
     this.instance.kernels.mergeInts(this.address, other, ids);
+  }
+
+  tryMergeInOrder(other: number): GroupsInOrder | undefined {
+    const { instance, address } = this;
+    const out = instance.alloc(12);
+    const isDone = instance.kernels.mergeSlots(address, other, out) === 1;
+    const [first, count, own] = instance.view32(out, 3) as unknown as [number, number, number];
+    instance.free(out, 12);
+    return isDone ? { first, count, own } : undefined;
   }
 
   mergeSome(other: number, groups: number, count: number, ids: number): void {
@@ -157,12 +180,9 @@ class IntGrouper implements ColumnGrouper {
   sort(positions: number): void {
     const { instance, address } = this;
     const { kernels } = instance;
+    if (kernels.isOrdered(address) === 1) return kernels.aliveIds(address, positions);
     const { alive, count } = this;
-    if (alive === count || kernels.isOrdered(address) === 1) {
-      if (kernels.isOrdered(address) === 1) kernels.aliveIds(address, positions);
-      else sortWords(instance, kernels.intKeys(address) >>> 0, count, this.signed, positions);
-      return;
-    }
+    if (alive === count) return sortWords(instance, kernels.intKeys(address) >>> 0, count, this.signed, positions);
     // The keys that are alive, sorted by themselves.
     const [ids, words] = [instance.alloc(alive * 4), instance.alloc(alive * 8)];
     kernels.aliveIds(address, ids);
@@ -179,7 +199,8 @@ class IntGrouper implements ColumnGrouper {
   }
 
   column(ids: Uint32Array): Data {
-    return intColumn(this.instance, this.key.type, this.instance.kernels.intKeys(this.address) >>> 0, ids);
+    const { instance, address } = this;
+    return intColumn(instance, this.key.type, ids, (some, count, bytes, out) => instance.kernels.keysOfInts(address, some, count, bytes, out));
   }
 }
 
@@ -418,6 +439,8 @@ export class Grouper {
   private readonly keyIds: Buffer64[];
   private readonly chainIds: Buffer64;
   private readonly words: Buffer64;
+  /** Ids in the order of their keys, until the next time that they are sorted. */
+  private readonly positions: Buffer64;
 
   constructor(
     private readonly instance: Instance,
@@ -427,6 +450,7 @@ export class Grouper {
     this.keyIds = columns.map(() => new Buffer64(instance));
     this.chainIds = new Buffer64(instance);
     this.words = new Buffer64(instance);
+    this.positions = new Buffer64(instance);
   }
 
   expect(rows: number): void {
@@ -485,8 +509,8 @@ export class Grouper {
     return { columns: this.columns.map(({ address, count }) => ({ address, count })), pairs: this.pairs.map(counted) };
   }
 
-  /** Takes over the groups of another thread's grouper of the same keys: calls `use` with the own id of each, and how many. */
-  merge(other: GrouperMemory, use: (ids: number, count: number) => void): void {
+  /** Takes over the groups of another thread's grouper of the same keys: calls `use` with the own id of each. */
+  merge(other: GrouperMemory, use: (merged: MergedGroups) => void): void {
     const { instance } = this;
     const blocks: { readonly pointer: number; readonly bytes: number }[] = [];
     const block = (count: number): number => {
@@ -496,6 +520,8 @@ export class Grouper {
       return pointer;
     };
     this.expect(Math.max(...[...other.columns, ...other.pairs].map(({ count }) => count)));
+    const inOrder = other.pairs.length === 0 ? this.columns[0]!.tryMergeInOrder?.(other.columns[0]!.address) : undefined;
+    if (inOrder !== undefined) return use({ ...inOrder, ids: 0 });
     const own = other.columns.map(({ address, count }, i) => {
       const ids = block(count);
       this.columns[i]!.merge(address, ids);
@@ -506,7 +532,7 @@ export class Grouper {
       instance.kernels.mergePairs(this.pairs[i]!, address, before.ids, this.chainCount(i), own[i + 1]!.ids, this.columns[i + 1]!.count, ids);
       return { ids, count };
     }, own[0]!);
-    use(merged.ids, merged.count);
+    use({ ...merged, first: 0, own: 0 });
     for (const { pointer, bytes } of blocks) instance.free(pointer, bytes);
   }
 
@@ -558,11 +584,9 @@ export class Grouper {
 
   private positionsOf(column: ColumnGrouper): Uint32Array {
     const count = column.alive;
-    const out = this.instance.alloc(count * 4);
+    const out = this.positions.ensure(count * 4);
     column.sort(out);
-    const positions = this.instance.view32(out, count).slice();
-    this.instance.free(out, count * 4);
-    return positions;
+    return this.instance.lasting32(out, count);
   }
 
   private ranksOf(index: number): Uint32Array {
@@ -604,19 +628,16 @@ export function sortWords(instance: Instance, words: number, count: number, sign
   if (signed) kernels.flipSigns(words, count);
 }
 
-/** A column of an integer, date, timestamp or boolean type: of 64-bit words, those with these ids. */
-export function intColumn(instance: Instance, type: DataType, words: number, ids: Uint32Array): Data {
+/** A column of an integer, date, timestamp or boolean type: of these ids. `write` writes those of some ids, `bytes` wide each, at `out`. */
+export function intColumn(
+  instance: Instance, type: DataType, ids: Uint32Array, write: (ids: number, count: number, bytes: number, out: number) => void,
+): Data {
   const rows = ids.length;
   const isBits = type.typeId === Type.Bool;
   const ArrayType = (isBits ? Uint8Array : type.ArrayType) as new (buffer: ArrayBufferLike) => Uint8Array;
   const width = (ArrayType as unknown as Uint8ArrayConstructor).BYTES_PER_ELEMENT;
-  const blockBytes = rows * (4 + width);
-  const block = instance.alloc(blockBytes);
-  const wanted = block + rows * width;
-  instance.put(ids, wanted);
-  instance.kernels.keysOf(words, wanted, rows, width, block);
-  const values = new ArrayType(instance.view8(block, rows * width).slice().buffer);
-  instance.free(block, blockBytes);
+  const buffer = instance.withPlaced(ids, (wanted) => instance.written(rows, width, (start, count, out) => write(wanted + start * 4, count, width, out)));
+  const values = new ArrayType(buffer);
   return makeData({ type, length: rows, nullCount: 0, data: isBits ? packBits(values) : values } as never);
 }
 

@@ -15,6 +15,7 @@
  */
 import { pairIds } from './gather';
 import { alloc, allocZeroed, enlarge, free } from './memory';
+import { keysOf, slotKeys } from './output';
 import { enter, findSlots, freeTable, newTable, slotOf } from './slots';
 
 /** Makes every key collide: for tests that want the rare to be common. */
@@ -251,12 +252,16 @@ function meetCounted(grouper: usize): void {
   return id >= load<u32>(grouper + iMetCount) || load<u8>(<usize>load<u32>(grouper + iMet) + id) != 0;
 }
 
-/** Sees to it that keys[id] is there; returns how many ids are alive. */
-export function nameKeys(grouper: usize): i32 {
-  if (load<u32>(grouper + iMode) == 3) {
-    nameSlots(grouper);
-    meetCounted(grouper);
-  }
+/** Sees to it that keys[id] is there, and what `isAlive` says. */
+export function nameKeys(grouper: usize): void {
+  if (load<u32>(grouper + iMode) != 3) return;
+  nameSlots(grouper);
+  meetCounted(grouper);
+}
+
+/** How many ids are alive. */
+export function countAlive(grouper: usize): i32 {
+  meetCounted(grouper);
   const count = load<u32>(grouper + iCount);
   const metCount = min<u32>(load<u32>(grouper + iMetCount), count);
   const met: usize = load<u32>(grouper + iMet);
@@ -270,7 +275,7 @@ export function isOrdered(grouper: usize): i32 {
   return i32(load<u32>(grouper + iMode) == 3);
 }
 
-/** The ids that are alive, ascending. */
+/** The ids that are alive, ascending, once they were counted. */
 export function aliveIds(grouper: usize, out: usize): void {
   const count = load<u32>(grouper + iCount);
   const metCount = min<u32>(load<u32>(grouper + iMetCount), count);
@@ -281,6 +286,12 @@ export function aliveIds(grouper: usize, out: usize): void {
     next += load<u8>(met + id);
   }
   for (let id = metCount; id < count; id++) store<u32>(out + (next++ << 2), id);
+}
+
+/** The keys of these ids, `bytes` wide each. */
+export function keysOfInts(grouper: usize, ids: usize, count: i32, bytes: i32, out: usize): void {
+  if (load<u32>(grouper + iMode) == 3) slotKeys(load<i64>(grouper + iBase), ids, count, bytes, out);
+  else keysOf(load<u32>(grouper + iKeys), ids, count, bytes, out);
 }
 
 /** False, with nothing done that matters, when a key lies outside the slots. */
@@ -474,9 +485,9 @@ function groupSome(grouper: usize, keys: usize, count: i32, ids: usize): void {
 // Merging a grouper of another thread, in the same memory: the own id of each of its ids, which are met.
 
 export function mergeInts(grouper: usize, other: usize, ids: usize): void {
-  if (mergeSlots(grouper, other, ids)) return;
   const count = groupCount(other);
-  const alive = nameKeys(other);
+  nameKeys(other);
+  const alive = countAlive(other);
   const keys = intKeys(other);
   if (alive == count) {
     groupInts(grouper, keys, count, ids);
@@ -500,26 +511,32 @@ export function mergeInts(grouper: usize, other: usize, ids: usize): void {
   free(aliveKeys, bytes);
 }
 
-/** Slots beside slots: ids differ by where they begin. False where one has none, or the other's keys do not fit. */
-function mergeSlots(grouper: usize, other: usize, ids: usize): bool {
-  if (load<u32>(grouper + iMode) != 3 || load<u32>(other + iMode) != 3) return false;
-  meetCounted(other);
-  const count = groupCount(other);
-  const met: usize = load<u32>(other + iMet);
-  let first: i32 = 0, end = count;
-  while (first < end && load<u8>(met + first) == 0) first++;
-  while (end > first && load<u8>(met + end - 1) == 0) end--;
+/**
+ * Slots beside slots: ids differ by where they begin. Writes, u32 each, the first id of the other that is alive, how many there are from there to
+ * the last, and the own id of the first. 0 where one has no slots, or the other's keys do not fit. What was met by its counted rows is so once those are merged;
+ * dead ids have empty states, which do no harm there.
+ */
+export function mergeSlots(grouper: usize, other: usize, out: usize): i32 {
+  if (load<u32>(grouper + iMode) != 3 || load<u32>(other + iMode) != 3) return 0;
+  let first: u32 = 0, end = load<u32>(other + iCount);
+  while (first < end && !isMet(other, first)) first++;
+  while (end > first && !isMet(other, end - 1)) end--;
   const base = load<i64>(other + iBase);
-  if (first == end || !makeSlots(grouper, base + first, base + end - 1)) return false;
-  // Dead ids have empty states: it does no harm to merge those with any group.
-  const shift = <i32>(base - load<i64>(grouper + iBase));
-  const ownMet: usize = load<u32>(grouper + iMet);
-  for (let id = 0; id < count; id++) {
-    const own = min(max(id, first), end - 1) + shift;
-    store<u32>(ids + (<usize>id << 2), own);
-    store<u8>(ownMet + own, load<u8>(ownMet + own) | load<u8>(met + id));
-  }
-  return true;
+  if (first == end || !makeSlots(grouper, base + first, base + end - 1)) return 0;
+  const own = <u32>(base + first - load<i64>(grouper + iBase));
+  const met: usize = load<u32>(other + iMet) + first;
+  const ownMet: usize = load<u32>(grouper + iMet) + own;
+  for (let i: usize = 0; i < <usize>(end - first); i++) store<u8>(ownMet + i, load<u8>(ownMet + i) | load<u8>(met + i));
+  store<u32>(out, first);
+  store<u32>(out, end - first, 4);
+  store<u32>(out, own, 8);
+  return 1;
+}
+
+/** Whether a slot was met, by its counted rows or otherwise. */
+@inline function isMet(grouper: usize, id: u32): bool {
+  if (load<u8>(<usize>load<u32>(grouper + iMet) + id) != 0) return true;
+  return id < load<u32>(grouper + iRowsCount) && load<u64>(<usize>load<u32>(grouper + iRows) + <usize>id * load<u32>(grouper + iRowsStride)) != 0;
 }
 
 /** Pairs of ids, whose halves are to be mapped first: `firsts` and `seconds` hold the own ids of the other's, of which there are so many by now. */

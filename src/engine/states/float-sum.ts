@@ -36,12 +36,13 @@ export class FloatSum implements State {
   readonly fused = 2;
   /** Where the wide accumulators are. */
   readonly wides: number;
-  private readonly scratch: { readonly counts: Buffer64; readonly undecided: Buffer64 };
+  /** The positions of means that the kernel leaves open. */
+  private readonly undecided: Buffer64;
 
   constructor(private readonly place: Place) {
     const { instance } = place.groups;
     this.wides = instance.kernels.newWideTable() >>> 0;
-    this.scratch = { counts: new Buffer64(instance), undecided: new Buffer64(instance) };
+    this.undecided = new Buffer64(instance);
   }
 
   template(words: BigInt64Array): void {
@@ -123,24 +124,25 @@ export class FloatSum implements State {
 
   private means(groups: Uint32Array): Float64Array {
     const { groups: all, offset, index } = this.place;
-    const counts = all.counts(index, groups);
-    let undecided = new Uint32Array(0);
+    const { instance, pointer, stride } = all;
+    const nulls = all.settle()[index]!;
+    const undecided: number[] = [];
     const means = new Float64Array(
-      all.elements(groups, (wanted, count, out) => {
-        const [countsAt, undecidedAt] = [this.scratch.counts.ensure(count * 8), this.scratch.undecided.ensure(count * 4 + 4)];
-        all.instance.put(counts, countsAt);
-        const left = all.instance.kernels.meansOf(all.pointer + offset, all.stride, wanted, countsAt, count, out, undecidedAt);
-        undecided = all.instance.view32(undecidedAt, left).slice();
+      all.elements(groups, (wanted, count, out, start) => {
+        const at = this.undecided.ensure(count * 4 + 4);
+        const left = instance.kernels.meansOf(pointer + offset, pointer, stride, nulls, wanted, count, out, at);
+        for (const position of instance.view32(at, left)) undecided.push(start + position);
       }),
     );
     // Only now: a memory that has grown takes its views with it.
     const { states, step, at } = this.view();
     for (const i of undecided) {
-      const place = groups[i]! * step + at;
-      if (counts[i] !== 0) means[i] = meanOf(dyadicOf([states[place]!, states[place + 1]!]), BigInt(counts[i]!));
+      const [group, place] = [groups[i]!, groups[i]! * step + at];
+      const count = all.countOf(index, group);
+      if (count !== 0n) means[i] = meanOf(dyadicOf([states[place]!, states[place + 1]!]), count);
     }
     this.eachWide(groups, (i, { units, flags }, high, low) => {
-      means[i] = flags === 0 ? meanOf({ units: units + toUnits(high) + toUnits(low), exponent: unitExponent }, BigInt(counts[i]!)) : ofFlags(flags);
+      means[i] = flags === 0 ? meanOf({ units: units + toUnits(high) + toUnits(low), exponent: unitExponent }, all.countOf(index, groups[i]!)) : ofFlags(flags);
     });
     return means;
   }
