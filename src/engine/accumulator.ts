@@ -14,7 +14,7 @@ import type { Instance } from './instance.ts';
 import type { Agg } from './plan.ts';
 import { type Bitmap, Buffer64, type ColumnStage, gatherWide } from './staging.ts';
 import { FloatSum } from './states/float-sum.ts';
-import { Groups } from './states/groups.ts';
+import { Groups, type Reading } from './states/groups.ts';
 import { stateKinds } from './states/kinds.ts';
 import { isSpans, SpanSource } from './states/spans.ts';
 import { signsOf, type State, type StateKind, type StateSource, type Stretch, type TimedStretch, type WholeStretch } from './states/state.ts';
@@ -45,6 +45,12 @@ export interface EventTimes {
   readonly bytes: 4 | 8;
   /** What orders values at one time, where anything does; partial states have it as words that order already. */
   readonly ties?: { readonly data: Data; readonly stage: ColumnStage; readonly layout: Layout } | undefined;
+}
+
+/** What is asked of a column. */
+interface Output {
+  readonly column: string;
+  readonly aggregation: Agg;
 }
 
 /** One partial state as a column. */
@@ -469,18 +475,35 @@ export class Accumulators {
   /** The partial states of these groups, in order. */
   stateColumns(groups: Uint32Array): StateColumn[] {
     return this.placed.flatMap(({ column, states }, index) => {
-      const data = [this.groups.countColumn(index, groups), ...states.flatMap(({ state }) => state.columns(groups))];
+      const counts = this.groups.column(groups, this.groups.countReading(index, groups));
+      const data = [counts, ...states.flatMap(({ state }) => state.columns(groups))];
       return stateFields(column).map((field, i) => ({ field, data: data[i]! }));
     });
   }
 
-  /** The final values of one output. `keyText` describes a group, for messages. */
-  output(name: string, aggregation: Agg, groups: Uint32Array, keyText: (position: number) => string): Data {
-    const index = this.placed.findIndex((candidate) => candidate.column.name === name);
-    if (aggregation === 'count') return this.groups.countColumn(index, groups);
-    const found = this.placed[index]!.states.find(({ kind }) => kind.serves.includes(aggregation));
+  /**
+   * The final values of these outputs. What kernels read out they read some thousand groups at a time, so that the rows of those are in the cache for
+   * all of them. `keyText` describes a group, for messages.
+   */
+  outputs(wanted: readonly Output[], groups: Uint32Array, keyText: (position: number) => string): Data[] {
+    const readings = wanted.map((output) => this.readingOf(output, groups));
+    const elements = this.groups.read(groups, readings.flatMap((reading) => reading?.write ?? []));
+    return wanted.map(({ column, aggregation }, i) => {
+      const reading = readings[i];
+      return reading === undefined ? this.stateOf(column, aggregation).output!(aggregation, groups, keyText) : reading.column(elements.shift()!);
+    });
+  }
+
+  private readingOf({ column, aggregation }: Output, groups: Uint32Array): Reading | undefined {
+    if (aggregation !== 'count') return this.stateOf(column, aggregation).reading?.(aggregation, groups);
+    return this.groups.countReading(this.placed.findIndex((candidate) => candidate.column.name === column), groups);
+  }
+
+  /** The state that serves an aggregation. */
+  private stateOf(name: string, aggregation: Agg): State {
+    const found = this.placed.find(({ column }) => column.name === name)!.states.find(({ kind }) => kind.serves.includes(aggregation));
     invariant(found !== undefined, `no state serves the ${aggregation} of ${name}`);
-    return found.state.output(aggregation, groups, keyText);
+    return found.state;
   }
 }
 

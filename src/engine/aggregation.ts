@@ -479,9 +479,7 @@ export class Aggregation implements Counters {
       const groups = this.grouper.sorted();
       const keys = this.grouper.keyColumns(groups).slice(0, this.bound.named.length);
       const keyText = (position: number): string => keys.map((key) => textAt(key, position)).join(', ');
-      const outputs = this.bound.plan.outputs.map(({ column, aggregation }) =>
-        this.accumulators.output(column, aggregation, groups, keyText),
-      );
+      const outputs = this.accumulators.outputs(this.bound.plan.outputs, groups, keyText);
       return tableOfColumns(resultSchema(this.bound), [...keys, ...outputs], groups.length);
     });
   }

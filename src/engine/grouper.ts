@@ -180,9 +180,15 @@ class IntGrouper implements ColumnGrouper {
   sort(positions: number): void {
     const { instance, address } = this;
     const { kernels } = instance;
-    if (kernels.isOrdered(address) === 1) return kernels.aliveIds(address, positions);
+    if (kernels.isOrdered(address) === 1) {
+      kernels.aliveIds(address, positions);
+      return;
+    }
     const { alive, count } = this;
-    if (alive === count) return sortWords(instance, kernels.intKeys(address) >>> 0, count, this.signed, positions);
+    if (alive === count) {
+      sortWords(instance, kernels.intKeys(address) >>> 0, count, this.signed, positions);
+      return;
+    }
     // The keys that are alive, sorted by themselves.
     const [ids, words] = [instance.alloc(alive * 4), instance.alloc(alive * 8)];
     kernels.aliveIds(address, ids);
@@ -511,6 +517,13 @@ export class Grouper {
 
   /** Takes over the groups of another thread's grouper of the same keys: calls `use` with the own id of each. */
   merge(other: GrouperMemory, use: (merged: MergedGroups) => void): void {
+    this.expect(Math.max(...[...other.columns, ...other.pairs].map(({ count }) => count)));
+    const inOrder = other.pairs.length === 0 ? this.columns[0]!.tryMergeInOrder?.(other.columns[0]!.address) : undefined;
+    if (inOrder === undefined) this.mergeByName(other, use);
+    else use({ ...inOrder, ids: 0 });
+  }
+
+  private mergeByName(other: GrouperMemory, use: (merged: MergedGroups) => void): void {
     const { instance } = this;
     const blocks: { readonly pointer: number; readonly bytes: number }[] = [];
     const block = (count: number): number => {
@@ -519,9 +532,6 @@ export class Grouper {
       blocks.push({ pointer, bytes });
       return pointer;
     };
-    this.expect(Math.max(...[...other.columns, ...other.pairs].map(({ count }) => count)));
-    const inOrder = other.pairs.length === 0 ? this.columns[0]!.tryMergeInOrder?.(other.columns[0]!.address) : undefined;
-    if (inOrder !== undefined) return use({ ...inOrder, ids: 0 });
     const own = other.columns.map(({ address, count }, i) => {
       const ids = block(count);
       this.columns[i]!.merge(address, ids);
@@ -636,8 +646,8 @@ export function intColumn(
   const isBits = type.typeId === Type.Bool;
   const ArrayType = (isBits ? Uint8Array : type.ArrayType) as new (buffer: ArrayBufferLike) => Uint8Array;
   const width = (ArrayType as unknown as Uint8ArrayConstructor).BYTES_PER_ELEMENT;
-  const buffer = instance.withPlaced(ids, (wanted) => instance.written(rows, width, (start, count, out) => write(wanted + start * 4, count, width, out)));
-  const values = new ArrayType(buffer);
+  const [buffer] = instance.withPlaced(ids, (wanted) => instance.written(rows, width, [(start, count, out) => write(wanted + start * 4, count, width, out)]));
+  const values = new ArrayType(buffer!);
   return makeData({ type, length: rows, nullCount: 0, data: isBits ? packBits(values) : values } as never);
 }
 

@@ -107,7 +107,7 @@ export interface Kernels extends StateKernels, AsOfKernels {
   mergeNullCounts(other: Pointer, first: number, ids: Pointer, own: number, count: number, nulls: Pointer): void;
   wordsOf(states: Pointer, stride: number, groups: Pointer, count: number, out: Pointer): void;
   extremesOf(states: Pointer, stride: number, groups: Pointer, count: number, isDouble: number, flip: bigint, out: Pointer): void;
-  countsOf(rows: Pointer, stride: number, nulls: Pointer, groups: Pointer, count: number, out: Pointer): void;
+  countsOf(rows: Pointer, stride: number, nulls: Pointer, groups: Pointer, count: number, out: Pointer): number;
   fewerThan(atLeast: number, rows: Pointer, stride: number, nulls: Pointer, groups: Pointer, count: number): number;
   sumsOf(states: Pointer, stride: number, groups: Pointer, count: number, out: Pointer): void;
   meansOf(states: Pointer, rows: Pointer, stride: number, nulls: Pointer, groups: Pointer, count: number, out: Pointer, undecided: Pointer): number;
@@ -134,7 +134,7 @@ export const memoryMax = 0xffff0000;
 const keptAt = 68;
 
 /** Elements that kernels write before they are copied out. */
-const writtenAtOnce = 8_192;
+const writtenAtOnce = 4_096;
 
 /** Behind every block that is read by whole words stands this much room. */
 export const slackBytes = 16;
@@ -251,20 +251,22 @@ export class Instance {
   }
 
   /**
-   * What kernels write, `width` bytes for each of `count` elements, as a buffer outside of this memory. `write` is called for some of them
-   * at a time, from `start` on, so that they are in the cache when they are copied out.
+   * What each of these writes, `width` bytes for each of `count` elements, as a buffer outside of this memory. They are called in turn for some
+   * elements, from `start` on, so that what they read is in the cache, and what they have written when it is copied out.
    */
-  written(count: number, width: number, write: (start: number, some: number, out: number) => void): ArrayBuffer {
+  written(count: number, width: number, writes: readonly ((start: number, some: number, out: number) => void)[]): ArrayBuffer[] {
     const out = this.alloc(writtenAtOnce * width);
     // All of it is written over: to have it cleared first takes as long as the copy.
-    const copy = Buffer.allocUnsafeSlow(count * width);
+    const copies = writes.map(() => Buffer.allocUnsafeSlow(count * width));
     for (let start = 0; start < count; start += writtenAtOnce) {
       const some = Math.min(writtenAtOnce, count - start);
-      write(start, some, out);
-      copy.set(this.view8(out, some * width), start * width);
+      for (const [i, write] of writes.entries()) {
+        write(start, some, out);
+        copies[i]!.set(this.view8(out, some * width), start * width);
+      }
     }
     this.free(out, writtenAtOnce * width);
-    return copy.buffer as ArrayBuffer;
+    return copies.map(({ buffer }) => buffer as ArrayBuffer);
   }
 
   free(block: number, bytes: number): void {

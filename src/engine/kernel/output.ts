@@ -26,8 +26,15 @@ export function extremesOf(states: usize, stride: i32, groups: usize, count: i32
   return nulls == 0 ? all : all - load<i64>(nulls + (<usize>group << 3));
 }
 
-export function countsOf(rows: usize, stride: i32, nulls: usize, groups: usize, count: i32, out: usize): void {
-  for (let i: usize = 0; i < <usize>count; i++) store<i64>(out + (i << 3), valuesAt(rows, stride, nulls, load<u32>(groups + (i << 2))));
+/** How many values each group has; returns how many groups have none. */
+export function countsOf(rows: usize, stride: i32, nulls: usize, groups: usize, count: i32, out: usize): i32 {
+  let zeros = 0;
+  for (let i: usize = 0; i < <usize>count; i++) {
+    const values = valuesAt(rows, stride, nulls, load<u32>(groups + (i << 2)));
+    store<i64>(out + (i << 3), values);
+    zeros += i32(values == 0);
+  }
+  return zeros;
 }
 
 /** How many groups have fewer values than `atLeast`. */

@@ -20,6 +20,16 @@ export interface OtherStates {
   readonly tables: readonly number[];
 }
 
+/** Writes 64 bits for each of `count` groups, whose numbers are at `groups`: those of all groups from the `start`-th on. */
+export type WriteOfGroups = (groups: number, count: number, out: number, start: number) => void;
+
+/** A column that is read out of groups by a kernel. */
+export interface Reading {
+  readonly write: WriteOfGroups;
+  /** What all that was written is as a column. */
+  column(elements: ArrayBuffer): Data;
+}
+
 /** Rows that take so much grow in smaller steps. */
 const carefulBytes = 32 * 2 ** 20;
 
@@ -29,9 +39,10 @@ export class Groups {
   /** Per column: one i64 a group; 0 where no null was met. Where most values are null it counts the others for a time. */
   private readonly nulls: number[];
   private readonly countsValues: boolean[];
-  /** What was last asked for, since several outputs ask in turn: the values of groups, and which have enough of them. */
+  /** What was last asked for, since several outputs ask in turn: the values of groups, which have enough of them, and how many do not. */
   private knownCounts: { readonly groups: Uint32Array; readonly column: number; readonly counts: Float64Array } | undefined;
   private knownValidity: { readonly groups: Uint32Array; readonly nulls: number; readonly atLeast: number; readonly validity: Validity } | undefined;
+  private knownFewer: { readonly groups: Uint32Array; readonly nulls: number; readonly atLeast: number; readonly fewer: number } | undefined;
   private readonly gathered: Buffer64[] = [];
   /** The groups that were last asked for, where they are not in memory. */
   private readonly wanted: Buffer64;
@@ -92,10 +103,14 @@ export class Groups {
     return out;
   }
 
-  /** What a kernel writes of groups, 64 bits for each, as a buffer of its own. It is called for some of them at a time, from the `start`-th on. */
-  elements(groups: Uint32Array, write: (groups: number, count: number, out: number, start: number) => void): ArrayBuffer {
+  /** What kernels write of groups, a buffer for each. */
+  read(groups: Uint32Array, writes: readonly WriteOfGroups[]): ArrayBuffer[] {
     const wanted = this.placed(groups);
-    return this.instance.written(groups.length, 8, (start, some, out) => write(wanted + start * 4, some, out, start));
+    return this.instance.written(groups.length, 8, writes.map((write) => (start, some, out) => write(wanted + start * 4, some, out, start)));
+  }
+
+  elements(groups: Uint32Array, write: WriteOfGroups): ArrayBuffer {
+    return this.read(groups, [write])[0]!;
   }
 
   /** Where these groups are in memory; those that are elsewhere stay until others are asked for. */
@@ -106,6 +121,10 @@ export class Groups {
     if (this.wantedGroups !== groups) this.instance.put(groups, wanted);
     this.wantedGroups = groups;
     return wanted;
+  }
+
+  column(groups: Uint32Array, { write, column }: Reading): Data {
+    return column(this.elements(groups, write));
   }
 
   /** One 64-bit state of each group as two 32-bit halves, low first: no bigint is made on the way. */
@@ -119,18 +138,28 @@ export class Groups {
     return makeData({ type: new Int64(), length: groups.length, nullCount: 0, data: new BigInt64Array(this.halves(groups, offset).buffer) });
   }
 
-  /** How many values of a column each group has. Below 2^53, which no memory holds more of. */
+  /** How many values of a column each group has. */
+  countReading(column: number, groups: Uint32Array): Reading {
+    const { instance: { kernels }, pointer, stride } = this;
+    const nulls = this.settle()[column]!;
+    let fewer = 0;
+    return {
+      write: (wanted, count, out, start) => {
+        fewer += kernels.countsOf(pointer, stride, nulls, wanted, count, out);
+        if (start + count === groups.length) this.knownFewer = { groups, nulls, atLeast: 1, fewer };
+      },
+      column: (elements) => makeData({ type: new Int64(), length: groups.length, nullCount: 0, data: new BigInt64Array(elements) }),
+    };
+  }
+
+  /** The same as doubles. Below 2^53, which no memory holds more of. */
   counts(column: number, groups: Uint32Array): Float64Array {
     const known = this.knownCounts;
     if (known?.groups === groups && known.column === column) return known.counts;
-    const halves = new Uint32Array(this.countsOf(column, groups));
+    const halves = new Uint32Array(this.elements(groups, this.countReading(column, groups).write));
     const counts = Float64Array.from(groups, (_, i) => halves[i * 2]! + halves[i * 2 + 1]! * 2 ** 32);
     this.knownCounts = { groups, column, counts };
     return counts;
-  }
-
-  countColumn(column: number, groups: Uint32Array): Data {
-    return makeData({ type: new Int64(), length: groups.length, nullCount: 0, data: new BigInt64Array(this.countsOf(column, groups)) });
   }
 
   /** How many values of a column one group has. */
@@ -138,11 +167,6 @@ export class Groups {
     const word = (at: number): bigint => this.instance.view64(at, 1)[0]!;
     const nulls = this.settle()[column]!;
     return word(this.pointer + group * this.stride) - (nulls === 0 ? 0n : word(nulls + group * 8));
-  }
-
-  private countsOf(column: number, groups: Uint32Array): ArrayBuffer {
-    const nulls = this.settle()[column]!;
-    return this.elements(groups, (wanted, count, out) => this.instance.kernels.countsOf(this.pointer, this.stride, nulls, wanted, count, out));
   }
 
   /** Which of these groups have at least so many values of a column, as a bitmap; none when all have. */
@@ -156,11 +180,18 @@ export class Groups {
   }
 
   private validityOf(column: number, groups: Uint32Array, atLeast: number): Validity {
-    const { pointer, stride, nulls } = this;
-    const fewer = this.instance.kernels.fewerThan(atLeast, pointer, stride, nulls[column]!, this.placed(groups), groups.length);
-    if (fewer === 0) return { nullCount: 0 };
+    if (this.fewerThan(atLeast, column, groups) === 0) return { nullCount: 0 };
     const counts = this.counts(column, groups);
     return validityOf(groups.length, (i) => counts[i]! >= atLeast);
+  }
+
+  /** How many of these groups have fewer values of a column. */
+  private fewerThan(atLeast: number, column: number, groups: Uint32Array): number {
+    const { pointer, stride, instance } = this;
+    const nulls = this.settle()[column]!;
+    const known = this.knownFewer;
+    if (known?.groups === groups && known.nulls === nulls && known.atLeast === atLeast) return known.fewer;
+    return instance.kernels.fewerThan(atLeast, pointer, stride, nulls, this.placed(groups), groups.length);
   }
 }
 
