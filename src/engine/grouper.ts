@@ -69,10 +69,8 @@ export interface ColumnGrouper {
   countsAt?(rows: number, stride: number, count: number): void;
   /** Names ids that have no counted rows and are to stay. */
   meet?(ids: number, count: number): void;
-  /** How many ids are keys': there may be gaps where there is but one key column. */
-  readonly alive: number;
-  /** Fills `positions` with the ids of keys, in ascending order of those. */
-  sort(positions: number): void;
+  /** Fills `positions`, which has room for all ids, with those of keys, in ascending order of these; returns how many. There may be gaps where there is but one key column. */
+  sort(positions: number): number;
   /** The keys of these ids, as a column. */
   column(ids: Uint32Array): Data;
 }
@@ -128,10 +126,6 @@ class IntGrouper implements ColumnGrouper {
     this.instance.kernels.meet(this.address, ids, count);
   }
 
-  get alive(): number {
-    return this.instance.kernels.countAlive(this.address);
-  }
-
   get count(): number {
     return this.instance.kernels.groupCount(this.address);
   }
@@ -177,27 +171,25 @@ class IntGrouper implements ColumnGrouper {
     return this.signed ? -(1n << 63n) : 0n;
   }
 
-  sort(positions: number): void {
-    const { instance, address } = this;
+  sort(positions: number): number {
+    const { instance, address, count } = this;
     const { kernels } = instance;
-    if (kernels.isOrdered(address) === 1) {
-      kernels.aliveIds(address, positions);
-      return;
-    }
-    const { alive, count } = this;
+    const alive = kernels.aliveIds(address, positions);
+    if (kernels.isOrdered(address) === 1) return alive;
     if (alive === count) {
       sortWords(instance, kernels.intKeys(address) >>> 0, count, this.signed, positions);
-      return;
+      return alive;
     }
     // The keys that are alive, sorted by themselves.
     const [ids, words] = [instance.alloc(alive * 4), instance.alloc(alive * 8)];
-    kernels.aliveIds(address, ids);
+    instance.put(instance.view32(positions, alive), ids);
     kernels.gather64(kernels.intKeys(address) >>> 0, ids, alive, words);
     sortWords(instance, words, alive, this.signed, positions);
     const [sorted, alives] = [instance.view32(positions, alive), instance.view32(ids, alive)];
     for (let i = 0; i < alive; i++) sorted[i] = alives[sorted[i]!]!;
     instance.free(words, alive * 8);
     instance.free(ids, alive * 4);
+    return alive;
   }
 
   private get signed(): boolean {
@@ -246,16 +238,14 @@ export class TileGrouper implements ColumnGrouper {
     return this.instance.kernels.groupCount(this.address);
   }
 
-  get alive(): number {
-    return this.count;
-  }
-
   merge(other: number, ids: number): void {
     this.instance.kernels.mergeInts(this.address, other, ids);
   }
 
-  sort(positions: number): void {
-    sortWords(this.instance, this.instance.kernels.intKeys(this.address) >>> 0, this.count, true, positions);
+  sort(positions: number): number {
+    const { instance, address, count } = this;
+    sortWords(instance, instance.kernels.intKeys(address) >>> 0, count, true, positions);
+    return count;
   }
 
   column(ids: Uint32Array): Data {
@@ -356,10 +346,6 @@ class StringGrouper implements ColumnGrouper {
     return this.instance.kernels.groupCount(this.address);
   }
 
-  get alive(): number {
-    return this.count;
-  }
-
   merge(other: number, ids: number): void {
     const { kernels } = this.instance;
     kernels.mergeStrings(this.address, other, 0, kernels.groupCount(other), ids);
@@ -377,9 +363,9 @@ class StringGrouper implements ColumnGrouper {
     this.instance.kernels.partStrings(other, BigInt.asIntN(64, prefix), skipped, search, length + 1, starts, ids);
   }
 
-  sort(positions: number): void {
-    const { kernels } = this.instance;
-    kernels.argsortStrings(this.address, positions);
+  sort(positions: number): number {
+    this.instance.kernels.argsortStrings(this.address, positions);
+    return this.count;
   }
 
   column(ids: Uint32Array): Data {
@@ -593,9 +579,8 @@ export class Grouper {
   }
 
   private positionsOf(column: ColumnGrouper): Uint32Array {
-    const count = column.alive;
-    const out = this.positions.ensure(count * 4);
-    column.sort(out);
+    const out = this.positions.ensure(column.count * 4);
+    const count = column.sort(out);
     return this.instance.lasting32(out, count);
   }
 

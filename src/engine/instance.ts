@@ -4,6 +4,7 @@
  */
 import type { ColumnMemory } from '../arrow/column-memory.ts';
 import { InvariantError, MemoryLimitError } from '../base/errors.ts';
+import { answerBuffer } from './answer-memory.ts';
 import { plainKernel, sharedKernel } from './kernel-bytes.js';
 import type { AsOfKernels } from './as-of/kernels.ts';
 import { Shelf } from './shelf.ts';
@@ -51,12 +52,11 @@ export interface Kernels extends StateKernels, AsOfKernels {
   groupInts(grouper: Pointer, keys: Pointer, count: number, ids: Pointer): void;
   groupSlots32(grouper: Pointer, keys: Pointer, rows: Pointer, count: number, signed: number, ids: Pointer): number;
   groupCount(grouper: Pointer): number;
-  countAlive(grouper: Pointer): number;
   keysOfInts(grouper: Pointer, ids: Pointer, count: number, bytes: number, out: Pointer): void;
   countsAt(grouper: Pointer, rows: Pointer, stride: number, count: number): void;
   meet(grouper: Pointer, ids: Pointer, count: number): void;
   isOrdered(grouper: Pointer): number;
-  aliveIds(grouper: Pointer, out: Pointer): void;
+  aliveIds(grouper: Pointer, out: Pointer): number;
   intKeys(grouper: Pointer): Pointer;
   forceHash(useDirect: number, allHashesEqual: number): void;
   newStringGrouper(): Pointer;
@@ -256,8 +256,7 @@ export class Instance {
    */
   written(count: number, width: number, writes: readonly ((start: number, some: number, out: number) => void)[]): ArrayBuffer[] {
     const out = this.alloc(writtenAtOnce * width);
-    // All of it is written over: to have it cleared first takes as long as the copy.
-    const copies = writes.map(() => Buffer.allocUnsafeSlow(count * width));
+    const copies = writes.map(() => answerBuffer(count * width));
     for (let start = 0; start < count; start += writtenAtOnce) {
       const some = Math.min(writtenAtOnce, count - start);
       for (const [i, write] of writes.entries()) {

@@ -259,33 +259,32 @@ export function nameKeys(grouper: usize): void {
   meetCounted(grouper);
 }
 
-/** How many ids are alive. */
-export function countAlive(grouper: usize): i32 {
-  meetCounted(grouper);
-  const count = load<u32>(grouper + iCount);
-  const metCount = min<u32>(load<u32>(grouper + iMetCount), count);
-  const met: usize = load<u32>(grouper + iMet);
-  let alive = count - metCount;
-  for (let id: u32 = 0; id < metCount; id++) alive += <u32>load<u8>(met + id);
-  return <i32>alive;
-}
-
 /** Whether ids ascend as keys do. */
 export function isOrdered(grouper: usize): i32 {
   return i32(load<u32>(grouper + iMode) == 3);
 }
 
-/** The ids that are alive, ascending, once they were counted. */
-export function aliveIds(grouper: usize, out: usize): void {
+/** The ids that are alive, ascending; returns how many. There is room for all ids. */
+export function aliveIds(grouper: usize, out: usize): i32 {
   const count = load<u32>(grouper + iCount);
-  const metCount = min<u32>(load<u32>(grouper + iMetCount), count);
   const met: usize = load<u32>(grouper + iMet);
+  const metCount = min<u32>(load<u32>(grouper + iMetCount), count);
+  // Where there are slots, rows that were counted tell as much as the bytes.
+  const rows: usize = load<u32>(grouper + iRows);
+  const stride: usize = load<u32>(grouper + iRowsStride);
+  const countedEnd = load<u32>(grouper + iMode) == 3 ? min<u32>(load<u32>(grouper + iRowsCount), metCount) : 0;
   let next: usize = 0;
-  for (let id: u32 = 0; id < metCount; id++) {
+  let id: u32 = 0;
+  for (; id < countedEnd; id++) {
+    store<u32>(out + (next << 2), id);
+    next += <usize>(<u64>load<u8>(met + id) | load<u64>(rows + <usize>id * stride) != 0);
+  }
+  for (; id < metCount; id++) {
     store<u32>(out + (next << 2), id);
     next += load<u8>(met + id);
   }
-  for (let id = metCount; id < count; id++) store<u32>(out + (next++ << 2), id);
+  for (; id < count; id++) store<u32>(out + (next++ << 2), id);
+  return <i32>next;
 }
 
 /** The keys of these ids, `bytes` wide each. */
@@ -487,26 +486,24 @@ function groupSome(grouper: usize, keys: usize, count: i32, ids: usize): void {
 export function mergeInts(grouper: usize, other: usize, ids: usize): void {
   const count = groupCount(other);
   nameKeys(other);
-  const alive = countAlive(other);
   const keys = intKeys(other);
+  const alive = aliveIds(other, ids);
   if (alive == count) {
     groupInts(grouper, keys, count, ids);
     meet(grouper, ids, count);
     return;
   }
-  // Dead ids have empty states: it does no harm to merge those with any group.
   const bytes = max<usize>(<usize>alive * 12, 16);
   const aliveKeys = alloc(bytes);
-  const aliveIds = aliveKeys + (<usize>alive << 3);
+  const ownIds = aliveKeys + (<usize>alive << 3);
+  for (let i: usize = 0; i < <usize>alive; i++) store<i64>(aliveKeys + (i << 3), load<i64>(keys + (<usize>load<u32>(ids + (i << 2)) << 3)));
+  groupInts(grouper, aliveKeys, alive, ownIds);
+  meet(grouper, ownIds, alive);
+  // Dead ids have empty states: it does no harm to merge those with any group.
   let next: usize = 0;
   for (let id = 0; id < count; id++) {
-    if (isAlive(other, id)) store<i64>(aliveKeys + (next++ << 3), load<i64>(keys + (<usize>id << 3)));
-  }
-  groupInts(grouper, aliveKeys, alive, aliveIds);
-  meet(grouper, aliveIds, alive);
-  next = 0;
-  for (let id = 0; id < count; id++) {
-    store<u32>(ids + (<usize>id << 2), isAlive(other, id) ? load<u32>(aliveIds + (next++ << 2)) : load<u32>(aliveIds));
+    store<u32>(ids + (<usize>id << 2), load<u32>(ownIds + (next << 2)));
+    next += <usize>(isAlive(other, id) && <i32>next < alive - 1);
   }
   free(aliveKeys, bytes);
 }
@@ -526,9 +523,12 @@ export function mergeSlots(grouper: usize, other: usize, out: usize): i32 {
   const own = <u32>(base + first - load<i64>(grouper + iBase));
   const met: usize = load<u32>(other + iMet) + first;
   const ownMet: usize = load<u32>(grouper + iMet) + own;
-  for (let i: usize = 0; i < <usize>(end - first); i++) store<u8>(ownMet + i, load<u8>(ownMet + i) | load<u8>(met + i));
+  const count = end - first;
+  let i: usize = 0;
+  for (; i + 8 <= <usize>count; i += 8) store<u64>(ownMet + i, load<u64>(ownMet + i) | load<u64>(met + i));
+  for (; i < <usize>count; i++) store<u8>(ownMet + i, load<u8>(ownMet + i) | load<u8>(met + i));
   store<u32>(out, first);
-  store<u32>(out, end - first, 4);
+  store<u32>(out, count, 4);
   store<u32>(out, own, 8);
   return 1;
 }

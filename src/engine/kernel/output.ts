@@ -157,8 +157,10 @@ export function meansOf(states: usize, rows: usize, stride: i32, nulls: usize, g
     const isModerate = v128.and(f64x2.gt(size, f64x2.splat(sizeLeast)), v128.and(f64x2.lt(size, f64x2.splat(sizeMost)), f64x2.lt(values, f64x2.splat(valuesMost))));
     const isDecided = v128.and(isModerate, f64x2.eq(mean, upper));
     // Not `all_true`: V8 tests by a register that conversions wait for, so that each turn of the loop would wait for the one before.
-    if (i64x2.bitmask(isDecided) == 3) continue;
+    const decided = i64x2.bitmask(isDecided);
+    if (decided == 3) continue;
     for (let k = 0; k < min(2, count - i); k++) {
+      if ((decided >> k) & 1) continue;
       const group = k == 0 ? group0 : group1;
       const state = states + <usize>group * stride;
       const exact = meanOf(load<f64>(state), load<f64>(state, 8), <f64>valuesAt(rows, stride, nulls, group));
