@@ -50,6 +50,8 @@ export interface ColumnGrouper {
   readonly address: number;
   /** Takes over the keys of another grouper of its kind in the same memory, and meets them: writes the own id of each of its ids. */
   merge(other: number, ids: number): void;
+  /** Whether ids ascend as keys do, so that nothing is to be looked up or sorted. */
+  readonly isInOrder?: boolean;
   /** The same where own ids ascend as those of the other do, without one for each. Undefined where they do not. */
   tryMergeInOrder?(other: number): GroupsInOrder | undefined;
   /** The same for `count` of its ids, all of them keys'. Absent where keys are not cut into parts. */
@@ -134,6 +136,10 @@ class IntGrouper implements ColumnGrouper {
     this.instance.kernels.mergeInts(this.address, other, ids);
   }
 
+  get isInOrder(): boolean {
+    return this.instance.kernels.isOrdered(this.address) === 1;
+  }
+
   tryMergeInOrder(other: number): GroupsInOrder | undefined {
     const { instance, address } = this;
     const out = instance.alloc(12);
@@ -175,7 +181,7 @@ class IntGrouper implements ColumnGrouper {
     const { instance, address, count } = this;
     const { kernels } = instance;
     const alive = kernels.aliveIds(address, positions);
-    if (kernels.isOrdered(address) === 1) return alive;
+    if (this.isInOrder) return alive;
     if (alive === count) {
       sortWords(instance, kernels.intKeys(address) >>> 0, count, this.signed, positions);
       return alive;
@@ -423,6 +429,7 @@ function sample(
 export interface GrouperMemory {
   readonly columns: readonly { readonly address: number; readonly count: number }[];
   readonly pairs: readonly { readonly address: number; readonly count: number }[];
+  readonly isInOrder: boolean;
 }
 
 /** All keys together. */
@@ -498,7 +505,9 @@ export class Grouper {
 
   get memory(): GrouperMemory {
     const counted = (address: number) => ({ address, count: this.instance.kernels.groupCount(address) });
-    return { columns: this.columns.map(({ address, count }) => ({ address, count })), pairs: this.pairs.map(counted) };
+    const [first, ...more] = this.columns;
+    const isInOrder = more.length === 0 && first!.isInOrder === true;
+    return { columns: this.columns.map(({ address, count }) => ({ address, count })), pairs: this.pairs.map(counted), isInOrder };
   }
 
   /** Takes over the groups of another thread's grouper of the same keys: calls `use` with the own id of each. */

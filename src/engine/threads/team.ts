@@ -297,7 +297,10 @@ export class TeamRun {
     for (const member of this.members) {
       if (member.streaming || !member.begun || !member.worker.alive) continue;
       member.streaming = true;
-      void this.ask(member, () => member.worker.call('stream', { job: this.job })).then(() => {
+      const streaming = this.ask(member, async () => {
+        member.described = await member.worker.call('stream', { job: this.job });
+      });
+      void streaming.then(() => {
         member.streaming = false;
         if (this.ring.waiting > 0 && this.failure === undefined && this.closing === undefined) this.openStreams();
       });
@@ -399,15 +402,36 @@ export class TeamRun {
         const inParts = cut === undefined ? this.partsOf(i, all) : cut.bounds.length + 1;
         if (cut !== undefined || inParts > 1) return this.answerInParts(i, members, all.map((each) => each[i]!), cut ?? inParts, what);
         const memories = described.map((each) => each[i]!);
+        // The last plan is for this thread, once others have theirs.
+        if (own !== undefined && i === this.plans.length - 1 && this.isQuick(i, all)) return this.answerHere(i, members, memories, what);
         const target = members[largest(memories.map(({ groups }) => groups), i)]!;
         const others = [...memories.filter((_, m) => members[m] !== target), ...(own === undefined ? [] : [own[i]!])].filter(({ groups }) => groups > 0);
-        const packed = await target.worker.call('answer', { job: this.job, plan: i, others, what });
+        const answering = target.worker.call('answer', { job: this.job, plan: i, others, what });
+        const schema = this.schemaOf(plan, what);
+        const packed = await answering;
         // Who had no groups keeps what it counted.
         for (const [m, member] of members.entries()) if (member !== target && memories[m]!.groups > 0) member.taken.add(i);
         if (own !== undefined && own[i]!.groups > 0) this.own![i] = this.ownAggregation(i);
-        return unpackTable(this.schemaOf(plan, what), packed);
+        return unpackTable(schema, packed);
       }),
     );
+  }
+
+  /** Whether this thread merges and reads out a plan in a few milliseconds. */
+  private isQuick(plan: number, all: readonly (readonly AggregationMemory[])[]): boolean {
+    const memories = all.map((each) => each[plan]!).filter(({ groups }) => groups > 0);
+    return memories.every(({ groups, grouper }) => groups <= groupsHere && grouper.isInOrder) && this.ownAggregations()[plan]!.isCuttable;
+  }
+
+  /** Takes over what others have of a plan, and answers. */
+  private answerHere(plan: number, members: readonly Member[], memories: readonly AggregationMemory[], what: 'finish' | 'states'): Table {
+    const aggregation = this.ownAggregations()[plan]!;
+    for (const [m, memory] of memories.entries()) {
+      if (memory.groups === 0) continue;
+      aggregation.merge(memory);
+      members[m]!.taken.add(plan);
+    }
+    return aggregation[what]();
   }
 
   /** What each thread has, of each plan. */
