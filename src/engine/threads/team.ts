@@ -69,6 +69,14 @@ interface Member {
   readonly taken: Set<number>;
 }
 
+/** What is in an entry of the ring. */
+interface HandedOver {
+  /** Gives back what it takes, once the entry is free. */
+  readonly free: () => void;
+  /** Adds its rows on this thread. */
+  readonly addHere: () => void;
+}
+
 export class TeamRun {
   private readonly team: CommonMemory;
   private readonly job = jobs++;
@@ -78,8 +86,7 @@ export class TeamRun {
   /** Where the threads agree on whether rows are put aside, four bytes for each plan. */
   private readonly asideCells: number;
   private readonly ring: Ring;
-  /** What is to be given back once the entry of the ring is free. */
-  private readonly underWay = new Map<number, () => void>();
+  private readonly underWay = new Map<number, HandedOver>();
   private readonly layouts = new Map<string, number>();
   private readonly known: BatchLayout[] = [];
   private readonly options: AggregationOptions;
@@ -222,6 +229,9 @@ export class TeamRun {
     const types = fields.map(({ type }) => plainType(type));
     const columns = fields.map(({ name }, i) => ({ name, data: columnData(batch, name, types[i]!) }));
     const isCopied = columns.some(({ data }) => data.values && this.team.instance.addressOf(data.values as ArrayBufferView) === undefined);
+    const addHere = (start: number, rows: number): void => {
+      for (const [i, aggregation] of this.ownAggregations().entries()) work(aggregation, start, start + rows, i);
+    };
     let layout: number | undefined;
     let sinceTurn = 0;
     for (let start = 0; start < batch.numRows; ) {
@@ -229,7 +239,8 @@ export class TeamRun {
       let rows = Math.min(this.stretchRows(isCopied, batch.numRows - start), batch.numRows - start);
       if (!(isCopied && this.fewCount()) && this.othersWant()) {
         layout ??= this.team.instance.guard(() => this.layoutOf(columns, types, states));
-        this.handOver(layout, columns, start, rows);
+        const [first, count] = [start, rows];
+        this.handOver(layout, columns, start, rows, () => addHere(first, count));
       } else {
         if (this.own === undefined) {
           // Each of these takes long the first time.
@@ -239,7 +250,7 @@ export class TeamRun {
         }
         rows = Math.min(rows, this.ownRows);
         this.ownRows *= 2;
-        for (const [i, aggregation] of this.ownAggregations().entries()) work(aggregation, start, start + rows, i);
+        addHere(start, rows);
         sinceTurn = stretchesPerTurn;
       }
       start += rows;
@@ -270,16 +281,30 @@ export class TeamRun {
   }
 
   /** Copies rows to where the threads of the pool take them from. */
-  private handOver(layout: number, columns: readonly NamedData[], start: number, rows: number): void {
+  private handOver(layout: number, columns: readonly NamedData[], start: number, rows: number, addHere: () => void): void {
     this.openStreams();
     for (const entry of this.underWay.keys()) if (this.ring.isFree(entry)) this.giveBack(entry);
     const { record, free } = this.team.instance.guard(() => this.packer.pack(layout, columns, start, rows));
-    this.underWay.set(this.ring.nextEntry, free);
+    this.underWay.set(this.ring.nextEntry, { free, addHere });
     this.ring.put(record);
   }
 
+  /** Adds here what nobody has begun, where this thread has added rows before. */
+  private async takeBack(): Promise<void> {
+    if (this.own === undefined) return;
+    for (let taken = this.ring.tryTake(); taken !== undefined; taken = this.ring.tryTake()) {
+      try {
+        this.underWay.get(taken.entry)!.addHere();
+      } finally {
+        this.ring.done(taken.entry);
+      }
+      await nextTurn();
+      this.check();
+    }
+  }
+
   private giveBack(entry: number): void {
-    this.underWay.get(entry)?.();
+    this.underWay.get(entry)?.free();
     this.underWay.delete(entry);
   }
 
@@ -374,14 +399,21 @@ export class TeamRun {
 
   /** Waits until all that was given out is done. */
   private async quiet(): Promise<void> {
-    for (const entry of [...this.underWay.keys()]) await this.untilFree(entry);
+    await this.takeBack();
+    // Whoever takes batches leaves once there are none: to hear of that is to hear that they are done with.
     this.ring.closed = true;
+    await this.untilAnswered();
+    for (const entry of [...this.underWay.keys()]) await this.untilFree(entry);
+    await this.untilAnswered();
+    this.ring.closed = false;
+    this.check();
+  }
+
+  private async untilAnswered(): Promise<void> {
     while (this.members.some(({ ahead, begun }) => begun && ahead > 0)) {
       this.check();
       await this.change();
     }
-    this.ring.closed = false;
-    this.check();
   }
 
   /** What has become of the rows so far, one table for each plan. */
