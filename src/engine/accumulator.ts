@@ -9,13 +9,13 @@
  */
 import { type Data, Field, Int64 } from '../arrow/arrow.ts';
 import { invariant } from '../base/errors.ts';
-import type { Counted, Window } from './grouper.ts';
+import type { Counted, MergedGroups, Window } from './grouper.ts';
 import type { Instance } from './instance.ts';
 import type { Agg } from './plan.ts';
 import { lengthened, type Short } from './short.ts';
 import { type Bitmap, Buffer64, type ColumnStage, gatherWide } from './staging.ts';
 import { FloatSum } from './states/float-sum.ts';
-import { Groups } from './states/groups.ts';
+import { Groups, type Reading } from './states/groups.ts';
 import { stateKinds } from './states/kinds.ts';
 import { Narrow, type NarrowMemory } from './states/narrow.ts';
 import { isSpans, SpanSource } from './states/spans.ts';
@@ -57,6 +57,12 @@ export interface AccumulatorOptions {
   readonly narrow?: 'where worth it' | 'always' | 'never';
 }
 
+/** What is asked of a column. */
+interface Output {
+  readonly column: string;
+  readonly aggregation: Agg;
+}
+
 /** One partial state as a column. */
 export interface StateColumn {
   readonly field: Field;
@@ -95,7 +101,9 @@ export class Accumulators {
   private readonly compactValues: Buffer64;
   private readonly compactIds: Buffer64;
   private readonly keys: Buffer64;
+  /** Of some groups of another: their rows, and the nulls of each column. */
   private readonly someRows: Buffer64;
+  private readonly someNulls: readonly Buffer64[];
   private readonly timed: { readonly wide: Buffer64; readonly keys: Buffer64; readonly times: Buffer64; readonly ids: Buffer64 };
   private readonly tied: { readonly wide: Buffer64; readonly keys: Buffer64; readonly ties: Buffer64; readonly there: Buffer64 };
   private readonly shorts: Buffer64;
@@ -136,6 +144,7 @@ export class Accumulators {
     this.compactIds = new Buffer64(instance);
     this.keys = new Buffer64(instance);
     this.someRows = new Buffer64(instance);
+    this.someNulls = columns.map(() => new Buffer64(instance));
     const buffer = (): Buffer64 => new Buffer64(instance);
     this.timed = { wide: buffer(), keys: buffer(), times: buffer(), ids: buffer() };
     this.tied = { wide: buffer(), keys: buffer(), ties: buffer(), there: buffer() };
@@ -466,7 +475,7 @@ export class Accumulators {
   }
 
   /** Sees to it that the rows of groups have all that was added. */
-  private settle(): void {
+  settle(): void {
     this.narrow?.widen();
     this.areRowsEmpty = false;
     this.groups.settle();
@@ -488,30 +497,50 @@ export class Accumulators {
   }
 
   /**
-   * Merges the groups 0 … count − 1 that another thread has of the same plan in the same memory: `ids` has the own group of
-   * each, for which there is room (`grow`). What the other holds is copied, not kept.
+   * Merges groups that another thread has of the same plan in the same memory. For the own groups there is room (`grow`). What the other holds
+   * is copied, not kept.
    */
-  mergeMemory(other: AccumulatorMemory, ids: number, count: number): void {
+  mergeMemory(other: AccumulatorMemory, merged: MergedGroups): void {
+    const { stride } = this.groups;
+    const { ids, first, own, count } = merged;
+    const end = first + count;
+    this.settle();
+    const others = this.placed.flatMap(({ states }, i) => states.map(({ state, offset }, k) => ({ state, offset, tables: other.tables[i]![k]! })))
+      .filter(({ state }) => state.fused === 0);
+    // The own id of each group of the other, by its number there.
+    const names = ids === 0 && others.length > 0 ? this.numbered(own - first, end) : ids;
+    for (let start = first; start < end; start += mergedAtOnce) {
+      const length = Math.min(mergedAtOnce, end - start);
+      this.mergeFused(other, { first: start, own: own - first + start, count: length, ids: ids && ids + start * 4 });
+      for (const { state, offset, tables } of others) state.mergeMemory?.({ pointer: other.states + start * stride + offset, stride, first: start, tables }, names + start * 4, length);
+    }
+    for (const { state, offset, tables } of others) state.mergeAll?.({ pointer: other.states + offset, stride, first: 0, tables }, names, end);
+  }
+
+  /** `from`, `from + 1`, … in memory. */
+  private numbered(from: number, count: number): number {
+    const pointer = this.someRows.ensure(count * 4);
+    const numbers = this.instance.view32(pointer, count);
+    for (let i = 0; i < count; i++) numbers[i] = from + i;
+    return pointer;
+  }
+
+  /** Merges rows, nulls and fused states. `groups`: how the groups are numbered whose rows these are; 0 where it is as they stand. */
+  private mergeFused(other: AccumulatorMemory, { first, own, count, ids }: MergedGroups, groups = 0): void {
     const { kernels } = this.instance;
     const { pointer, stride } = this.groups;
-    this.settle();
-    if (other.narrow !== undefined) this.narrow!.widenInto(other.narrow, 0, ids, count);
-    if (!other.isNarrow) kernels.mergeRows(other.states, ids, count, pointer, stride);
+    if (other.narrow !== undefined) this.narrow!.widenInto(other.narrow, { first, own, count, ids }, groups);
     this.placed.forEach(({ column, what, start, floatSum }, i) => {
       const nulls = other.nulls[i]!;
-      if (nulls !== 0) kernels.mergeNullCounts(nulls, ids, count, this.groups.countedAt(i, 'nulls'));
-      if (what === 0 || other.isNarrow) return;
-      const wides = floatSum?.wides ?? 0;
-      kernels.mergeStates(isDouble(column), what, other.states + start, other.wides[i]!, 0, ids, count, pointer + start, stride, wides);
+      if (nulls !== 0) kernels.mergeNullCounts(nulls, first, ids, own, count, this.groups.countedAt(i, 'nulls'));
+      // The rows stand before the first column.
+      const [all, at] = i === 0 ? [what | stateRows, 0] : [what, start];
+      if (all === 0 || other.isNarrow) return;
+      kernels.mergeStates(
+        isDouble(column), all, other.states + at, other.wides[i]!, groups, first, ids, own, count, pointer + at, stride, floatSum?.wides ?? 0,
+      );
     });
-    const others = this.placed.flatMap(({ states }, i) => states.map(({ state, offset }, k) => ({ state, offset, tables: other.tables[i]![k]! })));
-    for (let first = 0; first < count; first += mergedAtOnce) {
-      const length = Math.min(mergedAtOnce, count - first);
-      for (const { state, offset, tables } of others) {
-        state.mergeMemory?.({ pointer: other.states + first * stride + offset, stride, first, tables }, ids + first * 4, length);
-      }
-    }
-    for (const { state, offset, tables } of others) state.mergeAll?.({ pointer: other.states + offset, stride, first: 0, tables }, ids, count);
+    if (this.placed.length === 0) kernels.mergeStates(0, stateRows, other.states, 0, 0, first, ids, own, count, pointer, stride, 0);
   }
 
   /** Whether all states are in the rows, so that some of the groups can be merged by themselves. */
@@ -535,42 +564,53 @@ export class Accumulators {
   /** Merges `count` groups that another thread has, numbered in `groups`, as far as states are in the rows. */
   mergeSome(other: AccumulatorMemory, groups: number, ids: number, count: number): void {
     const { kernels } = this.instance;
-    const { pointer, stride } = this.groups;
+    const { stride } = this.groups;
     const rows = this.someRows.ensure(count * stride);
     kernels.gatherRows(other.states, stride, groups, count, rows);
     this.settle();
-    if (other.narrow !== undefined) this.narrow!.widenInto(other.narrow, groups, ids, count);
-    kernels.mergeRows(rows, ids, count, pointer, stride);
-    this.placed.forEach(({ column, what, start, floatSum }, i) => {
-      const nulls = other.nulls[i]!;
-      if (nulls !== 0) {
-        const some = this.compactValues.ensure(count * 8);
-        kernels.gather64(nulls, groups, count, some);
-        kernels.mergeNullCounts(some, ids, count, this.groups.countedAt(i, 'nulls'));
-      }
-      if (what === 0) return;
-      const wides = floatSum?.wides ?? 0;
-      kernels.mergeStates(isDouble(column), what, rows + start, other.wides[i]!, groups, ids, count, pointer + start, stride, wides);
+    const nulls = other.nulls.map((counts, i) => {
+      if (counts === 0) return 0;
+      const some = this.someNulls[i]!.ensure(count * 8);
+      kernels.gather64(counts, groups, count, some);
+      return some;
     });
+    this.mergeFused({ ...other, states: rows, nulls }, { first: 0, own: 0, count, ids }, groups);
   }
 
   /** The partial states of these groups, in order. */
   stateColumns(groups: Uint32Array): StateColumn[] {
     this.settle();
     return this.placed.flatMap(({ column, states }, index) => {
-      const data = [this.groups.countColumn(index, groups), ...states.flatMap(({ state }) => state.columns(groups))];
+      const counts = this.groups.column(groups, this.groups.countReading(index, groups));
+      const data = [counts, ...states.flatMap(({ state }) => state.columns(groups))];
       return stateFields(column).map((field, i) => ({ field, data: data[i]! }));
     });
   }
 
-  /** The final values of one output. `keyText` describes a group, for messages. */
-  output(name: string, aggregation: Agg, groups: Uint32Array, keyText: (position: number) => string): Data {
-    const index = this.placed.findIndex((candidate) => candidate.column.name === name);
+  /**
+   * The final values of these outputs. What kernels read out they read some thousand groups at a time, so that the rows of those are in the cache for
+   * all of them. `keyText` describes a group, for messages.
+   */
+  outputs(wanted: readonly Output[], groups: Uint32Array, keyText: (position: number) => string): Data[] {
     this.settle();
-    if (aggregation === 'count') return this.groups.countColumn(index, groups);
-    const found = this.placed[index]!.states.find(({ kind }) => kind.serves.includes(aggregation));
+    const readings = wanted.map((output) => this.readingOf(output, groups));
+    const elements = this.groups.read(groups, readings.flatMap((reading) => reading?.write ?? []));
+    return wanted.map(({ column, aggregation }, i) => {
+      const reading = readings[i];
+      return reading === undefined ? this.stateOf(column, aggregation).output!(aggregation, groups, keyText) : reading.column(elements.shift()!);
+    });
+  }
+
+  private readingOf({ column, aggregation }: Output, groups: Uint32Array): Reading | undefined {
+    if (aggregation !== 'count') return this.stateOf(column, aggregation).reading?.(aggregation, groups);
+    return this.groups.countReading(this.placed.findIndex((candidate) => candidate.column.name === column), groups);
+  }
+
+  /** The state that serves an aggregation. */
+  private stateOf(name: string, aggregation: Agg): State {
+    const found = this.placed.find(({ column }) => column.name === name)!.states.find(({ kind }) => kind.serves.includes(aggregation));
     invariant(found !== undefined, `no state serves the ${aggregation} of ${name}`);
-    return found.state.output(aggregation, groups, keyText);
+    return found.state;
   }
 }
 

@@ -384,9 +384,9 @@ export class Aggregation implements Counters {
     this.instance.guard(() => {
       if (other.nearest !== 0) this.nearest!.merge(other.nearest);
       if (other.groups === 0) return;
-      this.grouper.merge(other.grouper, (ids, count) => {
+      this.grouper.merge(other.grouper, (merged) => {
         this.grow();
-        this.accumulators.mergeMemory(other.accumulators, ids, count);
+        this.accumulators.mergeMemory(other.accumulators, merged);
       });
     });
     this.rowsSeen += other.rowsSeen;
@@ -477,6 +477,7 @@ export class Aggregation implements Counters {
   states(): Table {
     this.settle();
     return this.instance.guard(() => {
+      this.accumulators.settle();
       const groups = this.grouper.sorted();
       const columns = [...this.grouper.keyColumns(groups), ...this.accumulators.stateColumns(groups).map(({ data }) => data)];
       return tableOfColumns(statesSchemaOf(this.bound), columns, groups.length);
@@ -487,12 +488,11 @@ export class Aggregation implements Counters {
   finish(): Table {
     this.settle();
     return this.instance.guard(() => {
+      this.accumulators.settle();
       const groups = this.grouper.sorted();
       const keys = this.grouper.keyColumns(groups).slice(0, this.bound.named.length);
       const keyText = (position: number): string => keys.map((key) => textAt(key, position)).join(', ');
-      const outputs = this.bound.plan.outputs.map(({ column, aggregation }) =>
-        this.accumulators.output(column, aggregation, groups, keyText),
-      );
+      const outputs = this.accumulators.outputs(this.bound.plan.outputs, groups, keyText);
       return tableOfColumns(resultSchema(this.bound), [...keys, ...outputs], groups.length);
     });
   }

@@ -33,6 +33,18 @@ export interface Counted {
   readonly narrowCount: number;
 }
 
+/** `count` ids of another grouper, from `first` on, and own ids in the same order, from `own` on. */
+export interface GroupsInOrder {
+  readonly first: number;
+  readonly own: number;
+  readonly count: number;
+}
+
+/** Ids of another grouper, and the own id of each: in `ids`, where that is not 0. */
+export interface MergedGroups extends GroupsInOrder {
+  readonly ids: number;
+}
+
 /** The grouper of one key. */
 export interface ColumnGrouper {
   readonly name: string;
@@ -47,6 +59,10 @@ export interface ColumnGrouper {
   readonly address: number;
   /** Takes over the keys of another grouper of its kind in the same memory, and meets them: writes the own id of each of its ids. */
   merge(other: number, ids: number): void;
+  /** Whether ids ascend as keys do, so that nothing is to be looked up or sorted. */
+  readonly isInOrder?: boolean;
+  /** The same where own ids ascend as those of the other do, without one for each. Undefined where they do not. */
+  tryMergeInOrder?(other: number): GroupsInOrder | undefined;
   /** The same for `count` of its ids, all of them keys'. Absent where keys are not cut into parts. */
   mergeSome?(other: number, groups: number, count: number, ids: number): void;
   /** Cuts the keys of groupers of its kind in the same memory into parts. */
@@ -63,10 +79,8 @@ export interface ColumnGrouper {
   countsAt?(counted: Counted): void;
   /** Names ids that have no counted rows and are to stay. */
   meet?(ids: number, count: number): void;
-  /** How many ids are keys': there may be gaps where there is but one key column. */
-  readonly alive: number;
-  /** Fills `positions` with the ids of keys, in ascending order of those. */
-  sort(positions: number): void;
+  /** Fills `positions`, which has room for all ids, with those of keys, in ascending order of these; returns how many. There may be gaps where there is but one key column. */
+  sort(positions: number): number;
   /** The keys of these ids, as a column. */
   column(ids: Uint32Array): Data;
 }
@@ -122,16 +136,25 @@ class IntGrouper implements ColumnGrouper {
     this.instance.kernels.meet(this.address, ids, count);
   }
 
-  get alive(): number {
-    return this.instance.kernels.nameKeys(this.address);
-  }
-
   get count(): number {
     return this.instance.kernels.groupCount(this.address);
   }
 
   merge(other: number, ids: number): void {
     this.instance.kernels.mergeInts(this.address, other, ids);
+  }
+
+  get isInOrder(): boolean {
+    return this.instance.kernels.isOrdered(this.address) === 1;
+  }
+
+  tryMergeInOrder(other: number): GroupsInOrder | undefined {
+    const { instance, address } = this;
+    const out = instance.alloc(12);
+    const isDone = instance.kernels.mergeSlots(address, other, out) === 1;
+    const [first, count, own] = instance.view32(out, 3) as unknown as [number, number, number];
+    instance.free(out, 12);
+    return isDone ? { first, count, own } : undefined;
   }
 
   mergeSome(other: number, groups: number, count: number, ids: number): void {
@@ -162,24 +185,25 @@ class IntGrouper implements ColumnGrouper {
     return this.signed ? -(1n << 63n) : 0n;
   }
 
-  sort(positions: number): void {
-    const { instance, address } = this;
+  sort(positions: number): number {
+    const { instance, address, count } = this;
     const { kernels } = instance;
-    const { alive, count } = this;
-    if (alive === count || kernels.isOrdered(address) === 1) {
-      if (kernels.isOrdered(address) === 1) kernels.aliveIds(address, positions);
-      else sortWords(instance, kernels.intKeys(address) >>> 0, count, this.signed, positions);
-      return;
+    const alive = kernels.aliveIds(address, positions);
+    if (this.isInOrder) return alive;
+    if (alive === count) {
+      sortWords(instance, kernels.intKeys(address) >>> 0, count, this.signed, positions);
+      return alive;
     }
     // The keys that are alive, sorted by themselves.
     const [ids, words] = [instance.alloc(alive * 4), instance.alloc(alive * 8)];
-    kernels.aliveIds(address, ids);
+    instance.put(instance.view32(positions, alive), ids);
     kernels.gather64(kernels.intKeys(address) >>> 0, ids, alive, words);
     sortWords(instance, words, alive, this.signed, positions);
     const [sorted, alives] = [instance.view32(positions, alive), instance.view32(ids, alive)];
     for (let i = 0; i < alive; i++) sorted[i] = alives[sorted[i]!]!;
     instance.free(words, alive * 8);
     instance.free(ids, alive * 4);
+    return alive;
   }
 
   private get signed(): boolean {
@@ -187,7 +211,8 @@ class IntGrouper implements ColumnGrouper {
   }
 
   column(ids: Uint32Array): Data {
-    return intColumn(this.instance, this.key.type, this.instance.kernels.intKeys(this.address) >>> 0, ids);
+    const { instance, address } = this;
+    return intColumn(instance, this.key.type, ids, (some, count, bytes, out) => instance.kernels.keysOfInts(address, some, count, bytes, out));
   }
 }
 
@@ -227,16 +252,14 @@ export class TileGrouper implements ColumnGrouper {
     return this.instance.kernels.groupCount(this.address);
   }
 
-  get alive(): number {
-    return this.count;
-  }
-
   merge(other: number, ids: number): void {
     this.instance.kernels.mergeInts(this.address, other, ids);
   }
 
-  sort(positions: number): void {
-    sortWords(this.instance, this.instance.kernels.intKeys(this.address) >>> 0, this.count, true, positions);
+  sort(positions: number): number {
+    const { instance, address, count } = this;
+    sortWords(instance, instance.kernels.intKeys(address) >>> 0, count, true, positions);
+    return count;
   }
 
   column(ids: Uint32Array): Data {
@@ -337,10 +360,6 @@ class StringGrouper implements ColumnGrouper {
     return this.instance.kernels.groupCount(this.address);
   }
 
-  get alive(): number {
-    return this.count;
-  }
-
   merge(other: number, ids: number): void {
     const { kernels } = this.instance;
     kernels.mergeStrings(this.address, other, 0, kernels.groupCount(other), ids);
@@ -358,9 +377,9 @@ class StringGrouper implements ColumnGrouper {
     this.instance.kernels.partStrings(other, BigInt.asIntN(64, prefix), skipped, search, length + 1, starts, ids);
   }
 
-  sort(positions: number): void {
-    const { kernels } = this.instance;
-    kernels.argsortStrings(this.address, positions);
+  sort(positions: number): number {
+    this.instance.kernels.argsortStrings(this.address, positions);
+    return this.count;
   }
 
   column(ids: Uint32Array): Data {
@@ -418,6 +437,7 @@ function sample(
 export interface GrouperMemory {
   readonly columns: readonly { readonly address: number; readonly count: number }[];
   readonly pairs: readonly { readonly address: number; readonly count: number }[];
+  readonly isInOrder: boolean;
 }
 
 /** All keys together. */
@@ -426,6 +446,8 @@ export class Grouper {
   private readonly keyIds: Buffer64[];
   private readonly chainIds: Buffer64;
   private readonly words: Buffer64;
+  /** Ids in the order of their keys, until the next time that they are sorted. */
+  private readonly positions: Buffer64;
 
   constructor(
     private readonly instance: Instance,
@@ -435,6 +457,7 @@ export class Grouper {
     this.keyIds = columns.map(() => new Buffer64(instance));
     this.chainIds = new Buffer64(instance);
     this.words = new Buffer64(instance);
+    this.positions = new Buffer64(instance);
   }
 
   expect(rows: number): void {
@@ -490,11 +513,20 @@ export class Grouper {
 
   get memory(): GrouperMemory {
     const counted = (address: number) => ({ address, count: this.instance.kernels.groupCount(address) });
-    return { columns: this.columns.map(({ address, count }) => ({ address, count })), pairs: this.pairs.map(counted) };
+    const [first, ...more] = this.columns;
+    const isInOrder = more.length === 0 && first!.isInOrder === true;
+    return { columns: this.columns.map(({ address, count }) => ({ address, count })), pairs: this.pairs.map(counted), isInOrder };
   }
 
-  /** Takes over the groups of another thread's grouper of the same keys: calls `use` with the own id of each, and how many. */
-  merge(other: GrouperMemory, use: (ids: number, count: number) => void): void {
+  /** Takes over the groups of another thread's grouper of the same keys: calls `use` with the own id of each. */
+  merge(other: GrouperMemory, use: (merged: MergedGroups) => void): void {
+    this.expect(Math.max(...[...other.columns, ...other.pairs].map(({ count }) => count)));
+    const inOrder = other.pairs.length === 0 ? this.columns[0]!.tryMergeInOrder?.(other.columns[0]!.address) : undefined;
+    if (inOrder === undefined) this.mergeByName(other, use);
+    else use({ ...inOrder, ids: 0 });
+  }
+
+  private mergeByName(other: GrouperMemory, use: (merged: MergedGroups) => void): void {
     const { instance } = this;
     const blocks: { readonly pointer: number; readonly bytes: number }[] = [];
     const block = (count: number): number => {
@@ -503,7 +535,6 @@ export class Grouper {
       blocks.push({ pointer, bytes });
       return pointer;
     };
-    this.expect(Math.max(...[...other.columns, ...other.pairs].map(({ count }) => count)));
     const own = other.columns.map(({ address, count }, i) => {
       const ids = block(count);
       this.columns[i]!.merge(address, ids);
@@ -514,7 +545,7 @@ export class Grouper {
       instance.kernels.mergePairs(this.pairs[i]!, address, before.ids, this.chainCount(i), own[i + 1]!.ids, this.columns[i + 1]!.count, ids);
       return { ids, count };
     }, own[0]!);
-    use(merged.ids, merged.count);
+    use({ ...merged, first: 0, own: 0 });
     for (const { pointer, bytes } of blocks) instance.free(pointer, bytes);
   }
 
@@ -565,12 +596,9 @@ export class Grouper {
   }
 
   private positionsOf(column: ColumnGrouper): Uint32Array {
-    const count = column.alive;
-    const out = this.instance.alloc(count * 4);
-    column.sort(out);
-    const positions = this.instance.view32(out, count).slice();
-    this.instance.free(out, count * 4);
-    return positions;
+    const out = this.positions.ensure(column.count * 4);
+    const count = column.sort(out);
+    return this.instance.lasting32(out, count);
   }
 
   private ranksOf(index: number): Uint32Array {
@@ -612,19 +640,16 @@ export function sortWords(instance: Instance, words: number, count: number, sign
   if (signed) kernels.flipSigns(words, count);
 }
 
-/** A column of an integer, date, timestamp or boolean type: of 64-bit words, those with these ids. */
-export function intColumn(instance: Instance, type: DataType, words: number, ids: Uint32Array): Data {
+/** A column of an integer, date, timestamp or boolean type: of these ids. `write` writes those of some ids, `bytes` wide each, at `out`. */
+export function intColumn(
+  instance: Instance, type: DataType, ids: Uint32Array, write: (ids: number, count: number, bytes: number, out: number) => void,
+): Data {
   const rows = ids.length;
   const isBits = type.typeId === Type.Bool;
   const ArrayType = (isBits ? Uint8Array : type.ArrayType) as new (buffer: ArrayBufferLike) => Uint8Array;
   const width = (ArrayType as unknown as Uint8ArrayConstructor).BYTES_PER_ELEMENT;
-  const blockBytes = rows * (4 + width);
-  const block = instance.alloc(blockBytes);
-  const wanted = block + rows * width;
-  instance.put(ids, wanted);
-  instance.kernels.keysOf(words, wanted, rows, width, block);
-  const values = new ArrayType(instance.view8(block, rows * width).slice().buffer);
-  instance.free(block, blockBytes);
+  const [buffer] = instance.withPlaced(ids, (wanted) => instance.written(rows, width, [(start, count, out) => write(wanted + start * 4, count, width, out)]));
+  const values = new ArrayType(buffer!);
   return makeData({ type, length: rows, nullCount: 0, data: isBits ? packBits(values) : values } as never);
 }
 

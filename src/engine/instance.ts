@@ -4,6 +4,7 @@
  */
 import type { ColumnMemory } from '../arrow/column-memory.ts';
 import { InvariantError, MemoryLimitError } from '../base/errors.ts';
+import { answerBuffer } from './answer-memory.ts';
 import { plainKernel, sharedKernel } from './kernel-bytes.js';
 import type { AsOfKernels } from './as-of/kernels.ts';
 import { Shelf } from './shelf.ts';
@@ -58,11 +59,11 @@ export interface Kernels extends StateKernels, AsOfKernels {
   groupInts(grouper: Pointer, keys: Pointer, count: number, ids: Pointer): void;
   groupSlots32(grouper: Pointer, keys: Pointer, rows: Pointer, count: number, signed: number, ids: Pointer): number;
   groupCount(grouper: Pointer): number;
-  nameKeys(grouper: Pointer): number;
+  keysOfInts(grouper: Pointer, ids: Pointer, count: number, bytes: number, out: Pointer): void;
   countsAt(grouper: Pointer, rows: Pointer, stride: number, count: number, narrow: Pointer, narrowCount: number): void;
   meet(grouper: Pointer, ids: Pointer, count: number): void;
   isOrdered(grouper: Pointer): number;
-  aliveIds(grouper: Pointer, out: Pointer): void;
+  aliveIds(grouper: Pointer, out: Pointer): number;
   intKeys(grouper: Pointer): Pointer;
   forceHash(useDirect: number, allHashesEqual: number): void;
   newStringGrouper(): Pointer;
@@ -71,6 +72,7 @@ export interface Kernels extends StateKernels, AsOfKernels {
   groupCodes(grouper: Pointer, codes: Pointer, rows: Pointer, count: number, memo: Pointer, offsets: Pointer, bytes: Pointer, ids: Pointer): void;
   stringSpans(grouper: Pointer, ids: Pointer, count: number, out: Pointer): void;
   mergeInts(grouper: Pointer, other: Pointer, ids: Pointer): void;
+  mergeSlots(grouper: Pointer, other: Pointer, out: Pointer): number;
   mergeStrings(grouper: Pointer, other: Pointer, groups: Pointer, count: number, ids: Pointer): void;
   mergeSomeInts(grouper: Pointer, other: Pointer, groups: Pointer, count: number, ids: Pointer): void;
   sampleInts(grouper: Pointer, flip: bigint, step: number, out: Pointer): number;
@@ -108,14 +110,14 @@ export interface Kernels extends StateKernels, AsOfKernels {
   mergeInt128(low: Pointer, high: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
   countRows(ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer): void;
   mergeCounts(counts: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
-  mergeRows(other: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;
-  mergeStates(isDouble: number, what: number, other: Pointer, otherWides: Pointer, groups: Pointer, ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer): void;
-  mergeNullCounts(other: Pointer, ids: Pointer, count: number, nulls: Pointer): void;
+  mergeStates(isDouble: number, what: number, other: Pointer, otherWides: Pointer, groups: Pointer, first: number, ids: Pointer, own: number, count: number, states: Pointer, stride: number, wides: Pointer): void;
+  mergeNullCounts(other: Pointer, first: number, ids: Pointer, own: number, count: number, nulls: Pointer): void;
   wordsOf(states: Pointer, stride: number, groups: Pointer, count: number, out: Pointer): void;
   extremesOf(states: Pointer, stride: number, groups: Pointer, count: number, isDouble: number, flip: bigint, out: Pointer): void;
-  countsOf(states: Pointer, stride: number, nulls: Pointer, groups: Pointer, count: number, asDouble: number, out: Pointer): number;
+  countsOf(rows: Pointer, stride: number, nulls: Pointer, groups: Pointer, count: number, out: Pointer): number;
+  fewerThan(atLeast: number, rows: Pointer, stride: number, nulls: Pointer, groups: Pointer, count: number): number;
   sumsOf(states: Pointer, stride: number, groups: Pointer, count: number, out: Pointer): void;
-  meansOf(states: Pointer, stride: number, groups: Pointer, counts: Pointer, count: number, out: Pointer, undecided: Pointer): number;
+  meansOf(states: Pointer, rows: Pointer, stride: number, nulls: Pointer, groups: Pointer, count: number, out: Pointer, undecided: Pointer): number;
   keysOf(keys: Pointer, groups: Pointer, count: number, bytes: number, out: Pointer): void;
   lengthOfSpans(spans: Pointer, count: number): number;
   concatSpans(spans: Pointer, count: number, offsets: Pointer, out: Pointer): void;
@@ -137,6 +139,9 @@ export const memoryMax = 0xffff0000;
 
 /** Where a memory says how much of it is kept (kernel/memory.ts). */
 const keptAt = 68;
+
+/** Elements that kernels write before they are copied out. */
+const writtenAtOnce = 4_096;
 
 /** Behind every block that is read by whole words stands this much room. */
 export const slackBytes = 16;
@@ -242,6 +247,34 @@ export class Instance {
     return pointer;
   }
 
+  /** Calls `work` with where an array is in this memory, which is a copy for the time of the call where it lies elsewhere. */
+  withPlaced<Result>(array: ArrayBufferView, work: (pointer: number) => Result): Result {
+    const address = this.addressOf(array);
+    if (address !== undefined) return work(address);
+    const pointer = this.placed(array);
+    const result = work(pointer);
+    this.free(pointer, Math.max(array.byteLength, 16));
+    return result;
+  }
+
+  /**
+   * What each of these writes, `width` bytes for each of `count` elements, as a buffer outside of this memory. They are called in turn for some
+   * elements, from `start` on, so that what they read is in the cache, and what they have written when it is copied out.
+   */
+  written(count: number, width: number, writes: readonly ((start: number, some: number, out: number) => void)[]): ArrayBuffer[] {
+    const out = this.alloc(writtenAtOnce * width);
+    const copies = writes.map(() => answerBuffer(count * width));
+    for (let start = 0; start < count; start += writtenAtOnce) {
+      const some = Math.min(writtenAtOnce, count - start);
+      for (const [i, write] of writes.entries()) {
+        write(start, some, out);
+        copies[i]!.set(this.view8(out, some * width), start * width);
+      }
+    }
+    this.free(out, writtenAtOnce * width);
+    return copies.map(({ buffer }) => buffer as ArrayBuffer);
+  }
+
   free(block: number, bytes: number): void {
     this.kernels.free(block, bytes + slackBytes);
   }
@@ -271,6 +304,12 @@ export class Instance {
 
   view32(pointer: number, length: number): Uint32Array {
     return new Uint32Array(this.upTo(pointer + length * 4), pointer, length);
+  }
+
+  /** An array that stays as it is when the memory grows: a view of memory that threads share, of other memory a copy. */
+  lasting32(pointer: number, length: number): Uint32Array {
+    const view = this.view32(pointer, length);
+    return view.buffer instanceof ArrayBuffer ? view.slice() : view;
   }
 
   viewDoubles(pointer: number, length: number): Float64Array {

@@ -128,7 +128,7 @@ function pickedAnswers(states: StretchStates, outputs: readonly OutputColumn[], 
     const { pointer, stride } = accumulators.stateAt(column, aggregation);
     instance.kernels.nearStretches(pointer, stride, stretches, isLast, near);
     instance.kernels.pickStretches(first, end, known.pointer, labels, near, isLast, stretches, found);
-    return [name, accumulators.output(column, aggregation, instance.view32(found, labels).slice(), String)];
+    return [name, accumulators.outputs([{ column, aggregation }], instance.view32(found, labels).slice(), String)[0]!];
   })));
   instance.free(near, bytes.near);
   instance.free(found, bytes.found);

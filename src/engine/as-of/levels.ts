@@ -54,7 +54,8 @@ class LabelsInMemory implements LabelStates {
 
   finish(outputs: readonly OutputColumn[]): ReadonlyMap<string, Data> {
     const all = new Uint32Array(numbered(this.count).buffer);
-    return new Map(outputs.map(({ column, aggregation, name }) => [name, this.accumulators.output(column, aggregation, all, keyText)]));
+    const data = this.accumulators.outputs(outputs, all, keyText);
+    return new Map(outputs.map(({ name }, i) => [name, data[i]!]));
   }
 
   close(): void {

@@ -95,14 +95,11 @@ export class StretchGrouper implements ColumnGrouper {
     return next;
   }
 
-  get alive(): number {
-    return this.count === 0 ? 0 : this.full().count;
-  }
-
-  sort(positions: number): void {
-    if (this.count === 0) return;
+  sort(positions: number): number {
+    if (this.count === 0) return 0;
     const { pointer, count } = this.full();
     this.instance.put(this.instance.view32(pointer, count), positions);
+    return count;
   }
 
   column(ids: Uint32Array): Data {

@@ -15,6 +15,7 @@
  */
 import { pairIds } from './gather';
 import { alloc, allocZeroed, enlarge, free } from './memory';
+import { keysOf, slotKeys } from './output';
 import { enter, findSlots, freeTable, newTable, slotOf } from './slots';
 
 /** Makes every key collide: for tests that want the rare to be common. */
@@ -263,18 +264,11 @@ function meetCounted(grouper: usize): void {
   return id >= load<u32>(grouper + iMetCount) || load<u8>(<usize>load<u32>(grouper + iMet) + id) != 0;
 }
 
-/** Sees to it that keys[id] is there; returns how many ids are alive. */
-export function nameKeys(grouper: usize): i32 {
-  if (load<u32>(grouper + iMode) == 3) {
-    nameSlots(grouper);
-    meetCounted(grouper);
-  }
-  const count = load<u32>(grouper + iCount);
-  const metCount = min<u32>(load<u32>(grouper + iMetCount), count);
-  const met: usize = load<u32>(grouper + iMet);
-  let alive = count - metCount;
-  for (let id: u32 = 0; id < metCount; id++) alive += <u32>load<u8>(met + id);
-  return <i32>alive;
+/** Sees to it that keys[id] is there, and what `isAlive` says. */
+export function nameKeys(grouper: usize): void {
+  if (load<u32>(grouper + iMode) != 3) return;
+  nameSlots(grouper);
+  meetCounted(grouper);
 }
 
 /** Whether ids ascend as keys do. */
@@ -282,17 +276,33 @@ export function isOrdered(grouper: usize): i32 {
   return i32(load<u32>(grouper + iMode) == 3);
 }
 
-/** The ids that are alive, ascending. */
-export function aliveIds(grouper: usize, out: usize): void {
+/** The ids that are alive, ascending; returns how many. There is room for all ids. Nothing is narrow any more, or `nameKeys` was called. */
+export function aliveIds(grouper: usize, out: usize): i32 {
   const count = load<u32>(grouper + iCount);
-  const metCount = min<u32>(load<u32>(grouper + iMetCount), count);
   const met: usize = load<u32>(grouper + iMet);
+  const metCount = min<u32>(load<u32>(grouper + iMetCount), count);
+  // Where there are slots, rows that were counted tell as much as the bytes.
+  const rows: usize = load<u32>(grouper + iRows);
+  const stride: usize = load<u32>(grouper + iRowsStride);
+  const countedEnd = load<u32>(grouper + iMode) == 3 ? min<u32>(load<u32>(grouper + iRowsCount), metCount) : 0;
   let next: usize = 0;
-  for (let id: u32 = 0; id < metCount; id++) {
+  let id: u32 = 0;
+  for (; id < countedEnd; id++) {
+    store<u32>(out + (next << 2), id);
+    next += <usize>(<u64>load<u8>(met + id) | load<u64>(rows + <usize>id * stride) != 0);
+  }
+  for (; id < metCount; id++) {
     store<u32>(out + (next << 2), id);
     next += load<u8>(met + id);
   }
-  for (let id = metCount; id < count; id++) store<u32>(out + (next++ << 2), id);
+  for (; id < count; id++) store<u32>(out + (next++ << 2), id);
+  return <i32>next;
+}
+
+/** The keys of these ids, `bytes` wide each. */
+export function keysOfInts(grouper: usize, ids: usize, count: i32, bytes: i32, out: usize): void {
+  if (load<u32>(grouper + iMode) == 3) slotKeys(load<i64>(grouper + iBase), ids, count, bytes, out);
+  else keysOf(load<u32>(grouper + iKeys), ids, count, bytes, out);
 }
 
 /** False, with nothing done that matters, when a key lies outside the slots. */
@@ -486,52 +496,60 @@ function groupSome(grouper: usize, keys: usize, count: i32, ids: usize): void {
 // Merging a grouper of another thread, in the same memory: the own id of each of its ids, which are met.
 
 export function mergeInts(grouper: usize, other: usize, ids: usize): void {
-  if (mergeSlots(grouper, other, ids)) return;
   const count = groupCount(other);
-  const alive = nameKeys(other);
+  nameKeys(other);
   const keys = intKeys(other);
+  const alive = aliveIds(other, ids);
   if (alive == count) {
     groupInts(grouper, keys, count, ids);
     meet(grouper, ids, count);
     return;
   }
-  // Dead ids have empty states: it does no harm to merge those with any group.
   const bytes = max<usize>(<usize>alive * 12, 16);
   const aliveKeys = alloc(bytes);
-  const aliveIds = aliveKeys + (<usize>alive << 3);
+  const ownIds = aliveKeys + (<usize>alive << 3);
+  for (let i: usize = 0; i < <usize>alive; i++) store<i64>(aliveKeys + (i << 3), load<i64>(keys + (<usize>load<u32>(ids + (i << 2)) << 3)));
+  groupInts(grouper, aliveKeys, alive, ownIds);
+  meet(grouper, ownIds, alive);
+  // Dead ids have empty states: it does no harm to merge those with any group.
   let next: usize = 0;
   for (let id = 0; id < count; id++) {
-    if (isAlive(other, id)) store<i64>(aliveKeys + (next++ << 3), load<i64>(keys + (<usize>id << 3)));
-  }
-  groupInts(grouper, aliveKeys, alive, aliveIds);
-  meet(grouper, aliveIds, alive);
-  next = 0;
-  for (let id = 0; id < count; id++) {
-    store<u32>(ids + (<usize>id << 2), isAlive(other, id) ? load<u32>(aliveIds + (next++ << 2)) : load<u32>(aliveIds));
+    store<u32>(ids + (<usize>id << 2), load<u32>(ownIds + (next << 2)));
+    next += <usize>(isAlive(other, id) && <i32>next < alive - 1);
   }
   free(aliveKeys, bytes);
 }
 
-/** Slots beside slots: ids differ by where they begin. False where one has none, or the other's keys do not fit. */
-function mergeSlots(grouper: usize, other: usize, ids: usize): bool {
-  if (load<u32>(grouper + iMode) != 3 || load<u32>(other + iMode) != 3) return false;
-  meetCounted(other);
-  const count = groupCount(other);
-  const met: usize = load<u32>(other + iMet);
-  let first: i32 = 0, end = count;
-  while (first < end && load<u8>(met + first) == 0) first++;
-  while (end > first && load<u8>(met + end - 1) == 0) end--;
+/**
+ * Slots beside slots: ids differ by where they begin. Writes, u32 each, the first id of the other that is alive, how many there are from there to
+ * the last, and the own id of the first. 0 where one has no slots, or the other's keys do not fit. What was met by its counted rows is so once those are merged;
+ * dead ids have empty states, which do no harm there.
+ */
+export function mergeSlots(grouper: usize, other: usize, out: usize): i32 {
+  if (load<u32>(grouper + iMode) != 3 || load<u32>(other + iMode) != 3) return 0;
+  let first: u32 = 0, end = load<u32>(other + iCount);
+  while (first < end && !isMet(other, first)) first++;
+  while (end > first && !isMet(other, end - 1)) end--;
   const base = load<i64>(other + iBase);
-  if (first == end || !makeSlots(grouper, base + first, base + end - 1)) return false;
-  // Dead ids have empty states: it does no harm to merge those with any group.
-  const shift = <i32>(base - load<i64>(grouper + iBase));
-  const ownMet: usize = load<u32>(grouper + iMet);
-  for (let id = 0; id < count; id++) {
-    const own = min(max(id, first), end - 1) + shift;
-    store<u32>(ids + (<usize>id << 2), own);
-    store<u8>(ownMet + own, load<u8>(ownMet + own) | load<u8>(met + id));
-  }
-  return true;
+  if (first == end || !makeSlots(grouper, base + first, base + end - 1)) return 0;
+  const own = <u32>(base + first - load<i64>(grouper + iBase));
+  const met: usize = load<u32>(other + iMet) + first;
+  const ownMet: usize = load<u32>(grouper + iMet) + own;
+  const count = end - first;
+  let i: usize = 0;
+  for (; i + 8 <= <usize>count; i += 8) store<u64>(ownMet + i, load<u64>(ownMet + i) | load<u64>(met + i));
+  for (; i < <usize>count; i++) store<u8>(ownMet + i, load<u8>(ownMet + i) | load<u8>(met + i));
+  store<u32>(out, first);
+  store<u32>(out, count, 4);
+  store<u32>(out, own, 8);
+  return 1;
+}
+
+/** Whether a slot was met, by its counted rows or otherwise. */
+@inline function isMet(grouper: usize, id: u32): bool {
+  if (load<u8>(<usize>load<u32>(grouper + iMet) + id) != 0) return true;
+  if (id < load<u32>(grouper + iNarrowCount) && load<u64>(<usize>load<u32>(grouper + iNarrow) + (<usize>id << 4), 8) != 0) return true;
+  return id < load<u32>(grouper + iRowsCount) && load<u64>(<usize>load<u32>(grouper + iRows) + <usize>id * load<u32>(grouper + iRowsStride)) != 0;
 }
 
 /** Pairs of ids, whose halves are to be mapped first: `firsts` and `seconds` hold the own ids of the other's, of which there are so many by now. */

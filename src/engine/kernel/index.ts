@@ -31,8 +31,8 @@ export {
   compact64, tileOf, shiftOffsets,
 } from './gather';
 export {
-  newIntGrouper, expectKeys, reserveInts, groupInts, groupSlots32, groupCount, intKeys, nameKeys, isOrdered, aliveIds, countsAt, meet, forceHash,
-  groupPairs, mergeInts, mergePairs,
+  newIntGrouper, expectKeys, reserveInts, groupInts, groupSlots32, groupCount, intKeys, keysOfInts, isOrdered, aliveIds, countsAt, meet, forceHash,
+  groupPairs, mergeInts, mergeSlots, mergePairs,
 } from './group';
 export { newStringGrouper, reserveStrings, groupStrings, groupCodes, stringSpans, mergeStrings } from './strings';
 export { growStates, accumulate, accumulatePair, countNulls, countBits, invertCounts, fillNulls, mergeNulls, mergeHighLow, mergeInt128, mergeCounts, countRows } from './state';
@@ -56,5 +56,5 @@ export { newSearch, searchBytes, partsOfWords, partInts, partStrings, sampleInts
 export {
   partsOfStrings, headsOf, placesOf, scatterLane, scatterBits, scatterLengths, scatterBytes, copyLane, blocksOf, gatherLane, bytesOfPart, gatherBytes, offsetsOf, packBits,
 } from './aside';
-export { mergeRows, mergeStates, mergeNullCounts, gatherStates } from './merge';
-export { wordsOf, extremesOf, countsOf, sumsOf, meansOf, keysOf } from './output';
+export { mergeStates, mergeNullCounts, gatherStates } from './merge';
+export { wordsOf, extremesOf, countsOf, fewerThan, sumsOf, meansOf, keysOf } from './output';

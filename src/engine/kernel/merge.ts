@@ -1,37 +1,43 @@
-/** Merging the states of another thread, in the same memory: `ids` has the own group id of each of its groups. */
+/**
+ * Merging the states of another thread, in the same memory.
+ *
+ * What is merged are groups of the other that stand one after the other: `first` is the first of them, `count` says how many. The own id of each
+ * is in `ids`; where that is 0, the own groups stand in the same order, from `own` on.
+ */
 import { keepGreater, keepLess } from './extremes';
 import { addExactly, addInt128 } from './state';
 import { byTwoSum } from './split';
-import { wideMerge, wideOf, wideOfOther, wMode } from './wide';
+import { hasWides, wideMerge, wideOf, wideOfOther, wMode } from './wide';
 
-/** Adds the rows of each group, and of each column what `what` names: 2 sum, 4 min, 8 max; as in `accumulate`. */
-export function mergeRows(other: usize, ids: usize, count: i32, states: usize, stride: i32): void {
-  for (let i = 0; i < count; i++) {
-    const state = states + <usize>load<u32>(ids + (<usize>i << 2)) * stride;
-    store<u64>(state, load<u64>(state) + load<u64>(other + <usize>i * stride));
-  }
+@inline function ownId(ids: usize, own: u32, i: i32): u32 {
+  return ids == 0 ? own + i : load<u32>(ids + (<usize>i << 2));
 }
 
 /**
- * `other` and `states` point at the column's states of the first group. `groups`: the numbers that those of the other have in its
- * wide accumulators; 0 where they are numbered as they stand.
+ * Merges what `what` names: 1 the rows, which stand before the first column, 2 sum, 4 min, 8 max; as in `accumulate`. `other` and `states` point at
+ * the first of these of group 0. `groups`: the numbers that the others have in the wide accumulators, where they do not stand as they are numbered; else 0.
  */
 export function mergeStates(
-  isDouble: i32, what: i32, other: usize, otherWides: usize, groups: usize, ids: usize, count: i32, states: usize, stride: i32, wides: usize,
+  isDouble: i32, what: i32, other: usize, otherWides: usize, groups: usize, first: u32, ids: usize, own: u32, count: i32, states: usize, stride: i32, wides: usize,
 ): void {
-  if (isDouble) store<u32>(wides + wMode, byTwoSum);
+  const ofDoubles = isDouble != 0 && (what & 2) != 0;
+  const areWide = ofDoubles && hasWides(otherWides);
+  if (ofDoubles) store<u32>(wides + wMode, byTwoSum);
   for (let i = 0; i < count; i++) {
-    const id = load<u32>(ids + (<usize>i << 2));
+    const id = ownId(ids, own, i);
     let state = states + <usize>id * stride;
-    let from = other + <usize>i * stride;
+    let from = other + <usize>(first + i) * stride;
+    if (what & 1) {
+      store<u64>(state, load<u64>(state) + load<u64>(from));
+      state += 8;
+      from += 8;
+    }
     if (what & 2) {
-      if (isDouble) {
-        addExactly(state, load<f64>(from), wides, id);
-        addExactly(state, load<f64>(from, 8), wides, id);
-        const wide = wideOfOther(otherWides, groups == 0 ? <u32>i : load<u32>(groups + (<usize>i << 2)));
+      if (ofDoubles) mergeSum(state, from, wides, id);
+      else addInt128(state, load<u64>(from), load<i64>(from, 8));
+      if (areWide) {
+        const wide = wideOfOther(otherWides, groups == 0 ? first + i : load<u32>(groups + (<usize>i << 2)));
         if (wide != 0) wideMerge(wideOf(wides, id), wide);
-      } else {
-        addInt128(state, load<u64>(from), load<i64>(from, 8));
       }
       state += 16;
       from += 16;
@@ -45,11 +51,26 @@ export function mergeStates(
   }
 }
 
+/** Sums that were split at the same bit are added high to high and low to low, without rounding; others part by part. */
+@inline function mergeSum(state: usize, from: usize, wides: usize, id: u32): void {
+  const before = v128.load(state);
+  const more = v128.load(from);
+  const sum = f64x2.add(before, more);
+  const part = f64x2.sub(sum, before);
+  const error = f64x2.add(f64x2.sub(before, f64x2.sub(sum, part)), f64x2.sub(more, part));
+  if (i64x2.bitmask(f64x2.ne(error, f64x2.splat(0))) == 0) {
+    v128.store(state, sum);
+  } else {
+    addExactly(state, load<f64>(from), wides, id);
+    addExactly(state, load<f64>(from, 8), wides, id);
+  }
+}
+
 /** Adds the nulls of each group, one i64 a group. */
-export function mergeNullCounts(other: usize, ids: usize, count: i32, nulls: usize): void {
+export function mergeNullCounts(other: usize, first: u32, ids: usize, own: u32, count: i32, nulls: usize): void {
   for (let i = 0; i < count; i++) {
-    const place = nulls + (<usize>load<u32>(ids + (<usize>i << 2)) << 3);
-    store<i64>(place, load<i64>(place) + load<i64>(other + (<usize>i << 3)));
+    const place = nulls + (<usize>ownId(ids, own, i) << 3);
+    store<i64>(place, load<i64>(place) + load<i64>(other + (<usize>(first + i) << 3)));
   }
 }
 

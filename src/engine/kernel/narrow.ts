@@ -191,26 +191,26 @@ export function addNarrow(
 }
 
 /**
- * Adds what groups have to states: that of groups[i] (`groups` 0: of i) to the states of ids[i] (`ids` 0: of the same). The first `room` groups have any. Codes
- * are (value − first) / unit + 1; `extreme` is where theirs is in a group's row, 0: nowhere.
+ * Adds what groups have to states: that of groups[i] (`groups` 0: of first + i) to the states of ids[i] (`ids` 0: of own + i). Those below `room` have any. Codes
+ * are (value − firstValue) / unit + 1; `extreme` is where theirs is in a group's row, 0: nowhere.
  */
 export function widenStates(
-  narrow: usize, narrowing: usize, room: u32, groups: usize, ids: usize, count: i32, states: usize, stride: usize, stateCount: i32, wides: usize,
-  extreme: usize, least: i32, first: i64, unit: i64,
+  narrow: usize, narrowing: usize, room: u32, groups: usize, first: u32, ids: usize, own: u32, count: i32, states: usize, stride: usize, stateCount: i32, wides: usize,
+  extreme: usize, least: i32, firstValue: i64, unit: i64,
 ): void {
   admitSums(narrowing, wides, states + 8, <i32>stride, stateCount);
   for (let i = 0; i < count; i++) {
     const place = <usize>i << 2;
-    const group = groups == 0 ? <u32>i : load<u32>(groups + place);
+    const group = groups == 0 ? first + i : load<u32>(groups + place);
     if (group >= room) continue;
     const state = narrow + (<usize>group << 4);
     if (load<i64>(state, 8) == 0 && load<u32>(state) == 0) continue;
-    const id = ids == 0 ? group : load<u32>(ids + place);
+    const id = ids == 0 ? own + i : load<u32>(ids + place);
     const wide = states + <usize>id * stride;
     widenSum(state, narrowing, wide, wides, id);
     const code = load<u32>(state);
     if (code == 0) continue;
-    if (least != 0) keepLess(wide + extreme, first + <i64>(~code) * unit);
-    else keepGreater(wide + extreme, first + <i64>(code - 1) * unit);
+    if (least != 0) keepLess(wide + extreme, firstValue + <i64>(~code) * unit);
+    else keepGreater(wide + extreme, firstValue + <i64>(code - 1) * unit);
   }
 }

@@ -20,17 +20,28 @@ export function extremesOf(states: usize, stride: i32, groups: usize, count: i32
   }
 }
 
-/** Rows less nulls, as doubles or as integers; returns how many are zero. `nulls` 0: there are none. */
-export function countsOf(states: usize, stride: i32, nulls: usize, groups: usize, count: i32, asDouble: i32, out: usize): i32 {
+/** How many values a group has: its rows less its nulls. `nulls` 0: there are none. */
+@inline function valuesAt(rows: usize, stride: i32, nulls: usize, group: u32): i64 {
+  const all = load<i64>(rows + <usize>group * stride);
+  return nulls == 0 ? all : all - load<i64>(nulls + (<usize>group << 3));
+}
+
+/** How many values each group has; returns how many groups have none. */
+export function countsOf(rows: usize, stride: i32, nulls: usize, groups: usize, count: i32, out: usize): i32 {
   let zeros = 0;
-  for (let i = 0; i < count; i++) {
-    let values = load<i64>(stateOf(states, stride, groups, i));
-    if (nulls != 0) values -= load<i64>(nulls + (<usize>load<u32>(groups + (<usize>i << 2)) << 3));
+  for (let i: usize = 0; i < <usize>count; i++) {
+    const values = valuesAt(rows, stride, nulls, load<u32>(groups + (i << 2)));
+    store<i64>(out + (i << 3), values);
     zeros += i32(values == 0);
-    if (asDouble != 0) store<f64>(out + (<usize>i << 3), <f64>values);
-    else store<i64>(out + (<usize>i << 3), values);
   }
   return zeros;
+}
+
+/** How many groups have fewer values than `atLeast`. */
+export function fewerThan(atLeast: i32, rows: usize, stride: i32, nulls: usize, groups: usize, count: i32): i32 {
+  let fewer = 0;
+  for (let i: usize = 0; i < <usize>count; i++) fewer += i32(valuesAt(rows, stride, nulls, load<u32>(groups + (i << 2))) < atLeast);
+  return fewer;
 }
 
 export function sumsOf(states: usize, stride: i32, groups: usize, count: i32, out: usize): void {
@@ -54,20 +65,40 @@ export function keysOf(keys: usize, groups: usize, count: i32, bytes: i32, out: 
   for (let i: usize = 0; i < <usize>count; i++) store<T>(out + i * sizeof<T>(), load<T>(keys + (<usize>load<u32>(groups + (i << 2)) << 3)));
 }
 
-const splitter: f64 = 134217729; // 2^27 + 1, Veltkamp's
-
-/** What left × right is beyond the double nearest to it, `product`: after Dekker. */
-@inline function productError(left: f64, right: f64, product: f64): f64 {
-  const scaledLeft = splitter * left;
-  const left1 = scaledLeft - (scaledLeft - left);
-  const left2 = left - left1;
-  const scaledRight = splitter * right;
-  const right1 = scaledRight - (scaledRight - right);
-  const right2 = right - right1;
-  return left2 * right2 - (((product - left1 * right1) - left2 * right1) - left1 * right2);
+/** The same of slots: an id's key is `base` more. */
+export function slotKeys(base: i64, groups: usize, count: i32, bytes: i32, out: usize): void {
+  switch (bytes) {
+    case 8: return narrowSlots<u64>(base, groups, count, out);
+    case 4: return narrowSlots<u32>(base, groups, count, out);
+    case 2: return narrowSlots<u16>(base, groups, count, out);
+    default: return narrowSlots<u8>(base, groups, count, out);
+  }
 }
 
-/** What left + right is beyond the double nearest to it, `sum`: after Knuth. */
+@inline function narrowSlots<T>(base: i64, groups: usize, count: i32, out: usize): void {
+  for (let i: usize = 0; i < <usize>count; i++) store<T>(out + i * sizeof<T>(), <T>(base + <i64>load<u32>(groups + (i << 2))));
+}
+
+const splitter: f64 = 134217729; // 2^27 + 1, Veltkamp's
+
+/** What left × right is beyond the doubles nearest to it, `product`: after Dekker. */
+@inline function productError(left: v128, right: v128, product: v128): v128 {
+  const scaledLeft = f64x2.mul(f64x2.splat(splitter), left);
+  const left1 = f64x2.sub(scaledLeft, f64x2.sub(scaledLeft, left));
+  const left2 = f64x2.sub(left, left1);
+  const scaledRight = f64x2.mul(f64x2.splat(splitter), right);
+  const right1 = f64x2.sub(scaledRight, f64x2.sub(scaledRight, right));
+  const right2 = f64x2.sub(right, right1);
+  const beyond = f64x2.sub(f64x2.sub(f64x2.sub(product, f64x2.mul(left1, right1)), f64x2.mul(left2, right1)), f64x2.mul(left1, right2));
+  return f64x2.sub(f64x2.mul(left2, right2), beyond);
+}
+
+/** What left + right is beyond the doubles nearest to it, `sum`: after Knuth. */
+@inline function sumErrors(left: v128, right: v128, sum: v128): v128 {
+  const part = f64x2.sub(sum, left);
+  return f64x2.add(f64x2.sub(left, f64x2.sub(sum, part)), f64x2.sub(right, part));
+}
+
 @inline function sumError(left: f64, right: f64, sum: f64): f64 {
   const part = sum - left;
   return (left - (sum - part)) + (right - part);
@@ -79,7 +110,7 @@ const splitter: f64 = 134217729; // 2^27 + 1, Veltkamp's
  */
 function nearestOf(lower: f64, upper: f64, sum: f64, below: f64, values: f64): f64 {
   const product = lower * values;
-  const beyond = -productError(lower, values, product);
+  const beyond = -f64x2.extract_lane(productError(f64x2.splat(lower), f64x2.splat(values), f64x2.splat(product)), 0);
   const halfGap = (upper - lower) * 0.5 * values;
   // The product is so near to the sum that this is exact.
   const rest = sum - product;
@@ -98,44 +129,75 @@ function nearestOf(lower: f64, upper: f64, sum: f64, below: f64, values: f64): f
 }
 
 /**
- * The doubles nearest to (high + low) / count. A quotient and its correction decide nearly always (Ziv's test: both ends of the
- * error bound round alike), else what is left beyond the midpoint of the two doubles in question. The positions of sums near the ends of
- * the doubles, and of NaN and infinities, are written to `undecided`. Returns how many.
+ * The doubles nearest to (high + low) / values, of two groups at a time. A quotient and its correction decide nearly always (Ziv's test: both
+ * ends of the error bound round alike); what they do not decide is left to `meanOf`, and what that does not, by its position in `undecided`.
+ * Returns how many.
  */
-export function meansOf(states: usize, stride: i32, groups: usize, counts: usize, count: i32, out: usize, undecided: usize): i32 {
+export function meansOf(states: usize, rows: usize, stride: i32, nulls: usize, groups: usize, count: i32, out: usize, undecided: usize): i32 {
   let left: usize = 0;
-  for (let i = 0; i < count; i++) {
-    const state = stateOf(states, stride, groups, i);
-    const values = load<f64>(counts + (<usize>i << 3));
-    const high = load<f64>(state);
-    const low = load<f64>(state, 8);
-    const sum = high + low;
-    const below = sumError(high, low, sum);
-    const size = abs(sum);
-    let mean: f64 = 0;
-    if (sum != 0 && values != 0) {
-      if (below == 0) {
-        // A sum that is a double needs no more than the division, which rounds once.
-        mean = sum / values + 0.0;
-      } else if (!(size > 1e-250 && size < 1e290 && values < 9007199254740992)) {
-        store<u32>(undecided + (left++ << 2), i);
-      } else if (values < 1073741824 && (<u32>values & (<u32>values - 1)) == 0) {
-        // Dividing by a power of two changes no digit, so only the addition rounds.
-        mean = sum / values + below / values;
-      } else {
-        const quotient = sum / values;
-        const product = quotient * values;
-        const correction = ((sum - product) - productError(quotient, values, product) + below) / values;
-        const bound = abs(quotient) * 8.077935669463161e-28; // 2^-90
-        mean = quotient + (correction - bound);
-        const upper = quotient + (correction + bound);
-        // Sums of money often lie halfway between two doubles.
-        if (mean != upper) mean = nearestOf(mean, upper, sum, below, values);
-      }
-    } else if (sum != sum) {
-      store<u32>(undecided + (left++ << 2), i);
+  for (let i = 0; i < count; i += 2) {
+    const group0 = load<u32>(groups + (<usize>i << 2));
+    const group1 = load<u32>(groups + (<usize>min(i + 1, count - 1) << 2));
+    const state0 = v128.load(states + <usize>group0 * stride);
+    const state1 = v128.load(states + <usize>group1 * stride);
+    const high = v128.shuffle<f64>(state0, state1, 0, 2);
+    const low = v128.shuffle<f64>(state0, state1, 1, 3);
+    const values = f64x2(<f64>valuesAt(rows, stride, nulls, group0), <f64>valuesAt(rows, stride, nulls, group1));
+    const sum = f64x2.add(high, low);
+    const below = sumErrors(high, low, sum);
+    const quotient = f64x2.div(sum, values);
+    const product = f64x2.mul(quotient, values);
+    const rest = f64x2.add(f64x2.sub(f64x2.sub(sum, product), productError(quotient, values, product)), below);
+    const correction = f64x2.div(rest, values);
+    const bound = f64x2.mul(f64x2.abs(quotient), f64x2.splat(zivBound));
+    const mean = f64x2.add(quotient, f64x2.sub(correction, bound));
+    const upper = f64x2.add(quotient, f64x2.add(correction, bound));
+    v128.store(out + (<usize>i << 3), mean);
+    const size = f64x2.abs(sum);
+    const isModerate = v128.and(f64x2.gt(size, f64x2.splat(sizeLeast)), v128.and(f64x2.lt(size, f64x2.splat(sizeMost)), f64x2.lt(values, f64x2.splat(valuesMost))));
+    const isDecided = v128.and(isModerate, f64x2.eq(mean, upper));
+    // Not `all_true`: V8 tests by a register that conversions wait for, so that each turn of the loop would wait for the one before.
+    const decided = i64x2.bitmask(isDecided);
+    if (decided == 3) continue;
+    for (let k = 0; k < min(2, count - i); k++) {
+      if ((decided >> k) & 1) continue;
+      const group = k == 0 ? group0 : group1;
+      const state = states + <usize>group * stride;
+      const exact = meanOf(load<f64>(state), load<f64>(state, 8), <f64>valuesAt(rows, stride, nulls, group));
+      store<f64>(out + (<usize>(i + k) << 3), exact);
+      store<u32>(undecided + (left << 2), i + k);
+      left += <usize>(exact != exact);
     }
-    store<f64>(out + (<usize>i << 3), mean);
   }
   return <i32>left;
+}
+
+const zivBound: f64 = 8.077935669463161e-28; // 2^-90
+const sizeLeast: f64 = 1e-250;
+const sizeMost: f64 = 1e290;
+const valuesMost: f64 = 9007199254740992;
+
+/**
+ * The double nearest to (high + low) / values; what correction leaves open is decided by what is beyond the midpoint of the two doubles in
+ * question. NaN of sums near the ends of the doubles, and of NaN and infinities.
+ */
+function meanOf(high: f64, low: f64, values: f64): f64 {
+  const sum = high + low;
+  const below = sumError(high, low, sum);
+  const size = abs(sum);
+  if (sum == 0 || values == 0) return sum != sum ? sum : 0;
+  // A sum that is a double needs no more than the division, which rounds once.
+  if (below == 0) return sum / values + 0.0;
+  if (!(size > sizeLeast && size < sizeMost && values < valuesMost)) return NaN;
+  // Dividing by a power of two changes no digit, so only the addition rounds.
+  if (values < 1073741824 && (<u32>values & (<u32>values - 1)) == 0) return sum / values + below / values;
+  const quotient = sum / values;
+  const product = quotient * values;
+  const error = f64x2.extract_lane(productError(f64x2.splat(quotient), f64x2.splat(values), f64x2.splat(product)), 0);
+  const correction = ((sum - product) - error + below) / values;
+  const bound = abs(quotient) * zivBound;
+  const mean = quotient + (correction - bound);
+  const upper = quotient + (correction + bound);
+  // Sums of money often lie halfway between two doubles.
+  return mean == upper ? mean : nearestOf(mean, upper, sum, below, values);
 }

@@ -120,6 +120,11 @@ function propagate(wide: usize): void {
   store<u32>(wide + additions, 0);
 }
 
+/** Whether any group has one. */
+@inline export function hasWides(table: usize): bool {
+  return load<u32>(table + wCapacity) != 0;
+}
+
 /** The wide accumulator of a group in a table, or 0. */
 export function wideOfOther(table: usize, group: u32): usize {
   if (group >= load<u32>(table + wCapacity)) return 0;

@@ -6,7 +6,7 @@ import { type Data, type DataType, Field, makeData } from '../../arrow/arrow.ts'
 import { doubleToHalf } from '../staging.ts';
 import type { Agg } from '../plan.ts';
 import { int64Max, int64Min, type ValueColumn } from '../types.ts';
-import type { Groups, Validity } from './groups.ts';
+import type { Groups, Reading, Validity } from './groups.ts';
 import { clearNulls, type Place, signsOf, type State, type StateKind, type StateSource } from './state.ts';
 
 /** Whether values are words of up to 64 bits. */
@@ -47,24 +47,27 @@ class Extreme implements State {
   }
 
   columns(groups: Uint32Array): Data[] {
-    const { column, index, offset, groups: all } = this.place;
-    return [columnOfKeys(all, column, groups, offset, all.validity(index, groups))];
+    return [this.place.groups.column(groups, this.reading('min', groups))];
   }
 
-  output(_: Agg, groups: Uint32Array): Data {
-    return this.columns(groups)[0]!;
+  reading(_: Agg, groups: Uint32Array): Reading {
+    const { column, index, offset, groups: all } = this.place;
+    return readingOfKeys(all, column, offset, () => all.validity(index, groups));
   }
 }
 
 /** Keys that order as values do, one of each group, become values again. */
-export function columnOfKeys(all: Groups, column: ValueColumn, groups: Uint32Array, offset: number, validity: Validity): Data {
+export function readingOfKeys({ instance, pointer, stride }: Groups, column: ValueColumn, offset: number, validityOf: () => Validity): Reading {
   const isDouble = column.layout.kind === 'float' ? 1 : 0;
   const { flip } = signsOf(column);
-  const halves = new Uint32Array(
-    all.elements(groups, (wanted, count, out) => all.instance.kernels.extremesOf(all.pointer + offset, all.stride, wanted, count, isDouble, flip, out)),
-  );
-  clearNulls(new Float64Array(halves.buffer), validity.nullBitmap);
-  return columnOfWords(column, halves, validity);
+  return {
+    write: (wanted, count, out) => instance.kernels.extremesOf(pointer + offset, stride, wanted, count, isDouble, flip, out),
+    column: (elements) => {
+      const validity = validityOf();
+      clearNulls(new Float64Array(elements), validity.nullBitmap);
+      return columnOfWords(column, new Uint32Array(elements), validity);
+    },
+  };
 }
 
 /** A column of 64-bit words (as halves, low first), which are 0 where it is null. */

@@ -9,6 +9,8 @@ import {
 } from '../exact.ts';
 import { Buffer64, hasNulls } from '../staging.ts';
 import { binaryColumn, bytesOfUnits, unitsOfBytes } from './binary.ts';
+import type { Agg } from '../plan.ts';
+import type { Reading } from './groups.ts';
 import { doubleColumn, type Place, type State, type StateKind, type StateSource } from './state.ts';
 
 export const floatSumKind: StateKind = {
@@ -36,12 +38,13 @@ export class FloatSum implements State {
   readonly fused = 2;
   /** Where the wide accumulators are. */
   readonly wides: number;
-  private readonly scratch: { readonly counts: Buffer64; readonly undecided: Buffer64 };
+  /** The positions of means that the kernel leaves open. */
+  private readonly undecided: Buffer64;
 
   constructor(private readonly place: Place) {
     const { instance } = place.groups;
     this.wides = instance.kernels.newWideTable() >>> 0;
-    this.scratch = { counts: new Buffer64(instance), undecided: new Buffer64(instance) };
+    this.undecided = new Buffer64(instance);
   }
 
   template(words: BigInt64Array): void {
@@ -105,44 +108,53 @@ export class FloatSum implements State {
     return [double(highs), double(lows), binaryColumn(wides, rows)];
   }
 
-  output(aggregation: string, groups: Uint32Array): Data {
-    const values = aggregation === 'sum' ? this.sums(groups) : this.means(groups);
-    return doubleColumn(values, this.place.groups.validity(this.place.index, groups));
+  reading(aggregation: Agg, groups: Uint32Array): Reading {
+    return aggregation === 'sum' ? this.sums(groups) : this.means(groups);
   }
 
-  private sums(groups: Uint32Array): Float64Array {
-    const { groups: all, offset } = this.place;
-    const sums = new Float64Array(
-      all.elements(groups, (wanted, count, out) => all.instance.kernels.sumsOf(all.pointer + offset, all.stride, wanted, count, out)),
-    );
-    this.eachWide(groups, (i, { units, flags }, high, low) => {
-      sums[i] = flags === 0 ? fromUnits(units + toUnits(high) + toUnits(low)) : ofFlags(flags);
-    });
-    return sums;
+  private sums(groups: Uint32Array): Reading {
+    const { groups: { instance, pointer, stride }, offset } = this.place;
+    return {
+      write: (wanted, count, out) => instance.kernels.sumsOf(pointer + offset, stride, wanted, count, out),
+      column: (elements) => {
+        const sums = new Float64Array(elements);
+        this.eachWide(groups, (i, { units, flags }, high, low) => {
+          sums[i] = flags === 0 ? fromUnits(units + toUnits(high) + toUnits(low)) : ofFlags(flags);
+        });
+        return this.column(sums, groups);
+      },
+    };
   }
 
-  private means(groups: Uint32Array): Float64Array {
+  private means(groups: Uint32Array): Reading {
     const { groups: all, offset, index } = this.place;
-    const counts = all.counts(index, groups);
-    let undecided = new Uint32Array(0);
-    const means = new Float64Array(
-      all.elements(groups, (wanted, count, out) => {
-        const [countsAt, undecidedAt] = [this.scratch.counts.ensure(count * 8), this.scratch.undecided.ensure(count * 4 + 4)];
-        all.instance.put(counts, countsAt);
-        const left = all.instance.kernels.meansOf(all.pointer + offset, all.stride, wanted, countsAt, count, out, undecidedAt);
-        undecided = all.instance.view32(undecidedAt, left).slice();
-      }),
-    );
-    // Only now: a memory that has grown takes its views with it.
-    const { states, step, at } = this.view();
-    for (const i of undecided) {
-      const place = groups[i]! * step + at;
-      if (counts[i] !== 0) means[i] = meanOf(dyadicOf([states[place]!, states[place + 1]!]), BigInt(counts[i]!));
-    }
-    this.eachWide(groups, (i, { units, flags }, high, low) => {
-      means[i] = flags === 0 ? meanOf({ units: units + toUnits(high) + toUnits(low), exponent: unitExponent }, BigInt(counts[i]!)) : ofFlags(flags);
-    });
-    return means;
+    const { instance, pointer, stride } = all;
+    const nulls = all.settle()[index]!;
+    const undecided: number[] = [];
+    return {
+      write: (wanted, count, out, start) => {
+        const at = this.undecided.ensure(count * 4 + 4);
+        const left = instance.kernels.meansOf(pointer + offset, pointer, stride, nulls, wanted, count, out, at);
+        for (const position of instance.view32(at, left)) undecided.push(start + position);
+      },
+      column: (elements) => {
+        const means = new Float64Array(elements);
+        const { states, step, at } = this.view();
+        for (const i of undecided) {
+          const [group, place] = [groups[i]!, groups[i]! * step + at];
+          const count = all.countOf(index, group);
+          if (count !== 0n) means[i] = meanOf(dyadicOf([states[place]!, states[place + 1]!]), count);
+        }
+        this.eachWide(groups, (i, { units, flags }, high, low) => {
+          means[i] = flags === 0 ? meanOf({ units: units + toUnits(high) + toUnits(low), exponent: unitExponent }, all.countOf(index, groups[i]!)) : ofFlags(flags);
+        });
+        return this.column(means, groups);
+      },
+    };
+  }
+
+  private column(values: Float64Array, groups: Uint32Array): Data {
+    return doubleColumn(values, this.place.groups.validity(this.place.index, groups));
   }
 
   /** The exact sums; undefined where a NaN or an infinity was met. */

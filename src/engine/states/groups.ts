@@ -20,15 +20,18 @@ export interface OtherStates {
   readonly tables: readonly number[];
 }
 
+/** Writes 64 bits for each of `count` groups, whose numbers are at `groups`: those of all groups from the `start`-th on. */
+export type WriteOfGroups = (groups: number, count: number, out: number, start: number) => void;
+
+/** A column that is read out of groups by a kernel. */
+export interface Reading {
+  readonly write: WriteOfGroups;
+  /** What all that was written is as a column. */
+  column(elements: ArrayBuffer): Data;
+}
+
 /** Rows that take so much grow in smaller steps. */
 const carefulBytes = 32 * 2 ** 20;
-
-interface Counts {
-  readonly groups: Uint32Array;
-  readonly counts: Float64Array;
-  /** How many of them are zero. */
-  readonly zeros: number;
-}
 
 export class Groups {
   pointer = 0;
@@ -36,15 +39,14 @@ export class Groups {
   /** Per column: one i64 a group; 0 where no null was met. Where most values are null it counts the others for a time. */
   private readonly nulls: number[];
   private readonly countsValues: boolean[];
-  /** The rows of the groups that were last asked for: several outputs ask in turn. */
-  private rowCounts: Counts | undefined;
-  /** And which of those have values enough. */
-  private rowValidity: { readonly counts: Float64Array; readonly atLeast: number; readonly validity: Validity } | undefined;
+  /** What was last asked for, since several outputs ask in turn: the values of groups, which have enough of them, and how many do not. */
+  private knownCounts: { readonly groups: Uint32Array; readonly column: number; readonly counts: Float64Array } | undefined;
+  private knownValidity: { readonly groups: Uint32Array; readonly nulls: number; readonly atLeast: number; readonly validity: Validity } | undefined;
+  private knownFewer: { readonly groups: Uint32Array; readonly nulls: number; readonly atLeast: number; readonly fewer: number } | undefined;
   private readonly gathered: Buffer64[] = [];
-  /** The groups that were last asked for, in memory, and room for what kernels write of them. */
+  /** The groups that were last asked for, where they are not in memory. */
   private readonly wanted: Buffer64;
   private wantedGroups: Uint32Array | undefined;
-  private readonly written: Buffer64;
 
   constructor(
     readonly instance: Instance,
@@ -55,7 +57,6 @@ export class Groups {
     this.nulls = Array<number>(columns).fill(0);
     this.countsValues = Array<boolean>(columns).fill(false);
     this.wanted = new Buffer64(instance);
-    this.written = new Buffer64(instance);
   }
 
   /** Makes room for this many groups; true when they moved. */
@@ -102,14 +103,28 @@ export class Groups {
     return out;
   }
 
-  /** What a kernel writes of groups, 64 bits for each, as a buffer of its own. */
-  elements(groups: Uint32Array, write: (groups: number, count: number, out: number) => void): ArrayBuffer {
+  /** What kernels write of groups, a buffer for each. */
+  read(groups: Uint32Array, writes: readonly WriteOfGroups[]): ArrayBuffer[] {
+    const wanted = this.placed(groups);
+    return this.instance.written(groups.length, 8, writes.map((write) => (start, some, out) => write(wanted + start * 4, some, out, start)));
+  }
+
+  elements(groups: Uint32Array, write: WriteOfGroups): ArrayBuffer {
+    return this.read(groups, [write])[0]!;
+  }
+
+  /** Where these groups are in memory; those that are elsewhere stay until others are asked for. */
+  private placed(groups: Uint32Array): number {
+    const address = this.instance.addressOf(groups);
+    if (address !== undefined) return address;
     const wanted = this.wanted.ensure(groups.length * 4);
     if (this.wantedGroups !== groups) this.instance.put(groups, wanted);
     this.wantedGroups = groups;
-    const out = this.written.ensure(groups.length * 8);
-    write(wanted, groups.length, out);
-    return this.instance.view8(out, groups.length * 8).slice().buffer as ArrayBuffer;
+    return wanted;
+  }
+
+  column(groups: Uint32Array, { write, column }: Reading): Data {
+    return column(this.elements(groups, write));
   }
 
   /** One 64-bit state of each group as two 32-bit halves, low first: no bigint is made on the way. */
@@ -123,41 +138,60 @@ export class Groups {
     return makeData({ type: new Int64(), length: groups.length, nullCount: 0, data: new BigInt64Array(this.halves(groups, offset).buffer) });
   }
 
-  /** How many values of a column each group has. Below 2^53, which no memory holds more of. */
+  /** How many values of a column each group has. */
+  countReading(column: number, groups: Uint32Array): Reading {
+    const { instance: { kernels }, pointer, stride } = this;
+    const nulls = this.settle()[column]!;
+    let fewer = 0;
+    return {
+      write: (wanted, count, out, start) => {
+        fewer += kernels.countsOf(pointer, stride, nulls, wanted, count, out);
+        if (start + count === groups.length) this.knownFewer = { groups, nulls, atLeast: 1, fewer };
+      },
+      column: (elements) => makeData({ type: new Int64(), length: groups.length, nullCount: 0, data: new BigInt64Array(elements) }),
+    };
+  }
+
+  /** The same as doubles. Below 2^53, which no memory holds more of. */
   counts(column: number, groups: Uint32Array): Float64Array {
-    return this.countsOf(column, groups).counts;
-  }
-
-  countColumn(column: number, groups: Uint32Array): Data {
-    const data = new BigInt64Array(this.elements(groups, (wanted, count, out) => void this.count(column, wanted, count, 0, out)));
-    return makeData({ type: new Int64(), length: groups.length, nullCount: 0, data });
-  }
-
-  private countsOf(column: number, groups: Uint32Array): Counts {
-    const known = this.nulls[column] === 0 ? this.rowCounts : undefined;
-    if (known?.groups === groups) return known;
-    let zeros = 0;
-    const buffer = this.elements(groups, (wanted, count, out) => {
-      zeros = this.count(column, wanted, count, 1, out);
-    });
-    const counts = { groups, counts: new Float64Array(buffer), zeros };
-    if (this.nulls[column] === 0) this.rowCounts = counts;
+    const known = this.knownCounts;
+    if (known?.groups === groups && known.column === column) return known.counts;
+    const halves = new Uint32Array(this.elements(groups, this.countReading(column, groups).write));
+    const counts = Float64Array.from(groups, (_, i) => halves[i * 2]! + halves[i * 2 + 1]! * 2 ** 32);
+    this.knownCounts = { groups, column, counts };
     return counts;
   }
 
-  private count(column: number, wanted: number, count: number, asDouble: 0 | 1, out: number): number {
-    return this.instance.kernels.countsOf(this.pointer, this.stride, this.settle()[column]!, wanted, count, asDouble, out);
+  /** How many values of a column one group has. */
+  countOf(column: number, group: number): bigint {
+    const word = (at: number): bigint => this.instance.view64(at, 1)[0]!;
+    const nulls = this.settle()[column]!;
+    return word(this.pointer + group * this.stride) - (nulls === 0 ? 0n : word(nulls + group * 8));
   }
 
   /** Which of these groups have at least so many values of a column, as a bitmap; none when all have. */
   validity(column: number, groups: Uint32Array, atLeast = 1): Validity {
-    const { counts, zeros } = this.countsOf(column, groups);
-    if (atLeast === 1 && zeros === 0) return { nullCount: 0 };
-    const known = this.rowValidity;
-    if (known?.counts === counts && known.atLeast === atLeast) return known.validity;
-    const validity = validityOf(groups.length, (i) => counts[i]! >= atLeast);
-    this.rowValidity = { counts, atLeast, validity };
+    const nulls = this.settle()[column]!;
+    const known = this.knownValidity;
+    if (known?.groups === groups && known.nulls === nulls && known.atLeast === atLeast) return known.validity;
+    const validity = this.validityOf(column, groups, atLeast);
+    this.knownValidity = { groups, nulls, atLeast, validity };
     return validity;
+  }
+
+  private validityOf(column: number, groups: Uint32Array, atLeast: number): Validity {
+    if (this.fewerThan(atLeast, column, groups) === 0) return { nullCount: 0 };
+    const counts = this.counts(column, groups);
+    return validityOf(groups.length, (i) => counts[i]! >= atLeast);
+  }
+
+  /** How many of these groups have fewer values of a column. */
+  private fewerThan(atLeast: number, column: number, groups: Uint32Array): number {
+    const { pointer, stride, instance } = this;
+    const nulls = this.settle()[column]!;
+    const known = this.knownFewer;
+    if (known?.groups === groups && known.nulls === nulls && known.atLeast === atLeast) return known.fewer;
+    return instance.kernels.fewerThan(atLeast, pointer, stride, nulls, this.placed(groups), groups.length);
   }
 }
 

@@ -3,8 +3,9 @@
  * a group (kernel/narrow.ts), beside the groups' rows, which they come back to before anyone reads those. Where there are so many groups that their rows
  * outgrow the processor's cache, that is what decides. Rows that do not fit are left to whoever asked.
  */
-import type { Instance } from '../instance.ts';
 import type { Scale } from '../beside.ts';
+import type { MergedGroups } from '../grouper.ts';
+import type { Instance } from '../instance.ts';
 import type { Groups } from './groups.ts';
 
 /** Where the states are that narrow ones come back to. */
@@ -143,15 +144,17 @@ export class Narrow {
   widen(): void {
     const { memory, pointer, capacity, instance } = this;
     if (memory === undefined) return;
-    this.widenInto(memory, 0, 0, capacity);
+    this.widenInto(memory, { first: 0, own: 0, count: capacity, ids: 0 }, 0);
     instance.bytes.fill(0, pointer, pointer + capacity * narrowBytes);
     this.isEmpty = true;
   }
 
-  /** Adds what narrow states have, these or another thread's, to the rows of groups here: of `groups` (0: the first `count`) to those of `ids` (0: the same). */
-  widenInto({ pointer, capacity, narrowing, scale }: NarrowMemory, groups: number, ids: number, count: number): void {
+  /** Adds what narrow states have, these or another thread's, to the rows of groups here. `groups`: which of theirs, one after the other; 0: as `merged` says. */
+  widenInto({ pointer, capacity, narrowing, scale }: NarrowMemory, { first, own, count, ids }: MergedGroups, groups: number): void {
     const { wide: { groups: rows, wides, extreme }, instance: { kernels } } = this;
-    const [first, unit] = scale ?? [0n, 0n];
-    kernels.widenStates(pointer, narrowing, capacity, groups, ids, count, rows.pointer, rows.stride, rows.capacity, wides, extreme?.at ?? 0, extreme?.isLeast ? 1 : 0, first, unit);
+    const [value, unit] = scale ?? [0n, 0n];
+    kernels.widenStates(
+      pointer, narrowing, capacity, groups, first, ids, own, count, rows.pointer, rows.stride, rows.capacity, wides, extreme?.at ?? 0, extreme?.isLeast ? 1 : 0, value, unit,
+    );
   }
 }

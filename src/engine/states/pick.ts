@@ -8,7 +8,7 @@
  */
 import { type Data, Field, Int64, makeData } from '../../arrow/arrow.ts';
 import type { Agg } from '../plan.ts';
-import { columnOfKeys } from './extreme.ts';
+import { readingOfKeys } from './extreme.ts';
 import { type OtherStates, type Validity, validityOf } from './groups.ts';
 import { isSpans, spanColumn } from './spans.ts';
 import { clearNulls, type Place, signsOf, type State, type StateKind, type StateSource, type TimedStretch, type WholeStretch } from './state.ts';
@@ -98,7 +98,7 @@ abstract class Picked implements State {
 
   private values(groups: Uint32Array, validity: Validity): Data {
     const { groups: all, offset, column } = this.place;
-    if (!this.isSpan) return columnOfKeys(all, column, groups, offset + this.valueAt, validity);
+    if (!this.isSpan) return all.column(groups, readingOfKeys(all, column, offset + this.valueAt, () => validity));
     return spanColumn(all.instance, column.name, column.type, all.halves(groups, offset + this.valueAt), validity);
   }
 }

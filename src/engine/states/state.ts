@@ -10,7 +10,7 @@ import type { Window } from '../grouper.ts';
 import type { Agg } from '../plan.ts';
 import type { ColumnStage } from '../staging.ts';
 import type { ValueColumn } from '../types.ts';
-import type { Groups, OtherStates, Validity } from './groups.ts';
+import type { Groups, OtherStates, Reading, Validity } from './groups.ts';
 
 /** A column's values without the nulls: 64-bit words, or spans for what is longer (see kernel/values.ts). */
 export interface Stretch {
@@ -71,8 +71,10 @@ export interface State {
   /** The same, called once for all groups: for what does not stand by groups. */
   mergeAll?(other: OtherStates, ids: number, count: number): void;
   columns(groups: Uint32Array): Data[];
-  /** `keyText` describes a group, for messages. */
-  output(aggregation: Agg, groups: Uint32Array, keyText: (position: number) => string): Data;
+  /** The final values, where a kernel reads them out. */
+  reading?(aggregation: Agg, groups: Uint32Array): Reading;
+  /** And where none does. `keyText` describes a group, for messages. */
+  output?(aggregation: Agg, groups: Uint32Array, keyText: (position: number) => string): Data;
 }
 
 /** Where a state stands. */

@@ -89,7 +89,7 @@ function integerCoder(instance: Instance, parts: readonly Data[], rows: number):
       const words = kernels.intKeys(grouper) >>> 0;
       const positions = instance.alloc(count * 4);
       sortWords(instance, words, count, isSigned, positions);
-      const values = intColumn(instance, type, words, instance.view32(positions, count).slice());
+      const values = wordsColumn(instance, type, words, instance.view32(positions, count).slice());
       return { values, ranks: ranksOf(instance, positions, count) };
     },
   };
@@ -196,5 +196,10 @@ function textReader(instance: Instance, { type, valueOffsets, values, length }: 
 
 function integerReader(instance: Instance, { type, values }: Data): Reader {
   const words = instance.placed(values as BigInt64Array);
-  return (codes) => intColumn(instance, type, words, new Uint32Array(codes.buffer, codes.byteOffset, codes.length));
+  return (codes) => wordsColumn(instance, type, words, new Uint32Array(codes.buffer, codes.byteOffset, codes.length));
+}
+
+/** Of 64-bit words in memory those with these ids, as a column. */
+function wordsColumn(instance: Instance, type: DataType, words: number, ids: Uint32Array): Data {
+  return intColumn(instance, type, ids, (some, count, bytes, out) => instance.kernels.keysOf(words, some, count, bytes, out));
 }

@@ -21,6 +21,12 @@ const patienceMs = 5;
 type WaitAsync = (array: Int32Array, index: number, value: number, timeout: number) => { readonly async: boolean; readonly value: Promise<string> | string };
 const { waitAsync } = Atomics as unknown as { readonly waitAsync?: WaitAsync };
 
+/** What was taken, and from where. */
+interface Taken {
+  readonly entry: number;
+  readonly record: number;
+}
+
 export class Ring {
   private readonly words: Int32Array;
 
@@ -75,18 +81,26 @@ export class Ring {
   }
 
   /** Takes an entry, blocking the thread for a while; undefined when the ring is closed or nothing has come. */
-  take(): { readonly entry: number; readonly record: number } | undefined {
+  take(): Taken | undefined {
+    const { words } = this;
+    while (true) {
+      const produced = Atomics.load(words, producedAt);
+      const taken = this.tryTake();
+      if (taken !== undefined) return taken;
+      if (Atomics.load(words, closedAt) === 1) return undefined;
+      if (Atomics.wait(words, producedAt, produced, patienceMs) === 'timed-out') return undefined;
+    }
+  }
+
+  /** Takes an entry that waits; undefined where none does. */
+  tryTake(): Taken | undefined {
     const { words } = this;
     while (true) {
       const taken = Atomics.load(words, takenAt);
-      const produced = Atomics.load(words, producedAt);
-      if (taken !== produced) {
-        if (Atomics.compareExchange(words, takenAt, taken, taken + 1) !== taken) continue;
-        const entry = taken % entries;
-        return { entry, record: words[statesAt + entries + entry]! >>> 0 };
-      }
-      if (Atomics.load(words, closedAt) === 1) return undefined;
-      if (Atomics.wait(words, producedAt, produced, patienceMs) === 'timed-out') return undefined;
+      if (taken === Atomics.load(words, producedAt)) return undefined;
+      if (Atomics.compareExchange(words, takenAt, taken, taken + 1) !== taken) continue;
+      const entry = taken % entries;
+      return { entry, record: words[statesAt + entries + entry]! >>> 0 };
     }
   }
 

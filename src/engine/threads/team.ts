@@ -70,6 +70,14 @@ interface Member {
   readonly taken: Set<number>;
 }
 
+/** What is in an entry of the ring. */
+interface HandedOver {
+  /** Gives back what it takes, once the entry is free. */
+  readonly free: () => void;
+  /** Adds its rows on this thread. */
+  readonly addHere: () => void;
+}
+
 export class TeamRun {
   private readonly team: CommonMemory;
   private readonly job = jobs++;
@@ -79,8 +87,7 @@ export class TeamRun {
   /** Where the threads agree on whether rows are put aside, four bytes for each plan. */
   private readonly asideCells: number;
   private readonly ring: Ring;
-  /** What is to be given back once the entry of the ring is free. */
-  private readonly underWay = new Map<number, () => void>();
+  private readonly underWay = new Map<number, HandedOver>();
   private readonly layouts = new Map<string, number>();
   private readonly known: BatchLayout[] = [];
   private readonly options: AggregationOptions;
@@ -223,6 +230,9 @@ export class TeamRun {
     const types = fields.map(({ type }) => plainType(type));
     const columns = fields.map(({ name }, i) => ({ name, data: columnData(batch, name, types[i]!) }));
     const isCopied = columns.some(({ data }) => data.values && this.team.instance.addressOf(data.values as ArrayBufferView) === undefined);
+    const addHere = (start: number, rows: number): void => {
+      for (const [i, aggregation] of this.ownAggregations().entries()) work(aggregation, start, start + rows, i);
+    };
     let layout: number | undefined;
     let sinceTurn = 0;
     for (let start = 0; start < batch.numRows; ) {
@@ -230,7 +240,8 @@ export class TeamRun {
       let rows = Math.min(this.stretchRows(isCopied, batch.numRows - start), batch.numRows - start);
       if (!(isCopied && this.fewCount()) && this.othersWant()) {
         layout ??= this.team.instance.guard(() => this.layoutOf(columns, types, states));
-        this.handOver(layout, columns, start, rows);
+        const [first, count] = [start, rows];
+        this.handOver(layout, columns, start, rows, () => addHere(first, count));
       } else {
         if (this.own === undefined) {
           // Each of these takes long the first time.
@@ -240,7 +251,7 @@ export class TeamRun {
         }
         rows = Math.min(rows, this.ownRows);
         this.ownRows *= 2;
-        for (const [i, aggregation] of this.ownAggregations().entries()) work(aggregation, start, start + rows, i);
+        addHere(start, rows);
         sinceTurn = stretchesPerTurn;
       }
       start += rows;
@@ -271,16 +282,30 @@ export class TeamRun {
   }
 
   /** Copies rows to where the threads of the pool take them from. */
-  private handOver(layout: number, columns: readonly NamedData[], start: number, rows: number): void {
+  private handOver(layout: number, columns: readonly NamedData[], start: number, rows: number, addHere: () => void): void {
     this.openStreams();
     for (const entry of this.underWay.keys()) if (this.ring.isFree(entry)) this.giveBack(entry);
     const { record, free } = this.team.instance.guard(() => this.packer.pack(layout, columns, start, rows));
-    this.underWay.set(this.ring.nextEntry, free);
+    this.underWay.set(this.ring.nextEntry, { free, addHere });
     this.ring.put(record);
   }
 
+  /** Adds here what nobody has begun, where this thread has added rows before. */
+  private async takeBack(): Promise<void> {
+    if (this.own === undefined) return;
+    for (let taken = this.ring.tryTake(); taken !== undefined; taken = this.ring.tryTake()) {
+      try {
+        this.underWay.get(taken.entry)!.addHere();
+      } finally {
+        this.ring.done(taken.entry);
+      }
+      await nextTurn();
+      this.check();
+    }
+  }
+
   private giveBack(entry: number): void {
-    this.underWay.get(entry)?.();
+    this.underWay.get(entry)?.free();
     this.underWay.delete(entry);
   }
 
@@ -298,7 +323,10 @@ export class TeamRun {
     for (const member of this.members) {
       if (member.streaming || !member.begun || !member.worker.alive) continue;
       member.streaming = true;
-      void this.ask(member, () => member.worker.call('stream', { job: this.job })).then(() => {
+      const streaming = this.ask(member, async () => {
+        member.described = await member.worker.call('stream', { job: this.job });
+      });
+      void streaming.then(() => {
         member.streaming = false;
         if (this.ring.waiting > 0 && this.failure === undefined && this.closing === undefined) this.openStreams();
       });
@@ -372,14 +400,21 @@ export class TeamRun {
 
   /** Waits until all that was given out is done. */
   private async quiet(): Promise<void> {
-    for (const entry of [...this.underWay.keys()]) await this.untilFree(entry);
+    await this.takeBack();
+    // Whoever takes batches leaves once there are none: to hear of that is to hear that they are done with.
     this.ring.closed = true;
+    await this.untilAnswered();
+    for (const entry of [...this.underWay.keys()]) await this.untilFree(entry);
+    await this.untilAnswered();
+    this.ring.closed = false;
+    this.check();
+  }
+
+  private async untilAnswered(): Promise<void> {
     while (this.members.some(({ ahead, begun }) => begun && ahead > 0)) {
       this.check();
       await this.change();
     }
-    this.ring.closed = false;
-    this.check();
   }
 
   /** What has become of the rows so far, one table for each plan. */
@@ -400,15 +435,36 @@ export class TeamRun {
         const inParts = cut === undefined ? this.partsOf(i, all) : cut.bounds.length + 1;
         if (cut !== undefined || inParts > 1) return this.answerInParts(i, members, all.map((each) => each[i]!), cut ?? inParts, what);
         const memories = described.map((each) => each[i]!);
+        // The last plan is for this thread, once others have theirs.
+        if (own !== undefined && i === this.plans.length - 1 && this.isQuick(i, all)) return this.answerHere(i, members, memories, what);
         const target = members[largest(memories.map(({ groups }) => groups), i)]!;
         const others = [...memories.filter((_, m) => members[m] !== target), ...(own === undefined ? [] : [own[i]!])].filter(({ groups }) => groups > 0);
-        const packed = await target.worker.call('answer', { job: this.job, plan: i, others, what });
+        const answering = target.worker.call('answer', { job: this.job, plan: i, others, what });
+        const schema = this.schemaOf(plan, what);
+        const packed = await answering;
         // Who had no groups keeps what it counted.
         for (const [m, member] of members.entries()) if (member !== target && memories[m]!.groups > 0) member.taken.add(i);
         if (own !== undefined && own[i]!.groups > 0) this.own![i] = this.ownAggregation(i);
-        return unpackTable(this.schemaOf(plan, what), packed);
+        return unpackTable(schema, packed);
       }),
     );
+  }
+
+  /** Whether this thread merges and reads out a plan in a few milliseconds. */
+  private isQuick(plan: number, all: readonly (readonly AggregationMemory[])[]): boolean {
+    const memories = all.map((each) => each[plan]!).filter(({ groups }) => groups > 0);
+    return memories.every(({ groups, grouper }) => groups <= groupsHere && grouper.isInOrder) && this.ownAggregations()[plan]!.isCuttable;
+  }
+
+  /** Takes over what others have of a plan, and answers. */
+  private answerHere(plan: number, members: readonly Member[], memories: readonly AggregationMemory[], what: 'finish' | 'states'): Table {
+    const aggregation = this.ownAggregations()[plan]!;
+    for (const [m, memory] of memories.entries()) {
+      if (memory.groups === 0) continue;
+      aggregation.merge(memory);
+      members[m]!.taken.add(plan);
+    }
+    return aggregation[what]();
   }
 
   /** What each thread has, of each plan. */

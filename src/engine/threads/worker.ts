@@ -41,12 +41,9 @@ export interface Requests {
     };
     gives: undefined;
   };
-  /** Takes batches from the run's ring for as long as some come. */
-  stream: { asks: { readonly job: Job }; gives: undefined };
-  /**
-   * Takes one unit after the other, the next being the one at the index that stands at `next`, in the memory, for all threads. Gives what `describe` would give
-   * then, which spares asking.
-   */
+  /** Takes batches from the run's ring for as long as some come. This and the next give what `describe` would give then, which spares asking. */
+  stream: { asks: { readonly job: Job }; gives: readonly AggregationMemory[] };
+  /** Takes one unit after the other, the next being the one at the index that stands at `next`, in the memory, for all threads. */
   units: { asks: { readonly job: Job; readonly units: readonly RowUnit[]; readonly next: number }; gives: readonly AggregationMemory[] };
   describe: { asks: { readonly job: Job }; gives: readonly AggregationMemory[] };
   /** Groups the rows of a plan that were put aside. */
@@ -162,7 +159,8 @@ async function answer(request: Request): Promise<unknown> {
   const run = runs.get(request.job)!;
   switch (request.kind) {
     case 'stream':
-      return stream(run);
+      stream(run);
+      return describe(run);
     case 'units':
       await addUnits(run, request);
       return describe(run);
