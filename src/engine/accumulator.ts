@@ -481,10 +481,15 @@ export class Accumulators {
     this.groups.settle();
   }
 
+  /** Whether values of any column are counted, not nulls: rows that are added in passing would have to count. */
+  private get areValuesCounted(): boolean {
+    return this.placed.some((_, i) => this.groups.areValuesCounted(i));
+  }
+
   /** Where the states are. Holds until something is added or merged here. */
   get memory(): AccumulatorMemory {
     const { narrow, areRowsEmpty } = this;
-    if (this.placed.some((_, i) => this.groups.areValuesCounted(i))) this.settle();
+    if (this.areValuesCounted) this.settle();
     return {
       states: this.groups.pointer,
       stride: this.groups.stride,
@@ -504,6 +509,7 @@ export class Accumulators {
     const { stride } = this.groups;
     const { ids, first, own, count } = merged;
     const end = first + count;
+    if (other.isNarrow && other.nulls.every((nulls) => nulls === 0) && !this.areValuesCounted && this.narrow!.tryMerge(other.narrow!, merged)) return;
     this.settle();
     const others = this.placed.flatMap(({ states }, i) => states.map(({ state, offset }, k) => ({ state, offset, tables: other.tables[i]![k]! })))
       .filter(({ state }) => state.fused === 0);

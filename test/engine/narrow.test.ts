@@ -71,7 +71,7 @@ test('whatever the values, the answer and the partial states are the same bits',
         assert.ok(tablesEqual(answer, expected));
       },
     ),
-    { numRuns: 400 },
+    { numRuns: 400, endOnFailure: true },
   );
   assert.ok(used > 60, `states were narrow ${used} times`);
   add.mock.restore();

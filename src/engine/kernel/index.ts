@@ -36,7 +36,7 @@ export {
 } from './group';
 export { newStringGrouper, reserveStrings, groupStrings, groupCodes, stringSpans, mergeStrings } from './strings';
 export { growStates, accumulate, accumulatePair, countNulls, countBits, invertCounts, fillNulls, mergeNulls, mergeHighLow, mergeInt128, mergeCounts, countRows } from './state';
-export { newNarrowing, isSpilt, decideNarrow, addNarrow, widenStates } from './narrow';
+export { newNarrowing, isSpilt, decideNarrow, addNarrow, areNarrowedAlike, mergeNarrow, widenStates } from './narrow';
 export { unitOf, shorten, lengthen, wholeBounds, shortenDoubles, lengthenDoubles } from './short';
 export { wideOf, wideAdd, wideAddLimb, wideFlag, newWideTable } from './wide';
 export { gatherSpans, gatherCodeSpans, gatherDecimals, lengthOfSpans, concatSpans, orderKeys, compactTimed, compactTies } from './values';

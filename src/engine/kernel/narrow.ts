@@ -32,6 +32,7 @@ const lowBits: i32 = 48;
 const valueBits: i32 = 70;
 const blockRows: i32 = 64;
 const oneRow: i64 = 1 << 56;
+const rowsMost: u64 = 256;
 
 /** Whether anything was added to states in passing. */
 export function isSpilt(narrowing: usize): i32 {
@@ -61,7 +62,8 @@ export function decideNarrow(narrowing: usize, values: usize, count: i32, wides:
   const below = 52 - exponentOf(smallest);
   const spare = valueBits - (exponentOf(largest) + 1) - below;
   if (spare < 0) return 0;
-  const k = below + (spare >> 1);
+  // A bit for larger ones, where there is room; by nothing else than the largest, so that threads decide alike.
+  const k = valueBits - (exponentOf(largest) + 1) - i32(spare > 1);
   store<f64>(narrowing + nLargestMet, largest);
   store<f64>(narrowing + nSmallestMet, smallest);
   store<f64>(narrowing + nHigh, 1.5 * powerOf2(52 + lowBits - k));
@@ -147,9 +149,18 @@ function widenFull(narrow: usize, narrowing: usize, ids: usize, count: i32, stat
     const state = narrow + (<usize>id << 4);
     if (load<i64>(state, 8) >= 0) continue;
     widenSum(state, narrowing, states + <usize>id * stride, wides, id);
-    store<i32>(state, 0, 4);
-    store<i64>(state, 0, 8);
+    clearSum(state);
   }
+}
+
+@inline function clearSum(state: usize): void {
+  store<i32>(state, 0, 4);
+  store<i64>(state, 0, 8);
+}
+
+/** How many rows the last word of a state counts. */
+@inline function rowsOf(word: i64): u64 {
+  return <u64>(word + (oneRow >> 1)) >> 56;
 }
 
 /** Adds what a narrow state has counted and summed to a group's row. */
@@ -157,7 +168,7 @@ function widenFull(narrow: usize, narrowing: usize, ids: usize, count: i32, stat
   const word = load<i64>(state, 8);
   const units = (word << 8) >> 8;
   const lowUnit = load<f64>(narrowing + nLowUnit);
-  store<u64>(wide, load<u64>(wide) + (<u64>(word + (oneRow >> 1)) >> 56));
+  store<u64>(wide, load<u64>(wide) + rowsOf(word));
   // The low part may have 55 bits.
   const first = <f64>load<i32>(state, 4) * load<f64>(narrowing + nHighUnit);
   const second = <f64>((units >> 28) << 28) * lowUnit;
@@ -188,6 +199,33 @@ export function addNarrow(
   if (codes == 0) return addRows(narrow, narrowing, first, values, 0, ids, count, states, stride, wides, false, false);
   if (least == 0) return addRows(narrow, narrowing, first, values, codes, ids, count, states, stride, wides, true, false);
   return addRows(narrow, narrowing, first, values, codes, ids, count, states, stride, wides, true, true);
+}
+
+/** Whether states of both can be added to each other. */
+export function areNarrowedAlike(narrowing: usize, other: usize): i32 {
+  return i32(load<f64>(narrowing + nHigh) == load<f64>(other + nHigh));
+}
+
+/**
+ * Adds narrow states, from `first` on, `count` in number, to own ones: ids[i] or (0) own + i. Own sums go to their states where there would be too many rows.
+ * There is room for all of them.
+ */
+export function mergeNarrow(narrow: usize, narrowing: usize, other: usize, first: u32, ids: usize, own: u32, count: i32, states: usize, stride: usize, wides: usize): void {
+  const codes = i32x4(-1, 0, 0, 0);
+  for (let i = 0; i < count; i++) {
+    const from = other + (<usize>(first + i) << 4);
+    const added = v128.load(from);
+    if (!v128.any_true(added)) continue;
+    const id = ids == 0 ? own + i : load<u32>(ids + (<usize>i << 2));
+    const state = narrow + (<usize>id << 4);
+    if (rowsOf(load<i64>(state, 8)) + rowsOf(load<i64>(from, 8)) >= rowsMost) {
+      store<u32>(narrowing + nIsSpilt, 1);
+      widenSum(state, narrowing, states + <usize>id * stride, wides, id);
+      clearSum(state);
+    }
+    const sum = i64x2.add(v128.load(state), v128.andnot(added, codes));
+    v128.store(state, i32x4.max_u(sum, v128.and(added, codes)));
+  }
 }
 
 /**

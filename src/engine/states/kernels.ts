@@ -17,6 +17,8 @@ export interface StateKernels {
   isSpilt(narrowing: Pointer): number;
   decideNarrow(narrowing: Pointer, values: Pointer, count: number, wides: Pointer, sums: Pointer, stride: number, groups: number): number;
   addNarrow(narrow: Pointer, narrowing: Pointer, first: number, values: Pointer, codes: Pointer, least: number, ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer): number;
+  areNarrowedAlike(narrowing: Pointer, other: Pointer): number;
+  mergeNarrow(narrow: Pointer, narrowing: Pointer, other: Pointer, first: number, ids: Pointer, own: number, count: number, states: Pointer, stride: number, wides: Pointer): void;
   widenStates(narrow: Pointer, narrowing: Pointer, room: number, groups: Pointer, first: number, ids: Pointer, own: number, count: number, states: Pointer, stride: number, stateCount: number, wides: Pointer, extreme: number, least: number, firstValue: bigint, unit: bigint): void;
   newDistinct(spans: number, collide: number): Pointer;
   addDistinct(set: Pointer, values: Pointer, ids: Pointer, count: number, states: Pointer, stride: number): void;

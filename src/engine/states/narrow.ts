@@ -57,6 +57,9 @@ export class Narrow {
   private scale: Scale | undefined;
   private readonly blocks = { tried: 0, left: 0 };
   private isEmpty = true;
+  /** Whether what was brought to the rows of groups still stands here, too. */
+  private isStale = false;
+  private wasWidened = false;
 
   constructor(
     private readonly instance: Instance,
@@ -91,7 +94,7 @@ export class Narrow {
     this.blocks.tried += Math.ceil(count / blockRows);
     const least = extreme?.isLeast ? 1 : 0;
     for (let done = 0; done < count; ) {
-      this.isEmpty = false;
+      this.open();
       done = kernels.addNarrow(this.pointer, this.narrowing, done, doubles, shorts?.pointer ?? 0, least, ids, count, groups.pointer, groups.stride, wides);
       if (done === count) break;
       const left = Math.min(blockRows, count - done);
@@ -101,6 +104,12 @@ export class Narrow {
       done += left;
     }
     return true;
+  }
+
+  /** What is added from here on is narrow. */
+  private open(): void {
+    if (this.isStale) this.instance.bytes.fill(0, this.pointer, this.pointer + this.capacity * narrowBytes);
+    [this.isStale, this.isEmpty] = [false, false];
   }
 
   private get hasGivenUp(): boolean {
@@ -135,18 +144,27 @@ export class Narrow {
     return this.isEmpty ? undefined : { pointer, capacity, narrowing, scale };
   }
 
-  /** Whether some were brought to the rows of groups in passing. */
+  /** Whether any were brought to the rows of groups. */
   get isSpilt(): boolean {
-    return this.instance.kernels.isSpilt(this.narrowing) === 1;
+    return this.wasWidened || this.instance.kernels.isSpilt(this.narrowing) === 1;
   }
 
   /** Brings what there is to the rows of groups. */
   widen(): void {
-    const { memory, pointer, capacity, instance } = this;
+    const { memory, capacity } = this;
     if (memory === undefined) return;
     this.widenInto(memory, { first: 0, own: 0, count: capacity, ids: 0 }, 0);
-    instance.bytes.fill(0, pointer, pointer + capacity * narrowBytes);
-    this.isEmpty = true;
+    [this.isEmpty, this.isStale, this.wasWidened] = [true, true, true];
+  }
+
+  /** Adds another thread's narrow states to these; false where they differ in how they are narrowed, or there are none here. */
+  tryMerge(other: NarrowMemory, { first, own, count, ids }: MergedGroups): boolean {
+    const { pointer, narrowing, scale, instance: { kernels }, wide: { groups, wides } } = this;
+    const isAlike = scale?.[0] === other.scale?.[0] && scale?.[1] === other.scale?.[1] && kernels.areNarrowedAlike(narrowing, other.narrowing) === 1;
+    if (this.isEmpty || !isAlike || this.capacity < groups.capacity) return false;
+    const known = Math.max(0, Math.min(count, other.capacity - first));
+    kernels.mergeNarrow(pointer, narrowing, other.pointer, first, ids, own, known, groups.pointer, groups.stride, wides);
+    return true;
   }
 
   /** Adds what narrow states have, these or another thread's, to the rows of groups here. `groups`: which of theirs, one after the other; 0: as `merged` says. */
