@@ -84,7 +84,7 @@ export interface AccumulatorMemory {
 }
 
 /** Groups of another aggregation that are merged at a time: the rows they go to should stay in the processor's cache. */
-const mergedAtOnce = 8_192;
+const mergedAtOnce = 4_096;
 
 /** The names and types of a column's partial states. */
 export function stateFields(column: ValueColumn): Field[] {

@@ -268,7 +268,7 @@ export class Instance {
       const some = Math.min(writtenAtOnce, count - start);
       for (const [i, write] of writes.entries()) {
         write(start, some, out);
-        copies[i]!.set(this.view8(out, some * width), start * width);
+        this.get(out, some * width, copies[i]!, start * width);
       }
     }
     this.free(out, writtenAtOnce * width);
@@ -285,6 +285,13 @@ export class Instance {
     const { bytes } = this;
     if (byteLength < copyByFillBytes || bytes.buffer instanceof ArrayBuffer) bytes.set(new Uint8Array(buffer, byteOffset, byteLength), pointer);
     else Buffer.from(bytes.buffer).fill(Buffer.from(buffer, byteOffset, byteLength), pointer, pointer + byteLength);
+  }
+
+  /** Copies bytes out of memory, as `put` copies into it. */
+  private get(pointer: number, bytes: number, to: Buffer, at: number): void {
+    const { buffer } = this.view8(pointer, bytes);
+    if (buffer instanceof ArrayBuffer) to.set(new Uint8Array(buffer, pointer, bytes), at);
+    else to.fill(Buffer.from(buffer, pointer, bytes), at, at + bytes);
   }
 
   /** This memory for whoever makes columns in it. */

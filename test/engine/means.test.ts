@@ -55,6 +55,31 @@ test('means of sums of money', () => {
   fc.assert(fc.property(fc.array(fc.array(amounts, { minLength: 1, maxLength: 12 }), { minLength: 1, maxLength: 60 }), check), { numRuns: 200 });
 });
 
+test('means of more values than half of a double has digits', () => {
+  const some = fc.tuple(numbers, fc.bigInt({ min: (1n << 26n) - 2n, max: 1n << 52n }));
+  fc.assert(
+    fc.property(fc.array(some, { minLength: 1, maxLength: 40 }), (groups) => {
+      const table = batchesOf({ key: { type: types.int32, values: [0] }, amount: { type: types.double, values: [1] } }, []);
+      const aggregation = Aggregation.create(plan, table.schema);
+      const states = batchesOf(
+        {
+          key: { type: types.int32, values: groups.map((_, i) => i) },
+          amount__count: { type: types.int64, values: groups.map(([, count]) => count) },
+          amount__sum_hi: { type: types.double, values: groups.map(([sum]) => sum) },
+          amount__sum_lo: { type: types.double, values: groups.map(([sum]) => sum * 2 ** -54) },
+          amount__sum_wide: { type: types.binary, values: groups.map(() => null) },
+        },
+        [],
+      );
+      for (const batch of states.batches) aggregation.addStates(batch);
+      const found = cellsOf(aggregation.finish(), 'amount_mean');
+      aggregation.close();
+      for (const [i, [sum, count]] of groups.entries()) assert.equal(found[i], sumOf([sum, sum * 2 ** -54], count));
+    }),
+    { numRuns: 100 },
+  );
+});
+
 test('means near the ends of the doubles', () => {
   check([[5e-324, 5e-324, 0], [1e-300, 1e-316, 1e-310], [1.7976931348623157e308, 1.7976931348623157e308, -1e292], [1e300, 1, -7e-300], [0, -0, 0]]);
 });

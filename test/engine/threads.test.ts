@@ -175,6 +175,38 @@ test('what was answered may be asked again, and more units may follow', async ()
   for (const each of [run, alone]) await each.close();
 });
 
+test('groups of keys that lie close together are taken over in order; they may be asked again, and more rows may follow', async () => {
+  await startThreads(2);
+  const rows = 400_000;
+  const at = <T>(make: (i: number) => T): T[] => Array.from({ length: rows }, (_, i) => make(i));
+  // Each round has other keys, with gaps, and more of them than are merged at a time; some amounts need an exact accumulator, some are null.
+  const round = (n: number): Table =>
+    batchesOf(
+      {
+        key: { type: types.int32, values: at((i) => BigInt(((i * 7919) % 9_000) * 2 + n * 777 - 5_000)) },
+        amount: { type: types.double, values: at((i) => (i % 100_003 === 7 ? 2 ** 1000 : i % 50 === 3 ? null : ((i * 31) % 100_000) / 100)) },
+        time: { type: types.micros, values: at((i) => BigInt(i) * 1000n) },
+        shop: { type: types.int32, values: at((i) => BigInt(i % 13)) },
+      },
+      [rows / 2],
+    );
+  const asked: readonly GroupByPlan[] = [
+    { keys: ['key'], outputs: outputsOf({ shop: ['count_distinct', 'last'], amount: ['std', 'mean'] }), timestamp: 'time' },
+    { keys: ['key'], outputs: outputsOf({ amount: ['sum', 'mean', 'count', 'min'], time: 'max' }) },
+  ];
+  const tables = [0, 1, 2].map(round);
+  const run = createAggregations(asked, tables[0]!.schema, { threads: 2, rowsExpected: million });
+  const alone = createAggregations(asked, tables[0]!.schema, { threads: 1 });
+  for (const table of tables) {
+    for (const each of [run, alone]) for (const batch of table.batches) await each.add(batch);
+    for (const what of ['finish', 'states', 'finish'] as const) {
+      const [answers, expected] = [await run[what](), await alone[what]()];
+      for (const i of asked.keys()) assert.ok(tablesEqual(answers[i]!, expected[i]!), `plan ${i}, ${what}`);
+    }
+  }
+  for (const each of [run, alone]) await each.close();
+});
+
 test('a unit that fails, and a thread that dies, are errors with a cause; the next run finds new threads', async () => {
   const plan: GroupByPlan = { keys: ['key'], outputs: outputsOf({ value: ['sum', 'count'] }) };
   const { schemaOfUnits } = (await import(unitModule)) as typeof import('../support/row-units.ts');

@@ -186,7 +186,8 @@ function makeSlots(grouper: usize, first: i64, last: i64): bool {
     return false;
   }
   if (wanted > slots) {
-    const room = min<u64>(wanted + (wanted >> 2), max<u64>(slotsMax(grouper), wanted));
+    // Little room: whoever answers looks at each slot, and what more there is costs a byte a slot to copy.
+    const room = min<u64>(wanted + (wanted >> 4), max<u64>(slotsMax(grouper), wanted));
     store<u32>(grouper + iMet, <u32>enlarge(load<u32>(grouper + iMet), <usize>slots, <usize>slots, <usize>room));
     store<u64>(grouper + iSlots, room);
     store<u32>(grouper + iMetCount, <u32>room);

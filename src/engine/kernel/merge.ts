@@ -20,34 +20,49 @@ import { hasWides, wideMerge, wideOf, wideOfOther, wMode } from './wide';
 export function mergeStates(
   isDouble: i32, what: i32, other: usize, otherWides: usize, groups: usize, first: u32, ids: usize, own: u32, count: i32, states: usize, stride: i32, wides: usize,
 ): void {
-  const ofDoubles = isDouble != 0 && (what & 2) != 0;
-  const areWide = ofDoubles && hasWides(otherWides);
-  if (ofDoubles) store<u32>(wides + wMode, byTwoSum);
+  let from = other + <usize>first * stride;
+  let to = states;
+  if (what & 1) {
+    for (let i = 0; i < count; i++) {
+      const state = to + <usize>ownId(ids, own, i) * stride;
+      store<u64>(state, load<u64>(state) + load<u64>(from + <usize>i * stride));
+    }
+    from += 8;
+    to += 8;
+  }
+  if (what & 2) {
+    if (isDouble) mergeSums(from, otherWides, groups, first, ids, own, count, to, stride, wides);
+    else {
+      for (let i = 0; i < count; i++) {
+        const sum = from + <usize>i * stride;
+        addInt128(to + <usize>ownId(ids, own, i) * stride, load<u64>(sum), load<i64>(sum, 8));
+      }
+    }
+    from += 16;
+    to += 16;
+  }
+  if (what & 4) {
+    for (let i = 0; i < count; i++) keepLess(to + <usize>ownId(ids, own, i) * stride, load<i64>(from + <usize>i * stride));
+    from += 8;
+    to += 8;
+  }
+  if (what & 8) {
+    for (let i = 0; i < count; i++) keepGreater(to + <usize>ownId(ids, own, i) * stride, load<i64>(from + <usize>i * stride));
+  }
+}
+
+function mergeSums(
+  from: usize, otherWides: usize, groups: usize, first: u32, ids: usize, own: u32, count: i32, to: usize, stride: i32, wides: usize,
+): void {
+  store<u32>(wides + wMode, byTwoSum);
   for (let i = 0; i < count; i++) {
     const id = ownId(ids, own, i);
-    let state = states + <usize>id * stride;
-    let from = other + <usize>(first + i) * stride;
-    if (what & 1) {
-      store<u64>(state, load<u64>(state) + load<u64>(from));
-      state += 8;
-      from += 8;
-    }
-    if (what & 2) {
-      if (ofDoubles) mergeSum(state, from, wides, id);
-      else addInt128(state, load<u64>(from), load<i64>(from, 8));
-      if (areWide) {
-        const wide = wideOfOther(otherWides, groups == 0 ? first + i : load<u32>(groups + (<usize>i << 2)));
-        if (wide != 0) wideMerge(wideOf(wides, id), wide);
-      }
-      state += 16;
-      from += 16;
-    }
-    if (what & 4) {
-      keepLess(state, load<i64>(from));
-      state += 8;
-      from += 8;
-    }
-    if (what & 8) keepGreater(state, load<i64>(from));
+    mergeSum(to + <usize>id * stride, from + <usize>i * stride, wides, id);
+  }
+  if (!hasWides(otherWides)) return;
+  for (let i = 0; i < count; i++) {
+    const wide = wideOfOther(otherWides, groups == 0 ? first + i : load<u32>(groups + (<usize>i << 2)));
+    if (wide != 0) wideMerge(wideOf(wides, ownId(ids, own, i)), wide);
   }
 }
 

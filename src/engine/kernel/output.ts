@@ -81,27 +81,26 @@ export function slotKeys(base: i64, groups: usize, count: i32, bytes: i32, out: 
 
 const splitter: f64 = 134217729; // 2^27 + 1, Veltkamp's
 
-/** What left × right is beyond the doubles nearest to it, `product`: after Dekker. */
-@inline function productError(left: v128, right: v128, product: v128): v128 {
-  const scaledLeft = f64x2.mul(f64x2.splat(splitter), left);
-  const left1 = f64x2.sub(scaledLeft, f64x2.sub(scaledLeft, left));
-  const left2 = f64x2.sub(left, left1);
-  const scaledRight = f64x2.mul(f64x2.splat(splitter), right);
-  const right1 = f64x2.sub(scaledRight, f64x2.sub(scaledRight, right));
-  const right2 = f64x2.sub(right, right1);
-  const beyond = f64x2.sub(f64x2.sub(f64x2.sub(product, f64x2.mul(left1, right1)), f64x2.mul(left2, right1)), f64x2.mul(left1, right2));
-  return f64x2.sub(f64x2.mul(left2, right2), beyond);
+/** What left × right is beyond the double nearest to it, `product`: after Dekker. */
+@inline function productError(left: f64, right: f64, product: f64): f64 {
+  const scaledLeft = splitter * left;
+  const left1 = scaledLeft - (scaledLeft - left);
+  const left2 = left - left1;
+  const scaledRight = splitter * right;
+  const right1 = scaledRight - (scaledRight - right);
+  const right2 = right - right1;
+  return left2 * right2 - (((product - left1 * right1) - left2 * right1) - left1 * right2);
 }
 
-/** What left + right is beyond the doubles nearest to it, `sum`: after Knuth. */
-@inline function sumErrors(left: v128, right: v128, sum: v128): v128 {
-  const part = f64x2.sub(sum, left);
-  return f64x2.add(f64x2.sub(left, f64x2.sub(sum, part)), f64x2.sub(right, part));
-}
-
+/** What left + right is beyond the double nearest to it, `sum`: after Knuth. */
 @inline function sumError(left: f64, right: f64, sum: f64): f64 {
   const part = sum - left;
   return (left - (sum - part)) + (right - part);
+}
+
+@inline function sumErrors(left: v128, right: v128, sum: v128): v128 {
+  const part = f64x2.sub(sum, left);
+  return f64x2.add(f64x2.sub(left, f64x2.sub(sum, part)), f64x2.sub(right, part));
 }
 
 /**
@@ -110,7 +109,7 @@ const splitter: f64 = 134217729; // 2^27 + 1, Veltkamp's
  */
 function nearestOf(lower: f64, upper: f64, sum: f64, below: f64, values: f64): f64 {
   const product = lower * values;
-  const beyond = -f64x2.extract_lane(productError(f64x2.splat(lower), f64x2.splat(values), f64x2.splat(product)), 0);
+  const beyond = -productError(lower, values, product);
   const halfGap = (upper - lower) * 0.5 * values;
   // The product is so near to the sum that this is exact.
   const rest = sum - product;
@@ -145,19 +144,22 @@ export function meansOf(states: usize, rows: usize, stride: i32, nulls: usize, g
     const values = f64x2(<f64>valuesAt(rows, stride, nulls, group0), <f64>valuesAt(rows, stride, nulls, group1));
     const sum = f64x2.add(high, low);
     const below = sumErrors(high, low, sum);
-    const quotient = f64x2.div(sum, values);
-    const product = f64x2.mul(quotient, values);
-    const rest = f64x2.add(f64x2.sub(f64x2.sub(sum, product), productError(quotient, values, product)), below);
-    const correction = f64x2.div(rest, values);
+    const inverse = f64x2.div(f64x2.splat(1), values);
+    const quotient = f64x2.mul(sum, inverse);
+    // Of a quotient in two halves the products with values of 26 bits are exact, and so is what they leave of the sum.
+    const scaled = f64x2.mul(f64x2.splat(splitter), quotient);
+    const upper = f64x2.sub(scaled, f64x2.sub(scaled, quotient));
+    const lower = f64x2.sub(quotient, upper);
+    const rest = f64x2.sub(f64x2.sub(sum, f64x2.mul(upper, values)), f64x2.mul(lower, values));
+    const correction = f64x2.mul(f64x2.add(rest, below), inverse);
+    const size = f64x2.abs(sum);
     const bound = f64x2.mul(f64x2.abs(quotient), f64x2.splat(zivBound));
     const mean = f64x2.add(quotient, f64x2.sub(correction, bound));
-    const upper = f64x2.add(quotient, f64x2.add(correction, bound));
     v128.store(out + (<usize>i << 3), mean);
-    const size = f64x2.abs(sum);
-    const isModerate = v128.and(f64x2.gt(size, f64x2.splat(sizeLeast)), v128.and(f64x2.lt(size, f64x2.splat(sizeMost)), f64x2.lt(values, f64x2.splat(valuesMost))));
-    const isDecided = v128.and(isModerate, f64x2.eq(mean, upper));
+    const isSure = f64x2.eq(mean, f64x2.add(quotient, f64x2.add(correction, bound)));
+    const isModerate = v128.and(f64x2.gt(size, f64x2.splat(sizeLeast)), v128.and(f64x2.lt(size, f64x2.splat(sizeMost)), f64x2.lt(values, f64x2.splat(valuesShort))));
     // Not `all_true`: V8 tests by a register that conversions wait for, so that each turn of the loop would wait for the one before.
-    const decided = i64x2.bitmask(isDecided);
+    const decided = i64x2.bitmask(v128.and(isModerate, isSure));
     if (decided == 3) continue;
     for (let k = 0; k < min(2, count - i); k++) {
       if ((decided >> k) & 1) continue;
@@ -175,7 +177,8 @@ export function meansOf(states: usize, rows: usize, stride: i32, nulls: usize, g
 const zivBound: f64 = 8.077935669463161e-28; // 2^-90
 const sizeLeast: f64 = 1e-250;
 const sizeMost: f64 = 1e290;
-const valuesMost: f64 = 9007199254740992;
+const valuesShort: f64 = 67108864; // 2^26
+const valuesMost: f64 = 9007199254740992; // 2^53
 
 /**
  * The double nearest to (high + low) / values; what correction leaves open is decided by what is beyond the midpoint of the two doubles in
@@ -193,8 +196,7 @@ function meanOf(high: f64, low: f64, values: f64): f64 {
   if (values < 1073741824 && (<u32>values & (<u32>values - 1)) == 0) return sum / values + below / values;
   const quotient = sum / values;
   const product = quotient * values;
-  const error = f64x2.extract_lane(productError(f64x2.splat(quotient), f64x2.splat(values), f64x2.splat(product)), 0);
-  const correction = ((sum - product) - error + below) / values;
+  const correction = ((sum - product) - productError(quotient, values, product) + below) / values;
   const bound = abs(quotient) * zivBound;
   const mean = quotient + (correction - bound);
   const upper = quotient + (correction + bound);

@@ -486,6 +486,7 @@ export class TeamRun {
 
   /** Has rows grouped that were put aside and cannot be read in parts; whether there were any. */
   private async drainWhatMust(members: readonly Member[], all: readonly (readonly AggregationMemory[])[]): Promise<boolean> {
+    if (all.every((memories) => memories.every(({ aside }) => aside === undefined))) return false;
     const plans = this.plans.flatMap((_, i) => (mustDrain(all.map((each) => each[i]!), this.ownAggregations()[i]!) ? [i] : []));
     for (const plan of plans) {
       const drained = members.map(({ worker }) => worker.call('drain', { job: this.job, plan }));
