@@ -73,8 +73,8 @@ export class Narrow {
   /** Makes room for as many groups as have rows, where that is worth it for so many rows to come; true when narrow states moved. */
   grow(rowsExpected: number): boolean {
     const { instance, wide: { groups } } = this;
-    const isAffordable = groups.capacity * narrowBytes <= instance.leftBytes * share;
-    if (groups.capacity <= this.capacity || !isAffordable || !(this.isForced || this.capacity > 0 || this.isWorth(rowsExpected))) return false;
+    if (groups.capacity <= this.capacity || !(this.isForced || this.capacity > 0 || this.isWorth(rowsExpected))) return false;
+    if (groups.capacity * narrowBytes > instance.leftBytes * share) return false;
     this.pointer = instance.kernels.enlarge(this.pointer, this.capacity * narrowBytes, this.capacity * narrowBytes, groups.capacity * narrowBytes) >>> 0;
     this.capacity = groups.capacity;
     return true;
