@@ -13,12 +13,12 @@ import { valueReader } from '../arrow/values.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { formatInstant, type TimeRange } from '../base/time.ts';
 import { type AccumulatorMemory, Accumulators, type EventTimes, stateFields } from './accumulator.ts';
-import { type CoarseRange, coarseRange } from './coarse.ts';
+import { type CoarseRange, coarseRange, type CoarseScale, coarseTimesIn } from './coarse.ts';
 import type { Cut } from './cut.ts';
 import { ArrivalLocator } from './as-of/arrivals.ts';
 import { type Located, Locator } from './as-of/locator.ts';
 import { NearestStates } from './as-of/nearest.ts';
-import { PartedEvents, type Waiting } from './as-of/parted.ts';
+import { locatedAtOnce, PartedEvents, type Waiting } from './as-of/parted.ts';
 import { type FullStretches, StretchGrouper } from './as-of/stretches.ts';
 import { selectRows } from './filter.ts';
 import { Aside, type AsideColumn, type AsideMemory, newSearch, rowsAside } from './aside.ts';
@@ -38,6 +38,8 @@ export interface AggregationOptions {
   readonly rowsExpected?: number;
   /** And how many groups they are likely to have: room is made for them at once. */
   readonly groupsExpected?: number;
+  /** How the coarse times of columns are made that may come with rows, by their names. */
+  readonly coarse?: ReadonlyMap<string, CoarseScale>;
   /** For tests, that want the rare to be common. */
   readonly rare?: {
     readonly noDirectAddressing?: boolean;
@@ -108,8 +110,6 @@ export interface StretchStates {
 }
 
 const batchSizeDefault = 16_384;
-/** Rows that are located at a time: what is known of them stays in the nearer cache until their states are visited. */
-const batchSizeOfMoments = 4_096;
 
 /** Rows that show whether most are in a range of time. */
 const comparedFirst = 65_536;
@@ -180,14 +180,16 @@ export class Aggregation implements Counters {
     asideCell: number | undefined,
   ) {
     this.open = borrowed;
-    this.batchSize = Math.max(1, options.batchSize ?? (bound.plan.moments === undefined ? batchSizeDefault : batchSizeOfMoments));
     const { noDirectAddressing = false, allHashesEqual = false } = options.rare ?? {};
     instance.kernels.forceHash(noDirectAddressing ? 0 : 1, allHashesEqual ? 1 : 0);
     this.rows = new Buffer64(instance);
     this.coarse = new ColumnStage(instance);
     const { moments } = bound.plan;
     const { time, arrival } = bound;
-    this.locator = moments && arrival === undefined ? new Locator(instance, bound.keys, time!, moments, (name) => this.stage(name)) : undefined;
+    this.locator = moments && arrival === undefined ? new Locator(instance, bound.keys, time!, moments, (name) => this.stage(name), options.coarse?.get(time!.name)) : undefined;
+    // What is known of rows that are located stays in the nearer cache until their states are visited.
+    const isLocated = moments !== undefined && this.locator?.passesMost !== true;
+    this.batchSize = Math.max(1, options.batchSize ?? (isLocated ? locatedAtOnce : batchSizeDefault));
     this.arrivals = moments && arrival && new ArrivalLocator(instance, bound.keys, time!, arrival, moments, (name) => this.stage(name));
     const alone = bound.named.length === 1 && bound.tile === undefined;
     this.stretches = this.locator && new StretchGrouper(instance, moments!.points.length);
@@ -199,7 +201,7 @@ export class Aggregation implements Counters {
     this.expected = options.rowsExpected ?? 0;
     this.aside = asideCell === undefined ? undefined : this.asideAt(asideCell);
     // Only in a memory that is kept across its own growth, as rows that are put aside need it, too.
-    const isParted = asideCell !== undefined && this.locator !== undefined && !this.locator.passesMost;
+    const isParted = asideCell !== undefined && this.locator !== undefined;
     this.waiting = isParted ? waitingColumns(bound) : [];
     this.parted = isParted ? this.partedBy(moments!) : undefined;
     if (this.expected > 0) this.grouper.expect(this.expected);
@@ -268,7 +270,8 @@ export class Aggregation implements Counters {
     const { beforeUs } = asked ?? {};
     const arrived = beforeUs === undefined ? undefined : rangeInUnits({ endUs: beforeUs }, bound.arrival!.type);
     if (beforeUs !== undefined && arrived === undefined) return;
-    const coarse = range && coarseRange(batch, bound.time!.name, range);
+    const coarseTimes = range && coarseTimesIn(batch, bound.time!.name);
+    const coarse = coarseTimes && coarseRange(coarseTimes, range);
     const arrival = asked && bound.arrival && columnData(batch, bound.arrival.name, bound.arrival.type);
     const keys = bound.keys.map((key) => columnData(batch, key.name, key.type));
     const values = this.valuesOf(({ name, type }) => columnData(batch, name, type));
@@ -286,8 +289,9 @@ export class Aggregation implements Counters {
       this.rowsInRange += keyed.count;
       if (keyed.count === 0) return;
       if (this.aside?.take(carried, keyed)) return;
-      if (this.parted?.take(() => this.locator!.numbersOf(keys, keyed), waiting, keyed)) return;
-      this.addGrouped(values, this.groupRows({ keys, grouped, time, arrival }, keyed));
+      const near = this.locator?.near(keys, time!, keyed, coarseTimes);
+      if (near !== undefined && (near.window.count === 0 || this.parted?.take(near, waiting))) return;
+      this.addGrouped(values, near === undefined ? this.groupRows({ keys, grouped, arrival, time }, keyed) : locatedRows(this.locator!.locate(near, time!)));
     });
   }
 
@@ -316,7 +320,7 @@ export class Aggregation implements Counters {
   /** Locates and adds events that have waited in their part. */
   private addWaiting({ numbers, columns, window }: Waiting): void {
     const dataOf = ({ name }: AsideColumn): Data => columns[this.waiting.findIndex((column) => column.name === name)]!;
-    this.addGrouped(this.valuesOf(dataOf), locatedRows(this.locator!.locateNumbers(numbers, columns[0]!, window)));
+    this.addGrouped(this.valuesOf(dataOf), locatedRows(this.locator!.locate({ numbers, window }, columns[0]!)));
   }
 
   /** Nothing waits any more. */
@@ -417,10 +421,9 @@ export class Aggregation implements Counters {
     this.accumulators.mergeSome(memory.accumulators, ids, own, count);
   }
 
-  /** The rows that are in any group, and the group of each. */
+  /** The rows that are in any group, and the group of each; where rows are not located by their events' times alone. */
   private groupRows({ keys, grouped, time, arrival }: GroupedColumns, window: Window): GroupedRows {
-    const { locator, arrivals } = this;
-    if (locator !== undefined) return locatedRows(locator.locate(keys, time!, window));
+    const { arrivals } = this;
     if (arrivals === undefined) return { window, ids: this.grouper.group(grouped, window) };
     const { window: located, cells } = arrivals.locate(keys, time!, arrival!, window);
     return { window: located, ids: located.count === 0 ? 0 : this.grouper.groupWords(cells, located.count) };

@@ -6,16 +6,21 @@
  *
  * They travel with a batch as a column whose name says how they are made. After B. Hentschel, M. Kester and S. Idreos, "Column Sketches" (2018).
  */
-import { type Data, DataType, Field, makeData, RecordBatch, Schema, Struct, Uint8 } from '../arrow/arrow.ts';
+import { type Data, DataType, Field, makeData, RecordBatch, Schema, Struct, type Table, Uint8 } from '../arrow/arrow.ts';
 import { Beside, type BesidePlace, makeBeside, rowsAtOnce } from './beside.ts';
 import type { Instance } from './instance.ts';
 import { hasNulls } from './staging.ts';
 import { int64Max, int64Min } from './types.ts';
 
 /** How times become parts. */
-interface Scale {
+export interface CoarseScale {
   readonly first: bigint;
   readonly shift: bigint;
+}
+
+/** The coarse times of a batch. */
+export interface CoarseTimes extends CoarseScale {
+  readonly data: Data;
 }
 
 /** The coarse times of a batch, and which parts a range of time touches. */
@@ -29,7 +34,7 @@ const partMax = 255;
 /** Where a range touches more parts, most rows are likely to be in it. */
 const partsMost = 128;
 
-const coarseTimes = new Beside<Uint8Array, Scale>();
+const coarseTimes = new Beside<Uint8Array, CoarseScale>();
 
 /** Whether a column of this type may have coarse times. */
 export const hasCoarseTimes = (type: DataType): boolean => DataType.isTimestamp(type);
@@ -85,7 +90,7 @@ class Bounds {
   }
 
   /** Undefined where no row has a time. */
-  scale(): Scale | undefined {
+  scale(): CoarseScale | undefined {
     const [first, last] = this.instance.view64(this.bounds, 2) as unknown as [bigint, bigint];
     if (last < first) return undefined;
     let shift = 0n;
@@ -111,14 +116,28 @@ export function withCoarseTimes(batch: RecordBatch, column: string): RecordBatch
 /** The columns of coarse times that a batch has. */
 export const coarseFields = ({ schema: { fields } }: RecordBatch): Field[] => fields.filter(({ name }) => name.startsWith('\0coarse '));
 
-/** What coarse times tell of [start, end) in the column's unit; undefined where there are none, or most rows are likely to be inside. */
-export function coarseRange(batch: RecordBatch, column: string, { start, end }: { readonly start: bigint; readonly end: bigint }): CoarseRange | undefined {
+/** The coarse times that a batch has of this column. */
+export function coarseTimesIn(batch: RecordBatch, column: string): CoarseTimes | undefined {
   const prefix = prefixOf(column);
   const index = batch.schema.fields.findIndex(({ name }) => name.startsWith(prefix));
   if (index < 0) return undefined;
   const [first, shift] = batch.schema.fields[index]!.name.slice(prefix.length).split(' ').map(BigInt) as [bigint, bigint];
+  return { data: batch.data.children[index]!, first, shift };
+}
+
+/** What coarse times tell of [start, end) in the column's unit; undefined where most rows are likely to be inside. */
+export function coarseRange({ data, first, shift }: CoarseTimes, { start, end }: { readonly start: bigint; readonly end: bigint }): CoarseRange | undefined {
   // Beyond the parts there are numbers of any size.
   const partOf = (time: bigint): number => Number((time - first) >> shift);
   const [low, high] = [Math.max(partOf(start), 0), Math.min(partOf(end - 1n), partMax)];
-  return high - low >= partsMost ? undefined : { data: batch.data.children[index]!, low, high };
+  return high - low >= partsMost ? undefined : { data, low, high };
+}
+
+/** How the coarse times of a table's columns are made, by name, of those that have them. */
+export function coarseScales({ schema, batches }: Table): ReadonlyMap<string, CoarseScale> {
+  const scales = schema.fields.flatMap(({ name }, i): [string, CoarseScale][] => {
+    const coarse = batches[0] && coarseTimes.of(batches[0].data.children[i]!);
+    return coarse === undefined ? [] : [[name, coarse.facts]];
+  });
+  return new Map(scales);
 }

@@ -10,7 +10,7 @@ import type { ColumnMemory } from '../arrow/column-memory.ts';
 import { ArgumentError, throwIfCancelled } from '../base/errors.ts';
 import { Aggregation, type AggregationOptions, type Counters, type StateOptions } from './aggregation.ts';
 import { answerHere, PartReader } from './parts.ts';
-import { withCoarseTimes } from './coarse.ts';
+import { coarseScales, withCoarseTimes } from './coarse.ts';
 import { asideRowsLeast } from './cut.ts';
 import { type GroupByPlan, timesOfRanges } from './plan.ts';
 import { type CommonMemory, giveBackMemory, leaseMemory } from './threads/common-memory.ts';
@@ -81,7 +81,8 @@ let rowsMissed = 0;
 
 /** Begins aggregations over one pass of rows. Throws as `Aggregation.create` does. */
 export function createAggregations(plans: readonly GroupByPlan[], schema: Schema, options: RunOptions = {}): AggregationsRun {
-  const { signal, threads = threadsByDefault(), table, ...rest } = options;
+  const { signal, threads = threadsByDefault(), table, ...given } = options;
+  const rest: AggregationOptions = table === undefined ? given : { ...given, coarse: coarseScales(table) };
   const home = table && homeOf(table);
   if (!Number.isInteger(threads) || threads < 1 || threads > threadsMax) {
     throw new ArgumentError('threads', `expected a whole number from 1 to ${threadsMax}, found ${threads}`);

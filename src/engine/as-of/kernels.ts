@@ -7,14 +7,14 @@ export interface AsOfKernels {
   sortPoints(entities: Pointer, times: Pointer, count: number, entityCount: number, starts: Pointer, points: Pointer, places: Pointer): number;
   cellsOf(points: Pointer, count: number, first: bigint, last: bigint, shift: bigint, multiplier: bigint, cells: Pointer): void;
   rangesOf(starts: Pointer, entityCount: number, cells: Pointer, ranges: Pointer): void;
-  markParts(starts: Pointer, entityCount: number, points: Pointer, wanted: Pointer, first: bigint, shift: bigint, masks: Pointer): number;
+  markParts(starts: Pointer, entityCount: number, points: Pointer, wanted: Pointer, origin: bigint, shift: bigint, masks: Pointer): number;
   numberKeys(keys: Pointer, count: number, first: bigint, entityCount: number, out: Pointer): void;
   mightLocate(
-    isClose: number, entities: Pointer, firstKey: bigint, times: Pointer, count: number, entityCount: number, first: bigint, shift: bigint, masks: Pointer,
-    out: Pointer, outEntities: Pointer,
+    isClose: number, isCoarse: number, entities: Pointer, firstKey: bigint, times: Pointer, rows: Pointer, count: number, entityCount: number, origin: bigint, shift: bigint,
+    masks: Pointer, outRows: Pointer, outEntities: Pointer,
   ): number;
   locate(
-    entities: Pointer, times: Pointer, rows: Pointer, some: Pointer, count: number, entityCount: number, starts: Pointer, cells: Pointer, ranges: Pointer, points: Pointer,
+    entities: Pointer, times: Pointer, rows: Pointer, count: number, entityCount: number, starts: Pointer, cells: Pointer, ranges: Pointer, points: Pointer,
     first: bigint, last: bigint, shift: bigint, multiplier: bigint, wanted: Pointer, outRows: Pointer, stretches: Pointer,
   ): number;
   placesInParts(
