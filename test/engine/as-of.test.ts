@@ -12,6 +12,7 @@ import { createAggregations, type RunOptions } from '../../src/engine/run.ts';
 import { endIdleWorkers } from '../../src/engine/threads/pool.ts';
 import { residentTable } from '../../src/engine/threads/resident.ts';
 import { bindTime, layoutOf } from '../../src/engine/types.ts';
+import { randomOf } from '../../bench/support/random.ts';
 import { batchesOf, type Cell, cellsOf, tableOf, types } from '../support/arrow.ts';
 import { startThreads } from '../support/threads.ts';
 
@@ -136,6 +137,38 @@ test('an oracle of a few lines agrees, for keys of every kind, wherever moments 
     }),
     { numRuns: 400 },
   );
+});
+
+/** Few labels of many entities, and short ranges: most events lie in none. */
+const sparseOf = fc.record({
+  keyType: fc.constantFrom(types.int64, types.uint32, types.utf8),
+  rows: fc.integer({ min: 1, max: 400 }),
+  span: fc.constantFrom(40n, 256n, 1n << 20n, 1n << 40n),
+  begin: fc.constantFrom(0n, 1_000n, -(1n << 50n)),
+  labelsFrom: fc.constantFrom(0n, 3n),
+  part: fc.constantFrom(20n, 64n, 300n),
+  nulls: fc.boolean(),
+  seed: fc.integer(),
+}).map(({ keyType, rows, span, begin, labelsFrom, part, nulls, seed }): Asked => {
+  const random = randomOf(seed);
+  const below = (bound: bigint): bigint => BigInt(Math.floor(random() * Number(bound)));
+  const key = (): Cell => (keyType === types.utf8 ? `entity ${below(9n)}` : below(9n));
+  const events = Array.from({ length: rows }, (_, i): Event => ({ key: nulls && i % 50 === 7 ? null : key(), at: begin + below(span), amount: i }));
+  // Labels of all the time, or of its last quarter and what comes then.
+  const labels = Array.from({ length: 6 }, (): Label => ({ key: key(), at: begin + (labelsFrom * span) / 4n + below(span) }));
+  return { keyType, events, labels, backUs: span / part + 1n };
+});
+
+test('few labels and short ranges: events are passed over by the part of time that they lie in', async () => {
+  await startThreads(2);
+  await fc.assert(fc.asyncProperty(sparseOf, optionsOf, async (asked, { threads, stretchRows, isResident, asideParts }) => {
+    const rare = { ...(stretchRows !== null && { stretchRows }), ...(asideParts !== null && { asideParts }) };
+    const table = eventsTable(asked, []);
+    const events = isResident ? await residentTable(table) : table;
+    const [counts, latest] = await answers(asked, events, ['count', 'last'], { threads, rare });
+    assert.deepEqual(counts, expected(asked, 'count'));
+    assert.deepEqual(latest, expected(asked, 'last'));
+  }), { numRuns: 400 });
 });
 
 test('many labels of one entity: wide ranges are merged by levels, narrow ones as they are', async () => {
