@@ -75,12 +75,12 @@ export async function answerLabels(
 async function nearestAnswers(
   nearest: NearestStates, questions: readonly Question[], turn: () => Promise<void>, guard: <Result>(work: () => Result) => Result,
 ): Promise<Answers> {
-  const near = guard(() => nearest.near());
+  guard(() => nearest.settle());
   const columns: Answers['columns'][number][] = [];
   let known: KnownLabels | undefined;
   for (const { outputs, spans } of questions) {
     await turn();
-    const answer = guard(() => nearest.answers(near, spans, known));
+    const answer = guard(() => nearest.answers(spans, known));
     known ??= answer.known;
     columns.push(outputs.map((output) => ({ output, data: answer.data })));
   }

@@ -24,9 +24,9 @@ export interface AsOfKernels {
   addNearest(isDouble: number, latest: number, values: Pointer, times: Pointer, rows: Pointer, stretches: Pointer, count: number, states: Pointer, flip: bigint): void;
   mergeNearest(other: Pointer, stretches: number, states: Pointer): void;
   nearestRows(states: Pointer, stretches: number, latest: number, outStretches: Pointer, keys: Pointer, times: Pointer): number;
-  nearOf(states: Pointer, stretches: number, latest: number, near: Pointer): void;
+  settleNearest(states: Pointer, stretches: number, latest: number): void;
   answersOfNearest(
-    states: Pointer, near: Pointer, latest: number, isDouble: number, flip: bigint, first: Pointer, end: Pointer, labels: number, known: Pointer, isKnown: Pointer,
+    states: Pointer, latest: number, isDouble: number, flip: bigint, first: Pointer, end: Pointer, labels: number, known: Pointer, isKnown: Pointer,
     out: Pointer, validity: Pointer,
   ): number;
   distinctNumbers(numbers: Pointer, count: number, met: Pointer): number;

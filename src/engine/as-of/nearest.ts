@@ -71,23 +71,20 @@ export class NearestStates {
     instance.free(times, stretches * 8);
   }
 
-  /** For `answers`, once nothing is added any more. */
-  near(): number {
-    const { instance, stretches } = this;
-    const near = instance.alloc(stretches * 4);
-    instance.kernels.nearOf(this.pointer, stretches, this.latest, near);
-    return near;
+  /** For `answers`: nothing can be added any more. */
+  settle(): void {
+    this.instance.kernels.settleNearest(this.pointer, this.stretches, this.latest);
   }
 
   /** The value in each label's span, and which labels have one; of those that are not `known`, where that is said, none has. */
-  answers(near: number, { first, end }: Spans, known: KnownLabels | undefined): { readonly data: Data; readonly known: KnownLabels } {
+  answers({ first, end }: Spans, known: KnownLabels | undefined): { readonly data: Data; readonly known: KnownLabels } {
     const { instance, column, latest, isDouble } = this;
     const labels = first.length;
     const bitmapBytes = (labels + 7) >> 3;
     const [starts, ends] = [instance.placed(first), instance.placed(end)];
     const [isKnown, out, validity] = [instance.alloc(labels), instance.alloc(labels * 8), instance.alloc(bitmapBytes)];
     const found = instance.kernels.answersOfNearest(
-      this.pointer, near, latest, isDouble, signsOf(column).flip, starts, ends, labels, known?.pointer ?? 0, isKnown, out, validity,
+      this.pointer, latest, isDouble, signsOf(column).flip, starts, ends, labels, known?.pointer ?? 0, isKnown, out, validity,
     );
     const halves = instance.view32(out, labels * 2).slice();
     const nullCount = labels - found;
