@@ -17,8 +17,10 @@ import { type CoarseRange, coarseRange, type CoarseScale, coarseTimesIn } from '
 import type { Cut } from './cut.ts';
 import { ArrivalLocator } from './as-of/arrivals.ts';
 import { type Located, Locator } from './as-of/locator.ts';
+import type { Question } from './as-of/answers.ts';
 import { NearestStates } from './as-of/nearest.ts';
 import { locatedAtOnce, PartedEvents, type Waiting } from './as-of/parted.ts';
+import { answersOfRows, areNarrow, type LabelSource, type SomeAnswers, type SomeLabels } from './as-of/shared-answers.ts';
 import { type FullStretches, StretchGrouper } from './as-of/stretches.ts';
 import { selectRows } from './filter.ts';
 import { Aside, type AsideColumn, type AsideMemory, newSearch, rowsAside } from './aside.ts';
@@ -446,6 +448,28 @@ export class Aggregation implements Counters {
   nearestStates(): NearestStates | undefined {
     this.settle();
     return this.nearest !== undefined && this.nearest.pointer !== 0 && this.grouper.count === 0 ? this.nearest : undefined;
+  }
+
+  /** What the answers of labels can be read from, `others` being what other threads of the memory have; undefined where that is not there: then nothing has changed. */
+  labelSource(others: readonly AggregationMemory[], questions: readonly Question[]): LabelSource | undefined {
+    const { nearest, accumulators, instance } = this;
+    const all = [...others, this.memory];
+    const memories = all.filter(({ groups }) => groups > 0).map((memory) => memory.accumulators);
+    if (nearest === undefined) return accumulators.inRows && areNarrow(questions) ? { kind: 'rows', memories } : undefined;
+    if (memories.length > 0 || all.every((memory) => memory.nearest === 0)) return undefined;
+    instance.guard(() => {
+      for (const other of others) if (other.nearest !== 0) nearest.merge(other.nearest);
+      nearest.settle();
+    });
+    return { kind: 'nearest', pointer: nearest.pointer };
+  }
+
+  /** Answers some labels from what threads of the same memory have. */
+  answerSome(source: LabelSource, labels: SomeLabels): SomeAnswers {
+    const { instance, bound, nearest } = this;
+    return instance.guard(() => (source.kind === 'nearest'
+      ? nearest!.answers(labels, source.pointer)
+      : answersOfRows(instance, () => new Accumulators(instance, bound.values), source.memories, labels)));
   }
 
   /** The states of stretches, of a plan with moments: where they are, as long as nothing is added. */

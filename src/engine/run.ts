@@ -9,6 +9,7 @@ import type { RecordBatch, Schema, Table } from '../arrow/arrow.ts';
 import type { ColumnMemory } from '../arrow/column-memory.ts';
 import { ArgumentError, throwIfCancelled } from '../base/errors.ts';
 import { Aggregation, type AggregationOptions, type Counters, type StateOptions } from './aggregation.ts';
+import type { Answers, Question } from './as-of/answers.ts';
 import { answerHere, PartReader } from './parts.ts';
 import { coarseScales, withCoarseTimes } from './coarse.ts';
 import { asideRowsLeast } from './cut.ts';
@@ -44,6 +45,8 @@ export interface AggregationsRun {
   finish(): Promise<readonly Table[]>;
   /** All that was added, an aggregation of each plan on this thread, good until `close`. Nothing can be added any more. */
   intoAggregations(): Promise<readonly Aggregation[]>;
+  /** Of a plan with moments the answers of labels, by all threads; undefined where one has to bring all together first. Nothing can be added any more. */
+  answerLabels(questions: readonly Question[]): Promise<Answers | undefined>;
   /** Gives the memory back; may be called again. */
   close(): Promise<void>;
   /** Of each plan, as of the last answer. */
@@ -198,6 +201,7 @@ function inline(
     states: () => answers('states'),
     finish: () => answers('finish'),
     intoAggregations: async () => aggregations,
+    answerLabels: async () => undefined,
     close,
     threads: 1,
     get counters() {
@@ -240,6 +244,7 @@ function onThreads(
     states: () => team.answers('states'),
     finish: () => team.answers('finish'),
     intoAggregations: () => team.intoAggregations(),
+    answerLabels: (questions) => team.answerLabels(questions),
     close: () => team.close(),
     threads,
     get counters() {

@@ -63,8 +63,8 @@ async function answers(asked: Asked, events: Table, aggregations: readonly Agg[]
   const run = createAggregations([plan], events.schema, { ...options, table: events });
   try {
     for (const batch of events.batches) await run.add(batch);
-    const [aggregation] = await run.intoAggregations();
-    const { columns } = await answerLabels(aggregation!, events.schema, 'at', [{ outputs, spans: spans[0]! }], async () => undefined);
+    const questions = [{ outputs, spans: spans[0]! }];
+    const { columns } = (await run.answerLabels(questions)) ?? (await answerLabels((await run.intoAggregations())[0]!, events.schema, 'at', questions, async () => undefined));
     return columns[0]!.map(({ data }) => cellsOf(tableOfColumns(new Schema([new Field('x', data.type, true)]), [data], data.length), 'x'));
   } finally {
     await run.close();
@@ -169,6 +169,45 @@ test('few labels and short ranges: events are passed over by the part of time th
     assert.deepEqual(counts, expected(asked, 'count'));
     assert.deepEqual(latest, expected(asked, 'last'));
   }), { numRuns: 400 });
+});
+
+test('several ranges of labels are answered by several threads, some labels at a time, from what each of them has', async () => {
+  await startThreads(3);
+  const aggregations: readonly Agg[] = ['count', 'sum', 'max', 'mean'];
+  const outputs = aggregations.map((aggregation) => ({ column: 'amount', aggregation, name: aggregation }));
+  let sharedOut = 0;
+  await fc.assert(fc.asyncProperty(sparseOf, fc.integer({ min: 1, max: 200 }), fc.boolean(), async (sparse, repeated, withoutAmount) => {
+    const asked = {
+      ...sparse,
+      labels: Array.from({ length: repeated }, () => sparse.labels).flat().map(({ key, at }, i) => ({ key: i % 31 === 30 ? null : key, at: at! + BigInt(i % 3) })),
+      events: sparse.events.map((event, i) => ({ ...event, amount: withoutAmount && i % 3 === 0 ? null : event.amount })),
+    };
+    const events = eventsTable(asked, []);
+    const other = asked.backUs! * 3n;
+    const { moments, spans, range } = planLabels(asked, other);
+    const plan: GroupByPlan = { keys: ['key'], outputs, timestamp: 'at', range: range ?? { startUs: 0n, endUs: 0n }, moments, isAnswered: true };
+    const run = createAggregations([plan], events.schema, { threads: 3, rare: { stretchRows: 30 } });
+    try {
+      for (const batch of events.batches) await run.add(batch);
+      const questions = spans.map((each) => ({ outputs, spans: each }));
+      const byAll = await run.answerLabels(questions);
+      const { columns, labelsKnown } = byAll ?? (await answerLabels((await run.intoAggregations())[0]!, events.schema, 'at', questions, async () => undefined));
+      const [narrow, wide] = columns.map((each) => each.map(({ data }) => cellsOf(tableOfColumns(new Schema([new Field('x', data.type, true)]), [data], data.length), 'x')));
+      const isKnown = expected(asked, 'count').map((cell) => cell !== null);
+      assert.equal(labelsKnown, isKnown.filter(Boolean).length);
+      for (const [i, aggregation] of (['count', 'sum', 'max'] as const).entries()) {
+        assert.deepEqual(narrow![i], expected(asked, aggregation));
+        const inWide = expected({ ...asked, backUs: other }, aggregation);
+        assert.deepEqual(wide![i], inWide.map((cell, label) => (isKnown[label] ? cell : null)));
+      }
+      sharedOut += byAll === undefined ? 0 : 1;
+    } finally {
+      await run.close();
+    }
+    const [latest] = await answers(asked, events, ['last'], { threads: 3, rare: { stretchRows: 30 } }, true);
+    assert.deepEqual(latest, expected(asked, 'last'));
+  }), { numRuns: 100 });
+  assert.ok(sharedOut > 50, `labels were shared out ${sharedOut} times`);
 });
 
 test('many labels of one entity: wide ranges are merged by levels, narrow ones as they are', async () => {

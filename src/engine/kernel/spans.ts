@@ -119,3 +119,39 @@ export function pickStretches(
     putWord(out, i, found);
   }
 }
+
+/**
+ * The stretches with rows in the spans of labels, in `nodes`, and whose each is, in `ids`: from where `place` says on, | label u32 | stretch u32 |, which moves on
+ * with them, and at most so many. `known` 0: all labels are, else those whose byte is set. Returns how many.
+ */
+export function nodesOfSpans(
+  first: usize, end: usize, known: usize, labels: u32, states: usize, stride: usize, place: usize, most: u32, nodes: usize, ids: usize,
+): i32 {
+  let label = load<u32>(place);
+  let stretch = load<u32>(place, 4);
+  let count: u32 = 0;
+  for (; label < labels; label++) {
+    const to = known == 0 || load<u8>(known + label) != 0 ? wordAt(end, label) : 0;
+    for (stretch = max<u32>(stretch, wordAt(first, label)); stretch < to && count < most; stretch++) {
+      putWord(nodes, count, stretch);
+      putWord(ids, count, label);
+      count += u32(load<u64>(states + <usize>stretch * stride) != 0);
+    }
+    if (stretch < to) break;
+    stretch = 0;
+  }
+  store<u32>(place, label);
+  store<u32>(place, stretch, 4);
+  return <i32>count;
+}
+
+/** Says of each group whether it has rows, a byte each; returns how many do. */
+export function knownGroups(states: usize, stride: usize, groups: i32, known: usize): i32 {
+  let all = 0;
+  for (let i = 0; i < groups; i++) {
+    const isKnown = load<u64>(states + <usize>i * stride) != 0;
+    store<u8>(known + i, u8(isKnown));
+    all += i32(isKnown);
+  }
+  return all;
+}
