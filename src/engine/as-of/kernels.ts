@@ -38,9 +38,7 @@ export interface AsOfKernels {
   fullSpans(first: Pointer, end: Pointer, count: number, before: Pointer, known: Pointer): void;
   nearStretches(there: Pointer, stride: number, stretches: number, latest: number, near: Pointer): void;
   pickStretches(first: Pointer, end: Pointer, known: Pointer, count: number, near: Pointer, latest: number, stretches: number, out: Pointer): void;
-  nodesOfSpans(
-    first: Pointer, end: Pointer, known: Pointer, labels: number, states: Pointer, stride: number, place: Pointer, most: number, nodes: Pointer, ids: Pointer,
-  ): number;
+  nodesOfSpans(first: Pointer, end: Pointer, known: Pointer, labels: number, place: Pointer, most: number, nodes: Pointer, ids: Pointer): number;
   knownGroups(states: Pointer, stride: number, groups: number, known: Pointer): number;
   locateArrivals(
     entities: Pointer, times: Pointer, arrivals: Pointer, rows: Pointer, count: number, entityCount: number, starts: Pointer, points: Pointer, wanted: Pointer,

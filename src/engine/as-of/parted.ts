@@ -46,7 +46,7 @@ const rowsLeast = 1 << 20;
 /** What the events of a thread wait in, at most: the more wait, the more of them the states of a part are fetched for. */
 const waitingBytes = 20 * 2 ** 20;
 /** The part of an entity is looked up for at most so many ranges of entities. */
-const rangesMost = 1 << 16;
+const rangesMost = 1 << 12;
 
 interface Lane {
   readonly shift: number;

@@ -3,8 +3,8 @@
  *
  *   labels ─▶ | some | some | some | …      whoever has time takes the next; columns of all, one after the other, are the answers
  *
- * Where only a few stretches lie in the range of each label, those that any thread has rows of are merged into it as they stand, so that what the threads
- * have need not be brought together before. Laws are those of answers.ts.
+ * Where only a few stretches lie in the range of each label, what each thread has of them is merged into it as it stands, so that it need not be brought
+ * together before. Laws are those of answers.ts.
  */
 import { type Data, Field, makeData, Schema, type Table } from '../../arrow/arrow.ts';
 import { tableOfColumns } from '../../arrow/canonical.ts';
@@ -75,7 +75,7 @@ export function answersOfRows(instance: Instance, fresh: () => Accumulators, mem
     const labels = fresh();
     labels.grow(count);
     const spans = { first: first + from * 4, end: end + from * 4, known: found === undefined ? 0 : known, count };
-    for (const memory of memories) mergeSpans(instance, labels, memory, spans);
+    mergeSpans(instance, labels, memories, spans);
     if (found === undefined) {
       const { rows, stride } = labels.counted;
       const labelsKnown = kernels.knownGroups(rows, stride, count, known);
@@ -89,16 +89,17 @@ export function answersOfRows(instance: Instance, fresh: () => Accumulators, mem
   return { columns, labelsKnown: found!.labels };
 }
 
-/** Merges into each label the stretches of its span that one thread has rows of. */
+/** Merges into each label the stretches of its span, of all threads. */
 function mergeSpans(
-  instance: Instance, labels: Accumulators, memory: AccumulatorMemory, { first, end, known, count }: { readonly first: number; readonly end: number; readonly known: number; readonly count: number },
+  instance: Instance, labels: Accumulators, memories: readonly AccumulatorMemory[],
+  { first, end, known, count }: { readonly first: number; readonly end: number; readonly known: number; readonly count: number },
 ): void {
   const bytes = nodesAtOnce * 4;
   const [nodes, ids, place] = [instance.alloc(bytes), instance.alloc(bytes), instance.alloc(8)];
   instance.view32(place, 2).fill(0);
   for (let merged = nodesAtOnce; merged === nodesAtOnce; ) {
-    merged = instance.kernels.nodesOfSpans(first, end, known, count, memory.states, memory.stride, place, nodesAtOnce, nodes, ids);
-    if (merged > 0) labels.mergeSome(memory, nodes, ids, merged);
+    merged = instance.kernels.nodesOfSpans(first, end, known, count, place, nodesAtOnce, nodes, ids);
+    if (merged > 0) for (const memory of memories) labels.mergeSome(memory, nodes, ids, merged);
   }
   instance.free(nodes, bytes);
   instance.free(ids, bytes);
