@@ -17,7 +17,6 @@ import { type CoarseRange, coarseRange, type CoarseScale, coarseTimesIn } from '
 import type { Cut } from './cut.ts';
 import { ArrivalLocator } from './as-of/arrivals.ts';
 import { type Located, Locator } from './as-of/locator.ts';
-import type { Question } from './as-of/answers.ts';
 import { NearestStates } from './as-of/nearest.ts';
 import { locatedAtOnce, PartedEvents, type Waiting } from './as-of/parted.ts';
 import { answersOfRows, areNarrow, type LabelSource, type SomeAnswers, type SomeLabels } from './as-of/shared-answers.ts';
@@ -450,12 +449,12 @@ export class Aggregation implements Counters {
     return this.nearest !== undefined && this.nearest.pointer !== 0 && this.grouper.count === 0 ? this.nearest : undefined;
   }
 
-  /** What the answers of labels can be read from, `others` being what other threads of the memory have; undefined where that is not there: then nothing has changed. */
-  labelSource(others: readonly AggregationMemory[], questions: readonly Question[]): LabelSource | undefined {
+  /** What the answers of labels can be read from, all `labels`, `others` being what other threads of the memory have; undefined where that is not there: then nothing has changed. */
+  labelSource(others: readonly AggregationMemory[], labels: SomeLabels): LabelSource | undefined {
     const { nearest, accumulators, instance } = this;
     const all = [...others, this.memory];
     const memories = all.filter(({ groups }) => groups > 0).map((memory) => memory.accumulators);
-    if (nearest === undefined) return accumulators.inRows && areNarrow(questions) ? { kind: 'rows', memories } : undefined;
+    if (nearest === undefined) return accumulators.inRows && areNarrow(instance, labels) ? { kind: 'rows', memories } : undefined;
     if (memories.length > 0 || all.every((memory) => memory.nearest === 0)) return undefined;
     instance.guard(() => {
       for (const other of others) if (other.nearest !== 0) nearest.merge(other.nearest);

@@ -10,7 +10,7 @@ import { isByTime, type OutputColumn } from '../plan.ts';
 import { type LabelStates, type Level, MemoryLevel, type Nodes, numbered, TableLevel } from './levels.ts';
 import type { Spans } from './moments.ts';
 import type { NearestStates } from './nearest.ts';
-import { countsOfKnown, joinedAnswers, placeQuestions, type SomeAnswers, someAtATime } from './shared-answers.ts';
+import { countsOfKnown, joinedAnswers, placeLabels, type SomeAnswers, someAtATime } from './shared-answers.ts';
 
 /** What is asked of each label's range. */
 export interface Question {
@@ -75,12 +75,12 @@ export async function answerLabels(
 async function nearestAnswers(
   nearest: NearestStates, questions: readonly Question[], turn: () => Promise<void>, guard: <Result>(work: () => Result) => Result,
 ): Promise<Answers> {
-  const placed = guard(() => {
+  const all = guard(() => {
     nearest.settle();
-    return placeQuestions(nearest.instance, questions);
+    return placeLabels(nearest.instance, questions);
   });
   const answers: SomeAnswers[] = [];
-  for (const some of someAtATime(placed, questions[0]!.spans.first.length, labelsAtOnce)) {
+  for (const some of someAtATime(all, labelsAtOnce)) {
     await turn();
     answers.push(guard(() => nearest.answers(some)));
   }

@@ -39,6 +39,7 @@ export interface AsOfKernels {
   nearStretches(there: Pointer, stride: number, stretches: number, latest: number, near: Pointer): void;
   pickStretches(first: Pointer, end: Pointer, known: Pointer, count: number, near: Pointer, latest: number, stretches: number, out: Pointer): void;
   nodesOfSpans(first: Pointer, end: Pointer, known: Pointer, labels: number, place: Pointer, most: number, nodes: Pointer, ids: Pointer): number;
+  lengthOfRanges(first: Pointer, end: Pointer, labels: number): number;
   knownGroups(states: Pointer, stride: number, groups: number, known: Pointer): number;
   locateArrivals(
     entities: Pointer, times: Pointer, arrivals: Pointer, rows: Pointer, count: number, entityCount: number, starts: Pointer, points: Pointer, wanted: Pointer,

@@ -46,22 +46,20 @@ const stretchesEach = 4;
 const nodesAtOnce = 1 << 14;
 
 /** Whether the ranges of labels have few stretches each, whose states are merged. */
-export function areNarrow(questions: readonly Question[]): boolean {
-  return questions.every(({ outputs, spans: { first, end } }) => {
-    let stretches = 0;
-    for (let label = 0; label < first.length; label++) stretches += end[label]! - first[label]!;
-    return stretches <= first.length * stretchesEach && !outputs.some(isByTime);
-  });
+export function areNarrow({ kernels }: Instance, { questions, count }: SomeLabels): boolean {
+  return questions.every(({ outputs, first, end }) => !outputs.some(isByTime) && kernels.lengthOfRanges(first, end, count) <= count * stretchesEach);
 }
 
-export function placeQuestions(instance: Instance, questions: readonly Question[]): PlacedQuestion[] {
-  return questions.map(({ outputs, spans: { first, end } }) => ({ outputs, first: instance.placed(first), end: instance.placed(end) }));
+/** All labels, their spans in memory. */
+export function placeLabels(instance: Instance, questions: readonly Question[]): SomeLabels {
+  const placed = questions.map(({ outputs, spans: { first, end } }) => ({ outputs, first: instance.placed(first), end: instance.placed(end) }));
+  return { questions: placed, from: 0, count: questions[0]!.spans.first.length };
 }
 
-/** Labels in pieces of at most so many, and of whole bytes of a bitmap. */
-export function someAtATime(questions: readonly PlacedQuestion[], labels: number, most: number): SomeLabels[] {
+/** All labels in pieces of at most so many, and of whole bytes of a bitmap. */
+export function someAtATime({ questions, count }: SomeLabels, most: number): SomeLabels[] {
   const each = Math.max(64, Math.ceil(most / 64) * 64);
-  return Array.from({ length: Math.max(1, Math.ceil(labels / each)) }, (_, i) => ({ questions, from: i * each, count: Math.min(each, labels - i * each) }));
+  return Array.from({ length: Math.max(1, Math.ceil(count / each)) }, (_, i) => ({ questions, from: i * each, count: Math.min(each, count - i * each) }));
 }
 
 /** From the states of groups that threads have, `fresh` being others of the same columns. */

@@ -47,7 +47,7 @@ export { addIntegerSquares, addDecimals, addDecimalSquares, mergeWords } from '.
 export { pointsBefore, boundsOf, sortPoints, cellsOf, markParts, numberKeys, rangesOf, mightLocate, locate } from './asof';
 export { placesInParts } from './parted';
 export { emptyNearest, addNearest, mergeNearest, nearestRows, settleNearest, answersOfNearest } from './nearest';
-export { distinctNumbers, spansOf, markSpans, wantedOf, fullStretches, knownSpans, fullSpans, nearStretches, pickStretches, nodesOfSpans, knownGroups } from './spans';
+export { distinctNumbers, spansOf, markSpans, wantedOf, fullStretches, knownSpans, fullSpans, nearStretches, pickStretches, nodesOfSpans, lengthOfRanges, knownGroups } from './spans';
 export { locateArrivals } from './arrivals';
 export { argsort64, argsortStrings, ranksOf, flipSigns } from './sort';
 export { newSearch, searchBytes, partsOfWords, partInts, partStrings, sampleInts, sampleStrings, mergeSomeInts, gatherRows } from './part';

@@ -144,6 +144,13 @@ export function nodesOfSpans(first: usize, end: usize, known: usize, labels: u32
   return <i32>count;
 }
 
+/** How many stretches lie in spans, those of each for itself. */
+export function lengthOfRanges(first: usize, end: usize, labels: i32): f64 {
+  let length: u64 = 0;
+  for (let i = 0; i < labels; i++) length += wordAt(end, i) - wordAt(first, i);
+  return <f64>length;
+}
+
 /** Says of each group whether it has rows, a byte each; returns how many do. */
 export function knownGroups(states: usize, stride: usize, groups: i32, known: usize): i32 {
   let all = 0;

@@ -16,7 +16,7 @@ import { columnsOf } from '../../arrow/expression.ts';
 import { throwIfCancelled } from '../../base/errors.ts';
 import { Aggregation, type AggregationMemory, type AggregationOptions, type Counters, type StateOptions, statesSchema } from '../aggregation.ts';
 import type { Answers, Question } from '../as-of/answers.ts';
-import { joinedAnswers, placeQuestions, type SomeAnswers, someAtATime, type SomeLabels } from '../as-of/shared-answers.ts';
+import { joinedAnswers, placeLabels, type SomeAnswers, someAtATime, type SomeLabels } from '../as-of/shared-answers.ts';
 import { memoryMax, sharedModule } from '../instance.ts';
 import { coarseFields, withCoarseTimes } from '../coarse.ts';
 import { type Cut, partsMax } from '../cut.ts';
@@ -464,11 +464,12 @@ export class TeamRun {
     if (labels < this.labelsLeast || members.length === 0) return undefined;
     const { described } = await this.describe(members);
     const [own] = this.ownAggregations();
-    const source = own!.labelSource(described.map(([memory]) => memory!), questions);
+    const { instance } = this.team;
+    const asked = instance.guard(() => placeLabels(instance, questions));
+    const source = own!.labelSource(described.map(([memory]) => memory!), asked);
     if (source === undefined) return undefined;
     this.counters = [countersOf([own!, ...described.map(([memory]) => memory!)])];
-    const { instance } = this.team;
-    const pieces = someAtATime(instance.guard(() => placeQuestions(instance, questions)), labels, Math.min(labelsAtOnce, Math.ceil(labels / this.threads)));
+    const pieces = someAtATime(asked, Math.min(labelsAtOnce, Math.ceil(labels / this.threads)));
     const schema = answersSchema(this.plans[0]!, this.schema, questions);
     const lanes = members.map(({ worker }) => async (piece: SomeLabels): Promise<SomeAnswers> => {
       const { table, labelsKnown } = await worker.call('labels', { job: this.job, source, labels: piece });
