@@ -249,13 +249,17 @@ export function markParts(starts: usize, entityCount: i32, points: usize, wanted
     const end = wordAt(starts, entity + 1);
     let mask: u32 = 0;
     let from: i64 = 0;
-    // Without a branch on what is wanted: that goes back and forth.
-    for (let i = start; i < end; i++) {
-      const to = (timeAt(points, i) - origin) >> shift;
-      const more = to - from;
-      const touched = rotl<u32>((<u32>2 << (<u32>more & 31)) - 1, <u32>from) | (0 - u32((i == start) | (more >= 31)));
-      mask |= touched & (0 - (wanted == 0 ? 1 : <u32>load<u8>(wanted + i)));
-      from = to;
+    if (wanted == 0) {
+      mask = 0 - u32(start < end);
+    } else {
+      // Without a branch on what is wanted: that goes back and forth.
+      for (let i = start; i < end; i++) {
+        const to = (timeAt(points, i) - origin) >> shift;
+        const more = to - from;
+        const touched = rotl<u32>((<u32>2 << (<u32>more & 31)) - 1, <u32>from) | (0 - u32((i == start) | (more >= 31)));
+        mask |= touched & (0 - <u32>load<u8>(wanted + i));
+        from = to;
+      }
     }
     store<u32>(masks + (<usize>entity << 2), mask);
     set += <f64>popcnt<u32>(mask);
