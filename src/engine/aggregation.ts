@@ -13,12 +13,13 @@ import { valueReader } from '../arrow/values.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { formatInstant, type TimeRange } from '../base/time.ts';
 import { type AccumulatorMemory, Accumulators, type EventTimes, stateFields } from './accumulator.ts';
-import { type CoarseRange, coarseRange } from './coarse.ts';
+import { type CoarseRange, coarseRange, type CoarseScale, coarseTimesIn } from './coarse.ts';
 import type { Cut } from './cut.ts';
 import { ArrivalLocator } from './as-of/arrivals.ts';
 import { type Located, Locator } from './as-of/locator.ts';
 import { NearestStates } from './as-of/nearest.ts';
-import { PartedEvents, type Waiting } from './as-of/parted.ts';
+import { locatedAtOnce, PartedEvents, type Waiting } from './as-of/parted.ts';
+import { answersOfRows, areNarrow, type LabelSource, type SomeAnswers, type SomeLabels } from './as-of/shared-answers.ts';
 import { type FullStretches, StretchGrouper } from './as-of/stretches.ts';
 import { selectRows } from './filter.ts';
 import { Aside, type AsideColumn, type AsideMemory, newSearch, rowsAside } from './aside.ts';
@@ -39,6 +40,8 @@ export interface AggregationOptions {
   readonly rowsExpected?: number;
   /** And how many groups they are likely to have: room is made for them at once. */
   readonly groupsExpected?: number;
+  /** How the coarse times of columns are made that may come with rows, by their names. */
+  readonly coarse?: ReadonlyMap<string, CoarseScale>;
   /** For tests, that want the rare to be common. */
   readonly rare?: {
     readonly noDirectAddressing?: boolean;
@@ -112,8 +115,6 @@ export interface StretchStates {
 }
 
 const batchSizeDefault = 16_384;
-/** Rows that are located at a time: what is known of them stays in the nearer cache until their states are visited. */
-const batchSizeOfMoments = 4_096;
 
 /** Rows that show whether most are in a range of time. */
 const comparedFirst = 65_536;
@@ -185,7 +186,6 @@ export class Aggregation implements Counters {
     asideCell: number | undefined,
   ) {
     this.open = borrowed;
-    this.batchSize = Math.max(1, options.batchSize ?? (bound.plan.moments === undefined ? batchSizeDefault : batchSizeOfMoments));
     const { noDirectAddressing = false, allHashesEqual = false, isNarrow = false } = options.rare ?? {};
     instance.kernels.forceHash(noDirectAddressing ? 0 : 1, allHashesEqual ? 1 : 0);
     this.rows = new Buffer64(instance);
@@ -193,7 +193,10 @@ export class Aggregation implements Counters {
     this.edges = new Buffer64(instance);
     const { moments } = bound.plan;
     const { time, arrival } = bound;
-    this.locator = moments && arrival === undefined ? new Locator(instance, bound.keys, time!, moments, (name) => this.stage(name)) : undefined;
+    this.locator = moments && arrival === undefined ? new Locator(instance, bound.keys, time!, moments, (name) => this.stage(name), options.coarse?.get(time!.name)) : undefined;
+    // What is known of rows that are located stays in the nearer cache until their states are visited.
+    const isLocated = moments !== undefined && this.locator?.passesMost !== true;
+    this.batchSize = Math.max(1, options.batchSize ?? (isLocated ? locatedAtOnce : batchSizeDefault));
     this.arrivals = moments && arrival && new ArrivalLocator(instance, bound.keys, time!, arrival, moments, (name) => this.stage(name));
     const alone = bound.named.length === 1 && bound.tile === undefined;
     this.stretches = this.locator && new StretchGrouper(instance, moments!.points.length);
@@ -205,7 +208,7 @@ export class Aggregation implements Counters {
     this.expected = options.rowsExpected ?? 0;
     this.aside = asideCell === undefined ? undefined : this.asideAt(asideCell);
     // Only in a memory that is kept across its own growth, as rows that are put aside need it, too.
-    const isParted = asideCell !== undefined && this.locator !== undefined && !this.locator.passesMost;
+    const isParted = asideCell !== undefined && this.locator !== undefined;
     this.waiting = isParted ? waitingColumns(bound) : [];
     this.parted = isParted ? this.partedBy(moments!) : undefined;
     if (this.expected > 0) this.grouper.expect(this.expected);
@@ -274,7 +277,8 @@ export class Aggregation implements Counters {
     const { beforeUs } = asked ?? {};
     const arrived = beforeUs === undefined ? undefined : rangeInUnits({ endUs: beforeUs }, bound.arrival!.type);
     if (beforeUs !== undefined && arrived === undefined) return;
-    const coarse = range && coarseRange(batch, bound.time!.name, range);
+    const coarseTimes = range && coarseTimesIn(batch, bound.time!.name);
+    const coarse = coarseTimes && coarseRange(coarseTimes, range);
     const arrival = asked && bound.arrival && columnData(batch, bound.arrival.name, bound.arrival.type);
     const keys = bound.keys.map((key) => columnData(batch, key.name, key.type));
     const values = this.valuesOf(({ name, type }) => columnData(batch, name, type), batch);
@@ -292,8 +296,9 @@ export class Aggregation implements Counters {
       this.rowsInRange += keyed.count;
       if (keyed.count === 0) return;
       if (this.aside?.take(carried, keyed)) return;
-      if (this.parted?.take(() => this.locator!.numbersOf(keys, keyed), waiting, keyed)) return;
-      this.addGrouped(values, this.groupRows({ keys, grouped, time, arrival }, keyed));
+      const near = this.locator?.near(keys, time!, keyed, coarseTimes);
+      if (near !== undefined && (near.window.count === 0 || this.parted?.take(near, waiting))) return;
+      this.addGrouped(values, near === undefined ? this.groupRows({ keys, grouped, arrival, time }, keyed) : locatedRows(this.locator!.locate(near, time!)));
     });
   }
 
@@ -329,7 +334,7 @@ export class Aggregation implements Counters {
   /** Locates and adds events that have waited in their part. */
   private addWaiting({ numbers, columns, window }: Waiting): void {
     const dataOf = ({ name }: AsideColumn): Data => columns[this.waiting.findIndex((column) => column.name === name)]!;
-    this.addGrouped(this.valuesOf(dataOf), locatedRows(this.locator!.locateNumbers(numbers, columns[0]!, window)));
+    this.addGrouped(this.valuesOf(dataOf), locatedRows(this.locator!.locate({ numbers, window }, columns[0]!)));
   }
 
   /** Nothing waits any more. */
@@ -430,10 +435,9 @@ export class Aggregation implements Counters {
     this.accumulators.mergeSome(memory.accumulators, ids, own, count);
   }
 
-  /** The rows that are in any group, and the group of each. */
+  /** The rows that are in any group, and the group of each; where rows are not located by their events' times alone. */
   private groupRows({ keys, grouped, time, arrival }: GroupedColumns, window: Window): GroupedRows {
-    const { locator, arrivals } = this;
-    if (locator !== undefined) return locatedRows(locator.locate(keys, time!, window));
+    const { arrivals } = this;
     if (arrivals === undefined) return { window, ids: this.grouper.group(grouped, window) };
     const { window: located, cells } = arrivals.locate(keys, time!, arrival!, window);
     return { window: located, ids: located.count === 0 ? 0 : this.grouper.groupWords(cells, located.count) };
@@ -454,6 +458,28 @@ export class Aggregation implements Counters {
   nearestStates(): NearestStates | undefined {
     this.settle();
     return this.nearest !== undefined && this.nearest.pointer !== 0 && this.grouper.count === 0 ? this.nearest : undefined;
+  }
+
+  /** What the answers of labels can be read from, all `labels`, `others` being what other threads of the memory have; undefined where that is not there: then nothing has changed. */
+  labelSource(others: readonly AggregationMemory[], labels: SomeLabels): LabelSource | undefined {
+    const { nearest, accumulators, instance } = this;
+    const all = [...others, this.memory];
+    const memories = all.filter(({ groups }) => groups > 0).map((memory) => memory.accumulators);
+    if (nearest === undefined) return accumulators.inRows && areNarrow(instance, labels) ? { kind: 'rows', memories } : undefined;
+    if (memories.length > 0 || all.every((memory) => memory.nearest === 0)) return undefined;
+    instance.guard(() => {
+      for (const other of others) if (other.nearest !== 0) nearest.merge(other.nearest);
+      nearest.settle();
+    });
+    return { kind: 'nearest', pointer: nearest.pointer };
+  }
+
+  /** Answers some labels from what threads of the same memory have. */
+  answerSome(source: LabelSource, labels: SomeLabels): SomeAnswers {
+    const { instance, bound, nearest } = this;
+    return instance.guard(() => (source.kind === 'nearest'
+      ? nearest!.answers(labels, source.pointer)
+      : answersOfRows(instance, () => new Accumulators(instance, bound.values), source.memories, labels)));
   }
 
   /** The states of stretches, of a plan with moments: where they are, as long as nothing is added. */

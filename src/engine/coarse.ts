@@ -6,8 +6,19 @@
  *
  * After B. Hentschel, M. Kester and S. Idreos, "Column Sketches" (2018).
  */
-import type { Data, RecordBatch } from '../arrow/arrow.ts';
+import type { Data, RecordBatch, Table } from '../arrow/arrow.ts';
 import { type Scale, Travelling } from './beside.ts';
+
+/** How times become parts. */
+export interface CoarseScale {
+  readonly first: bigint;
+  readonly shift: bigint;
+}
+
+/** The coarse times of a batch. */
+export interface CoarseTimes extends CoarseScale {
+  readonly data: Data;
+}
 
 /** The coarse times of a batch, and which parts a range of time touches. */
 export interface CoarseRange {
@@ -30,13 +41,27 @@ export function coarseScale(first: bigint, last: bigint): Scale {
   return [first, shift];
 }
 
-/** What coarse times tell of [start, end) in the column's unit; undefined where there are none, or most rows are likely to be inside. */
-export function coarseRange(batch: RecordBatch, column: string, { start, end }: { readonly start: bigint; readonly end: bigint }): CoarseRange | undefined {
+/** The coarse times that a batch has of this column. */
+export function coarseTimesIn(batch: RecordBatch, column: string): CoarseTimes | undefined {
   const found = coarseTimes.found(batch, column);
   if (found === undefined) return undefined;
-  const [first, shift] = found.scale;
+  const { data, scale: [first, shift] } = found;
+  return { data, first, shift };
+}
+
+/** What coarse times tell of [start, end) in the column's unit; undefined where most rows are likely to be inside. */
+export function coarseRange({ data, first, shift }: CoarseTimes, { start, end }: { readonly start: bigint; readonly end: bigint }): CoarseRange | undefined {
   // Beyond the parts there are numbers of any size.
   const partOf = (time: bigint): number => Number((time - first) >> shift);
   const [low, high] = [Math.max(partOf(start), 0), Math.min(partOf(end - 1n), partMax)];
-  return high - low >= partsMost ? undefined : { data: found.data, low, high };
+  return high - low >= partsMost ? undefined : { data, low, high };
+}
+
+/** How the coarse times of a table's columns are made, by name, of those that have them. */
+export function coarseScales({ schema, batches }: Table): ReadonlyMap<string, CoarseScale> {
+  const scales = schema.fields.flatMap(({ name }, i): [string, CoarseScale][] => {
+    const coarse = batches[0] && coarseTimes.of(batches[0].data.children[i]!);
+    return coarse === undefined ? [] : [[name, { first: coarse.facts[0], shift: coarse.facts[1] }]];
+  });
+  return new Map(scales);
 }

@@ -9,7 +9,9 @@ import type { RecordBatch, Schema, Table } from '../arrow/arrow.ts';
 import type { ColumnMemory } from '../arrow/column-memory.ts';
 import { ArgumentError, throwIfCancelled } from '../base/errors.ts';
 import { Aggregation, type AggregationOptions, type Counters, type StateOptions } from './aggregation.ts';
+import type { Answers, Question } from './as-of/answers.ts';
 import { joinedBeside } from './beside-columns.ts';
+import { coarseScales } from './coarse.ts';
 import { answerHere, PartReader } from './parts.ts';
 import { asideRowsLeast } from './cut.ts';
 import type { GroupByPlan } from './plan.ts';
@@ -44,6 +46,8 @@ export interface AggregationsRun {
   finish(): Promise<readonly Table[]>;
   /** All that was added, an aggregation of each plan on this thread, good until `close`. Nothing can be added any more. */
   intoAggregations(): Promise<readonly Aggregation[]>;
+  /** Of a plan with moments the answers of labels, by all threads; undefined where one has to bring all together first. Nothing can be added any more. */
+  answerLabels(questions: readonly Question[]): Promise<Answers | undefined>;
   /** Gives the memory back; may be called again. */
   close(): Promise<void>;
   /** Of each plan, as of the last answer. */
@@ -81,7 +85,8 @@ let rowsMissed = 0;
 
 /** Begins aggregations over one pass of rows. Throws as `Aggregation.create` does. */
 export function createAggregations(plans: readonly GroupByPlan[], schema: Schema, options: RunOptions = {}): AggregationsRun {
-  const { signal, threads = threadsByDefault(), table, ...rest } = options;
+  const { signal, threads = threadsByDefault(), table, ...given } = options;
+  const rest: AggregationOptions = table === undefined ? given : { ...given, coarse: coarseScales(table) };
   const home = table && homeOf(table);
   if (!Number.isInteger(threads) || threads < 1 || threads > threadsMax) {
     throw new ArgumentError('threads', `expected a whole number from 1 to ${threadsMax}, found ${threads}`);
@@ -197,6 +202,7 @@ function inline(
     states: () => answers('states'),
     finish: () => answers('finish'),
     intoAggregations: async () => aggregations,
+    answerLabels: async () => undefined,
     close,
     threads: 1,
     get counters() {
@@ -239,6 +245,7 @@ function onThreads(
     states: () => team.answers('states'),
     finish: () => team.answers('finish'),
     intoAggregations: () => team.intoAggregations(),
+    answerLabels: (questions) => team.answerLabels(questions),
     close: () => team.close(),
     threads,
     get counters() {

@@ -12,6 +12,7 @@ import { createAggregations, type RunOptions } from '../../src/engine/run.ts';
 import { endIdleWorkers } from '../../src/engine/threads/pool.ts';
 import { residentTable } from '../../src/engine/threads/resident.ts';
 import { bindTime, layoutOf } from '../../src/engine/types.ts';
+import { randomOf } from '../../bench/support/random.ts';
 import { batchesOf, type Cell, cellsOf, tableOf, types } from '../support/arrow.ts';
 import { startThreads } from '../support/threads.ts';
 
@@ -62,8 +63,8 @@ async function answers(asked: Asked, events: Table, aggregations: readonly Agg[]
   const run = createAggregations([plan], events.schema, { ...options, table: events });
   try {
     for (const batch of events.batches) await run.add(batch);
-    const [aggregation] = await run.intoAggregations();
-    const { columns } = await answerLabels(aggregation!, events.schema, 'at', [{ outputs, spans: spans[0]! }], async () => undefined);
+    const questions = [{ outputs, spans: spans[0]! }];
+    const { columns } = (await run.answerLabels(questions)) ?? (await answerLabels((await run.intoAggregations())[0]!, events.schema, 'at', questions, async () => undefined));
     return columns[0]!.map(({ data }) => cellsOf(tableOfColumns(new Schema([new Field('x', data.type, true)]), [data], data.length), 'x'));
   } finally {
     await run.close();
@@ -136,6 +137,77 @@ test('an oracle of a few lines agrees, for keys of every kind, wherever moments 
     }),
     { numRuns: 400 },
   );
+});
+
+/** Few labels of many entities, and short ranges: most events lie in none. */
+const sparseOf = fc.record({
+  keyType: fc.constantFrom(types.int64, types.uint32, types.utf8),
+  rows: fc.integer({ min: 1, max: 400 }),
+  span: fc.constantFrom(40n, 256n, 1n << 20n, 1n << 40n),
+  begin: fc.constantFrom(0n, 1_000n, -(1n << 50n)),
+  labelsFrom: fc.constantFrom(0n, 3n),
+  part: fc.constantFrom(20n, 64n, 300n),
+  nulls: fc.boolean(),
+  seed: fc.integer(),
+}).map(({ keyType, rows, span, begin, labelsFrom, part, nulls, seed }): Asked => {
+  const random = randomOf(seed);
+  const below = (bound: bigint): bigint => BigInt(Math.floor(random() * Number(bound)));
+  const key = (): Cell => (keyType === types.utf8 ? `entity ${below(9n)}` : below(9n));
+  const events = Array.from({ length: rows }, (_, i): Event => ({ key: nulls && i % 50 === 7 ? null : key(), at: begin + below(span), amount: i }));
+  // Labels of all the time, or of its last quarter and what comes then.
+  const labels = Array.from({ length: 6 }, (): Label => ({ key: key(), at: begin + (labelsFrom * span) / 4n + below(span) }));
+  return { keyType, events, labels, backUs: span / part + 1n };
+});
+
+test('few labels and short ranges: events are passed over by the part of time that they lie in', async () => {
+  await startThreads(2);
+  await fc.assert(fc.asyncProperty(sparseOf, optionsOf, async (asked, { threads, stretchRows, isResident, asideParts }) => {
+    const rare = { ...(stretchRows !== null && { stretchRows }), ...(asideParts !== null && { asideParts }) };
+    const table = eventsTable(asked, []);
+    const events = isResident ? await residentTable(table) : table;
+    const [counts, latest] = await answers(asked, events, ['count', 'last'], { threads, rare });
+    assert.deepEqual(counts, expected(asked, 'count'));
+    assert.deepEqual(latest, expected(asked, 'last'));
+  }), { numRuns: 400 });
+});
+
+test('several ranges of labels are answered by several threads, some labels at a time, from what each of them has', async () => {
+  await startThreads(3);
+  const aggregations: readonly Agg[] = ['count', 'sum', 'max', 'mean'];
+  const outputs = aggregations.map((aggregation) => ({ column: 'amount', aggregation, name: aggregation }));
+  let sharedOut = 0;
+  await fc.assert(fc.asyncProperty(sparseOf, fc.integer({ min: 1, max: 200 }), fc.boolean(), async (sparse, repeated, withoutAmount) => {
+    const asked = {
+      ...sparse,
+      labels: Array.from({ length: repeated }, () => sparse.labels).flat().map(({ key, at }, i) => ({ key: i % 31 === 30 ? null : key, at: at! + BigInt(i % 3) })),
+      events: sparse.events.map((event, i) => ({ ...event, amount: withoutAmount && i % 3 === 0 ? null : event.amount })),
+    };
+    const events = eventsTable(asked, []);
+    const other = asked.backUs! * 3n;
+    const { moments, spans, range } = planLabels(asked, other);
+    const plan: GroupByPlan = { keys: ['key'], outputs, timestamp: 'at', range: range ?? { startUs: 0n, endUs: 0n }, moments, isAnswered: true };
+    const run = createAggregations([plan], events.schema, { threads: 3, rare: { stretchRows: 30 } });
+    try {
+      for (const batch of events.batches) await run.add(batch);
+      const questions = spans.map((each) => ({ outputs, spans: each }));
+      const byAll = await run.answerLabels(questions);
+      const { columns, labelsKnown } = byAll ?? (await answerLabels((await run.intoAggregations())[0]!, events.schema, 'at', questions, async () => undefined));
+      const [narrow, wide] = columns.map((each) => each.map(({ data }) => cellsOf(tableOfColumns(new Schema([new Field('x', data.type, true)]), [data], data.length), 'x')));
+      const isKnown = expected(asked, 'count').map((cell) => cell !== null);
+      assert.equal(labelsKnown, isKnown.filter(Boolean).length);
+      for (const [i, aggregation] of (['count', 'sum', 'max'] as const).entries()) {
+        assert.deepEqual(narrow![i], expected(asked, aggregation));
+        const inWide = expected({ ...asked, backUs: other }, aggregation);
+        assert.deepEqual(wide![i], inWide.map((cell, label) => (isKnown[label] ? cell : null)));
+      }
+      sharedOut += byAll === undefined ? 0 : 1;
+    } finally {
+      await run.close();
+    }
+    const [latest] = await answers(asked, events, ['last'], { threads: 3, rare: { stretchRows: 30 } }, true);
+    assert.deepEqual(latest, expected(asked, 'last'));
+  }), { numRuns: 100 });
+  assert.ok(sharedOut > 50, `labels were shared out ${sharedOut} times`);
 });
 
 test('many labels of one entity: wide ranges are merged by levels, narrow ones as they are', async () => {

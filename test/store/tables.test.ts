@@ -5,7 +5,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { type Dictionary, Field, Int32, Schema, Struct, Table, Utf8, vectorFromArray } from '../../src/arrow/arrow.ts';
+import { type Dictionary, Field, Float64, Int32, makeVector, Schema, Struct, Table, Utf8, vectorFromArray } from '../../src/arrow/arrow.ts';
 import { tableOfColumns, tablesEqual } from '../../src/arrow/canonical.ts';
 import { ArgumentError, NotFoundError, SchemaMismatchError, StorageError, UnsupportedError } from '../../src/base/errors.ts';
 import { localBytes } from '../../src/store/local-bytes.ts';
@@ -141,6 +141,13 @@ describe('a table in memory', () => {
       return tableOfColumns(new Schema([new Field('s', vector.type, true)]), [vector.data[0]!], values.length);
     };
     assert.notEqual(await version(strings(['ab', 'c'], new Utf8())), await version(strings(['a', 'bc'], new Utf8())));
+    // More than is hashed at a time, of numbers as they are and of those that are made canonical first.
+    const many = Float64Array.from({ length: 300_000 }, (_, i) => i / 3);
+    const numbers = (values: Float64Array | (number | null)[]): Table => new Table({ n: values instanceof Float64Array ? makeVector(values) : vectorFromArray(values, new Float64()) });
+    const batches = numbers(many.subarray(0, 140_000)).concat(numbers(many.subarray(140_000)));
+    assert.equal(await version(batches), await version(numbers(many)));
+    assert.equal(await version(numbers([...many, null]).slice(0, 300_000)), await version(numbers(many)));
+    assert.notEqual(await version(numbers(many.with(299_999, 0))), await version(numbers(many)));
   });
 
   it('passes over nested columns, and says why when they are asked for', async () => {

@@ -2,15 +2,15 @@
  * From the states of stretches to the answers of labels: merged (levels.ts), never subtracted. `first` and `last` need no merging: stretches
  * ascend in time, so it is the nearest state that has a value. All of it where the states lie, by kernels (kernel/spans.ts).
  */
-import { type Data, makeData, type Schema } from '../../arrow/arrow.ts';
+import type { Data, Schema } from '../../arrow/arrow.ts';
 import { oneBatch } from '../../arrow/canonical.ts';
 import type { Aggregation, StretchStates } from '../aggregation.ts';
 import type { Instance } from '../instance.ts';
 import { isByTime, type OutputColumn } from '../plan.ts';
-import { countsValues } from '../types.ts';
 import { type LabelStates, type Level, MemoryLevel, type Nodes, numbered, TableLevel } from './levels.ts';
 import type { Spans } from './moments.ts';
-import type { KnownLabels, NearestStates } from './nearest.ts';
+import type { NearestStates } from './nearest.ts';
+import { countsOfKnown, joinedAnswers, placeLabels, type SomeAnswers, someAtATime } from './shared-answers.ts';
 
 /** What is asked of each label's range. */
 export interface Question {
@@ -75,16 +75,16 @@ export async function answerLabels(
 async function nearestAnswers(
   nearest: NearestStates, questions: readonly Question[], turn: () => Promise<void>, guard: <Result>(work: () => Result) => Result,
 ): Promise<Answers> {
-  const near = guard(() => nearest.near());
-  const columns: Answers['columns'][number][] = [];
-  let known: KnownLabels | undefined;
-  for (const { outputs, spans } of questions) {
+  const all = guard(() => {
+    nearest.settle();
+    return placeLabels(nearest.instance, questions);
+  });
+  const answers: SomeAnswers[] = [];
+  for (const some of someAtATime(all, labelsAtOnce)) {
     await turn();
-    const answer = guard(() => nearest.answers(near, spans, known));
-    known ??= answer.known;
-    columns.push(outputs.map((output) => ({ output, data: answer.data })));
+    answers.push(guard(() => nearest.answers(some)));
   }
-  return { columns, labelsKnown: known!.labels };
+  return joinedAnswers(questions, answers);
 }
 
 /** Calls `work` with spans in memory, which are given back. */
@@ -171,24 +171,6 @@ export async function mergeSpans<Into extends LabelStates>(
     }
     if (isLast) return;
   }
-}
-
-/** The same answers. Known, but without an event in this range: counts are 0. Not known: they are null, too. */
-export function countsOfKnown(answers: ReadonlyMap<string, Data>, outputs: readonly OutputColumn[], known: Uint8Array): ReadonlyMap<string, Data> {
-  const dataOf = ({ name, aggregation }: OutputColumn): Data => (countsValues(aggregation) ? onlyKnown(answers.get(name)!, known) : answers.get(name)!);
-  return new Map(outputs.map((output) => [output.name, dataOf(output)]));
-}
-
-/** The same values, null where nothing is known. */
-function onlyKnown(data: Data, known: Uint8Array): Data {
-  const nullBitmap = new Uint8Array((known.length + 7) >> 3);
-  let nullCount = 0;
-  for (let row = 0; row < known.length; row++) {
-    if (known[row] === 1) nullBitmap[row >> 3]! |= 1 << (row & 7);
-    else nullCount++;
-  }
-  if (nullCount === 0) return data;
-  return makeData({ type: data.type, length: data.length, nullCount, nullBitmap, data: data.values } as never);
 }
 
 /** The labels whose ranges are not yet taken, in place of `open`, and how many nodes those are. */

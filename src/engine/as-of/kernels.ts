@@ -7,14 +7,14 @@ export interface AsOfKernels {
   sortPoints(entities: Pointer, times: Pointer, count: number, entityCount: number, starts: Pointer, points: Pointer, places: Pointer): number;
   cellsOf(points: Pointer, count: number, first: bigint, last: bigint, shift: bigint, multiplier: bigint, cells: Pointer): void;
   rangesOf(starts: Pointer, entityCount: number, cells: Pointer, ranges: Pointer): void;
-  markParts(starts: Pointer, entityCount: number, points: Pointer, wanted: Pointer, first: bigint, shift: bigint, masks: Pointer): number;
+  markParts(starts: Pointer, entityCount: number, points: Pointer, wanted: Pointer, origin: bigint, shift: bigint, masks: Pointer): number;
   numberKeys(keys: Pointer, count: number, first: bigint, entityCount: number, out: Pointer): void;
   mightLocate(
-    isClose: number, entities: Pointer, firstKey: bigint, times: Pointer, count: number, entityCount: number, first: bigint, shift: bigint, masks: Pointer,
-    out: Pointer, outEntities: Pointer,
+    isClose: number, isCoarse: number, entities: Pointer, firstKey: bigint, times: Pointer, rows: Pointer, count: number, entityCount: number, origin: bigint, shift: bigint,
+    masks: Pointer, outRows: Pointer, outEntities: Pointer,
   ): number;
   locate(
-    entities: Pointer, times: Pointer, rows: Pointer, some: Pointer, count: number, entityCount: number, starts: Pointer, cells: Pointer, ranges: Pointer, points: Pointer,
+    entities: Pointer, times: Pointer, rows: Pointer, count: number, entityCount: number, starts: Pointer, cells: Pointer, ranges: Pointer, points: Pointer,
     first: bigint, last: bigint, shift: bigint, multiplier: bigint, wanted: Pointer, outRows: Pointer, stretches: Pointer,
   ): number;
   placesInParts(
@@ -24,9 +24,9 @@ export interface AsOfKernels {
   addNearest(isDouble: number, latest: number, values: Pointer, times: Pointer, rows: Pointer, stretches: Pointer, count: number, states: Pointer, flip: bigint): void;
   mergeNearest(other: Pointer, stretches: number, states: Pointer): void;
   nearestRows(states: Pointer, stretches: number, latest: number, outStretches: Pointer, keys: Pointer, times: Pointer): number;
-  nearOf(states: Pointer, stretches: number, latest: number, near: Pointer): void;
+  settleNearest(states: Pointer, stretches: number, latest: number): void;
   answersOfNearest(
-    states: Pointer, near: Pointer, latest: number, isDouble: number, flip: bigint, first: Pointer, end: Pointer, labels: number, known: Pointer, isKnown: Pointer,
+    states: Pointer, latest: number, isDouble: number, flip: bigint, first: Pointer, end: Pointer, labels: number, known: Pointer, isKnown: Pointer,
     out: Pointer, validity: Pointer,
   ): number;
   distinctNumbers(numbers: Pointer, count: number, met: Pointer): number;
@@ -38,6 +38,9 @@ export interface AsOfKernels {
   fullSpans(first: Pointer, end: Pointer, count: number, before: Pointer, known: Pointer): void;
   nearStretches(there: Pointer, stride: number, stretches: number, latest: number, near: Pointer): void;
   pickStretches(first: Pointer, end: Pointer, known: Pointer, count: number, near: Pointer, latest: number, stretches: number, out: Pointer): void;
+  nodesOfSpans(first: Pointer, end: Pointer, known: Pointer, labels: number, place: Pointer, most: number, nodes: Pointer, ids: Pointer): number;
+  lengthOfRanges(first: Pointer, end: Pointer, labels: number): number;
+  knownGroups(states: Pointer, stride: number, groups: number, known: Pointer): number;
   locateArrivals(
     entities: Pointer, times: Pointer, arrivals: Pointer, rows: Pointer, count: number, entityCount: number, starts: Pointer, points: Pointer, wanted: Pointer,
     outRows: Pointer, cells: Pointer,

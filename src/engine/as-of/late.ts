@@ -17,9 +17,10 @@ import { oneBatch } from '../../arrow/canonical.ts';
 import { pickRows } from '../../arrow/rows.ts';
 import { Aggregation } from '../aggregation.ts';
 import { stretchKey } from '../types.ts';
-import { type Answers, countsOfKnown, mergeSpans, type Question } from './answers.ts';
+import { type Answers, mergeSpans, type Question } from './answers.ts';
 import { keyed, keyedSchema, LabelsAsTable, mergePlan, optionsOf, TableLevel, type TablePlan } from './levels.ts';
 import type { Spans } from './moments.ts';
+import { countsOfKnown } from './shared-answers.ts';
 import { rowsBeforeStretches, taken } from './table-answers.ts';
 
 export interface LateQuestions {

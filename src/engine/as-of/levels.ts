@@ -41,7 +41,8 @@ export interface Level<Into extends LabelStates> {
   next(): Level<Into>;
 }
 
-const keyText = (label: number): string => `of the label in row ${label}`;
+/** Which label an error is about. */
+export const keyText = (label: number): string => `of the label in row ${label}`;
 
 /** Nodes that are merged at a time: what is copied for it should stay in the cache. */
 const nodesAtOnce = 1 << 14;

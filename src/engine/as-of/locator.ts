@@ -7,11 +7,12 @@
  */
 import { type Data, type RecordBatch, tableFromIPC } from '../../arrow/arrow.ts';
 import { invariant } from '../../base/errors.ts';
+import type { CoarseScale, CoarseTimes } from '../coarse.ts';
 import { columnGrouper, Grouper, type Window } from '../grouper.ts';
 import type { Instance } from '../instance.ts';
 import type { Moments } from '../plan.ts';
-import { Buffer64, type ColumnStage, gatherWide } from '../staging.ts';
-import { int64Max, type KeyColumn, tileType, type TimeColumn, unitNs } from '../types.ts';
+import { Buffer64, ColumnStage, gatherWide } from '../staging.ts';
+import { int64Max, int64Min, type KeyColumn, tileType, type TimeColumn, unitNs } from '../types.ts';
 
 /** The rows that lie in a stretch that is asked for, and where the number of the stretch of each is; good until the next call. */
 export interface Located {
@@ -19,13 +20,18 @@ export interface Located {
   readonly stretches: number;
 }
 
-/** How times become cells and parts (kernel/asof.ts). */
+/** How times become cells (kernel/asof.ts). */
 interface Scale {
   readonly first: bigint;
   readonly last: bigint;
   readonly shift: bigint;
   readonly multiplier: bigint;
-  readonly partShift: bigint;
+}
+
+/** Some rows, and where the numbers of their entities are, u32 each; those of unknown ones are at least as many as there are entities. */
+export interface Numbered {
+  readonly window: Window;
+  readonly numbers: number;
 }
 
 /** Where something is of each selected row that tells its entity: the number, at least that of entities where it is none of them; or a key, less the first. */
@@ -37,6 +43,8 @@ export interface Knowing {
 
 /** The share of marked parts up to which they are asked. */
 const passingMost = 0.5;
+/** Parts that an entity has bits for; a part of coarse times is at most eight of theirs, and they are asked where moments touch so many of them. */
+const masked = { parts: 32n, coarseShift: 3n, coarseLeast: 16n } as const;
 /** What is read behind the cells of an entity. */
 const cellsSlack = 32;
 
@@ -82,15 +90,18 @@ export class Locator {
   /** 0: all are. */
   private readonly wanted: number;
   private readonly scale: Scale;
+  /** How times become parts: those of coarse times, where such are likely to come. */
+  private readonly parts: CoarseScale;
   /** For each entity, which of 32 parts of time its wanted stretches touch: where those are few, most events are passed over by it. 0: they are not. */
   private readonly masks: number;
   private readonly numbers: Buffer64;
-  private readonly some: Buffer64;
+  private readonly nearRows: Buffer64;
   private readonly times: Buffer64;
   private readonly tiles: Buffer64;
   private readonly rows: Buffer64;
   private readonly stretches: Buffer64;
   private readonly stage: ColumnStage;
+  private readonly coarse: ColumnStage;
 
   constructor(
     private readonly instance: Instance,
@@ -98,6 +109,8 @@ export class Locator {
     private readonly time: TimeColumn,
     moments: Moments,
     stageOf: (name: string) => ColumnStage,
+    /** Of the column of the event time. */
+    coarse: CoarseScale | undefined,
   ) {
     const { kernels } = instance;
     const { points, wanted } = moments;
@@ -115,9 +128,11 @@ export class Locator {
     this.ranges = instance.alloc((points.length / 2 + 2) * 4);
     kernels.rangesOf(this.starts, this.entities, this.cells, this.ranges);
     this.wanted = wanted === undefined ? 0 : instance.placed(wanted);
+    this.parts = partsOf(moments, coarse);
     this.masks = this.markParts();
     this.numbers = new Buffer64(instance);
-    this.some = new Buffer64(instance);
+    this.nearRows = new Buffer64(instance);
+    this.coarse = new ColumnStage(instance);
     this.times = new Buffer64(instance);
     this.tiles = new Buffer64(instance);
     this.rows = new Buffer64(instance);
@@ -127,19 +142,14 @@ export class Locator {
 
   /** 0 where most events would pass. */
   private markParts(): number {
-    const { instance, entities, scale: { first, partShift } } = this;
+    const { instance, entities, scale, parts } = this;
+    if (scale.last - scale.first > int64Max) return 0;
     const bytes = (entities + 1) * 4;
     const masks = instance.alloc(bytes);
-    const set = instance.kernels.markParts(this.starts, entities, this.points, this.wanted, first, partShift, masks);
+    const set = instance.kernels.markParts(this.starts, entities, this.points, this.wanted, parts.first, parts.shift, masks);
     if (set < entities * 32 * passingMost) return masks;
     instance.free(masks, bytes);
     return 0;
-  }
-
-  /** Of the selected rows, which have no null in a key and none in the event time. */
-  locate(keys: readonly Data[], time: Data, window: Window): Located {
-    const layout = { kind: 'int', bytes: this.time.bytes, signed: true } as const;
-    return this.place(keys, gatherWide(this.instance, this.stage, time, layout, window, this.times), window);
   }
 
   /** Of tiles, by their starts: the first instant that an event of theirs may have, in the unit of the event time. */
@@ -149,7 +159,7 @@ export class Locator {
     const instants = gatherWide(this.instance, stage, starts, { kind: 'int', bytes: 8, signed: true }, window, this.times);
     const times = this.tiles.ensure(window.count * 8);
     this.instance.kernels.pointsBefore(instants, window.count, tileNs / fineNs, 0n, eventNs / fineNs, int64Max, times);
-    return this.place(keys, times, window);
+    return this.place(this.numbersOf(keys, window), times, window);
   }
 
   /** Whether most events are passed over by one look each. */
@@ -157,8 +167,25 @@ export class Locator {
     return this.masks !== 0;
   }
 
-  /** Where the numbers of the entities are, u32 each, of rows that have no null in a key; those of unknown ones are at least as many as there are entities. */
-  numbersOf(keys: readonly Data[], window: Window): number {
+  /** Of the selected rows, which have no null in a key and none in the event time, those that might lie in a stretch that is asked for; good until the next call. */
+  near(keys: readonly Data[], time: Data, window: Window, coarse: CoarseTimes | undefined): Numbered {
+    if (this.masks === 0) return { window, numbers: this.numbersOf(keys, window) };
+    const { instance, entities, known: { firstKey }, parts } = this;
+    const words = this.known.words(keys, window);
+    const numbers = this.numbers.ensure(window.count * 4);
+    const rows = this.nearRows.ensure(window.count * 4);
+    const steps = window.rows === 0 && coarse?.first === parts.first ? parts.shift - coarse.shift : -1n;
+    const isCoarse = steps >= 0n && steps <= masked.coarseShift;
+    const times = isCoarse ? this.coarse.stageFixed(coarse!.data, window.start, window.length) : gatherWide(instance, this.stage, time, this.layout, window, this.times);
+    const count = instance.kernels.mightLocate(
+      firstKey === undefined ? 0 : 1, isCoarse ? 1 : 0, words, firstKey ?? 0n, times, window.rows, window.count, entities,
+      parts.first, isCoarse ? steps : parts.shift, this.masks, rows, numbers,
+    );
+    return { window: { ...window, rows, count }, numbers };
+  }
+
+  /** Where the numbers of the entities are of rows that have no null in a key. */
+  private numbersOf(keys: readonly Data[], window: Window): number {
     const { instance, entities, known: { firstKey } } = this;
     const words = this.known.words(keys, window);
     if (firstKey === undefined) return words;
@@ -167,44 +194,46 @@ export class Locator {
     return numbers;
   }
 
-  /** The same as `locate`, of rows whose entities have these numbers. */
-  locateNumbers(numbers: number, time: Data, window: Window): Located {
-    const layout = { kind: 'int', bytes: this.time.bytes, signed: true } as const;
-    return this.placeSome(numbers, gatherWide(this.instance, this.stage, time, layout, window, this.times), window, 0, window.count);
+  /** The rows of these that lie in a stretch that is asked for. */
+  locate({ numbers, window }: Numbered, time: Data): Located {
+    return this.place(numbers, gatherWide(this.instance, this.stage, time, this.layout, window, this.times), window);
   }
 
-  private place(keys: readonly Data[], times: number, window: Window): Located {
-    if (this.masks === 0) return this.placeSome(this.numbersOf(keys, window), times, window, 0, window.count);
-    const { instance, entities, known: { firstKey }, scale: { first, partShift } } = this;
-    const words = this.known.words(keys, window);
-    const numbers = this.numbers.ensure(window.count * 4);
-    const some = this.some.ensure(window.count * 4);
-    const isClose = firstKey === undefined ? 0 : 1;
-    const count = instance.kernels.mightLocate(isClose, words, firstKey ?? 0n, times, window.count, entities, first, partShift, this.masks, some, numbers);
-    return this.placeSome(numbers, times, window, some, count);
-  }
-
-  /** `some`: positions of those to look at, whose numbers stand side by side; 0: all. */
-  private placeSome(numbers: number, times: number, window: Window, some: number, looked: number): Located {
+  private place(numbers: number, times: number, window: Window): Located {
     const { instance, entities, scale: { first, last, shift, multiplier } } = this;
     const rows = this.rows.ensure(window.count * 4);
     const stretches = this.stretches.ensure(window.count * 4);
     const count = instance.kernels.locate(
-      numbers, times, window.rows, some, looked, entities, this.starts, this.cells, this.ranges, this.points,
-      first, last, shift, multiplier, this.wanted, rows, stretches,
+      numbers, times, window.rows, window.count, entities, this.starts, this.cells, this.ranges, this.points, first, last, shift, multiplier, this.wanted, rows, stretches,
     );
     return { window: { ...window, rows, count }, stretches };
   }
+
+  private get layout() {
+    return { kind: 'int', bytes: this.time.bytes, signed: true } as const;
+  }
 }
 
-/** The cells and parts of times between the first point and the last. */
+/** The least shift that brings a distance to so many bits. */
+function shiftTo(distance: bigint, bits: bigint): bigint {
+  let shift = 0n;
+  while (distance >> shift >= 1n << bits) shift++;
+  return shift;
+}
+
+/** The cells of times between the first point and the last. */
 function scaleOf({ first, last }: Moments): Scale {
   const distance = last - first;
-  const shiftTo = (bits: bigint): bigint => {
-    let shift = 0n;
-    while (distance >> shift >= 1n << bits) shift++;
-    return shift;
-  };
-  const shift = shiftTo(32n);
-  return { first, last, shift, multiplier: ((1n << 48n) - 1n) / ((distance >> shift) + 1n), partShift: shiftTo(5n) };
+  const shift = shiftTo(distance, 32n);
+  return { first, last, shift, multiplier: ((1n << 48n) - 1n) / ((distance >> shift) + 1n) };
+}
+
+/** Parts of time, of which moments touch at most as many as there are bits: as coarse times have them, unless those would be few. */
+function partsOf({ first, last }: Moments, coarse: CoarseScale | undefined): CoarseScale {
+  const partsFrom = (origin: bigint, shift: bigint): bigint => ((last - origin) >> shift) - ((first - origin) >> shift) + 1n;
+  const isCoarse = coarse !== undefined && first - coarse.first >= int64Min && last - coarse.first <= int64Max && partsFrom(coarse.first, coarse.shift) >= masked.coarseLeast;
+  const origin = isCoarse ? coarse.first : first;
+  let shift = isCoarse ? coarse.shift : 0n;
+  while (partsFrom(origin, shift) > masked.parts) shift++;
+  return { first: origin, shift };
 }

@@ -3,21 +3,14 @@
  * sixteen bytes (kernel/nearest.ts) instead of thirty-two, less waits for memory, threads' stretches are merged as they stand, and a label's answer is read
  * by one look. Rows without a value or a time cannot be told of here: those are added to the states of groups, as in any question, and then all are.
  */
-import type { Data } from '../../arrow/arrow.ts';
 import type { Instance } from '../instance.ts';
 import { isByTime } from '../plan.ts';
 import { columnOfWords, isWords } from '../states/extreme.ts';
 import { signsOf, type TimedStretch, type WholeStretch } from '../states/state.ts';
 import type { BoundPlan, ValueColumn } from '../types.ts';
-import type { Spans } from './moments.ts';
+import type { SomeAnswers, SomeLabels } from './shared-answers.ts';
 
 const stateBytes = 16;
-
-/** Which labels have a value in the first question's range, a byte each. */
-export interface KnownLabels {
-  readonly pointer: number;
-  readonly labels: number;
-}
 
 export class NearestStates {
   /** Where the states are; 0: nothing was added. */
@@ -25,8 +18,10 @@ export class NearestStates {
   private readonly latest: 0 | 1;
   private readonly isDouble: 0 | 1;
 
+  private isSettled = false;
+
   private constructor(
-    private readonly instance: Instance,
+    readonly instance: Instance,
     private readonly column: ValueColumn,
     private readonly stretches: number,
   ) {
@@ -71,31 +66,33 @@ export class NearestStates {
     instance.free(times, stretches * 8);
   }
 
-  /** For `answers`, once nothing is added any more. */
-  near(): number {
-    const { instance, stretches } = this;
-    const near = instance.alloc(stretches * 4);
-    instance.kernels.nearOf(this.pointer, stretches, this.latest, near);
-    return near;
+  /** For `answers`, here or by another thread: nothing can be added any more. */
+  settle(): void {
+    if (!this.isSettled) this.instance.kernels.settleNearest(this.pointer, this.stretches, this.latest);
+    this.isSettled = true;
   }
 
-  /** The value in each label's span, and which labels have one; of those that are not `known`, where that is said, none has. */
-  answers(near: number, { first, end }: Spans, known: KnownLabels | undefined): { readonly data: Data; readonly known: KnownLabels } {
+  /** The values in the spans of labels, of states at `pointer` that are settled; of labels without one in the first question's none has. */
+  answers({ questions, from, count }: SomeLabels, pointer = this.pointer): SomeAnswers {
     const { instance, column, latest, isDouble } = this;
-    const labels = first.length;
-    const bitmapBytes = (labels + 7) >> 3;
-    const [starts, ends] = [instance.placed(first), instance.placed(end)];
-    const [isKnown, out, validity] = [instance.alloc(labels), instance.alloc(labels * 8), instance.alloc(bitmapBytes)];
-    const found = instance.kernels.answersOfNearest(
-      this.pointer, near, latest, isDouble, signsOf(column).flip, starts, ends, labels, known?.pointer ?? 0, isKnown, out, validity,
-    );
-    const halves = instance.view32(out, labels * 2).slice();
-    const nullCount = labels - found;
-    const bits = nullCount === 0 ? {} : { nullBitmap: instance.view8(validity, bitmapBytes).slice() };
-    instance.free(starts, Math.max(first.byteLength, 16));
-    instance.free(ends, Math.max(end.byteLength, 16));
-    instance.free(out, labels * 8);
+    const bitmapBytes = (count + 7) >> 3;
+    const [isKnown, known, out, validity] = [instance.alloc(count), instance.alloc(count), instance.alloc(count * 8), instance.alloc(bitmapBytes)];
+    let labelsKnown: number | undefined;
+    const columns = questions.flatMap(({ outputs, first, end }) => {
+      const isFirst = labelsKnown === undefined;
+      const found = instance.kernels.answersOfNearest(
+        pointer, latest, isDouble, signsOf(column).flip, first + from * 4, end + from * 4, count, isFirst ? 0 : known, isFirst ? known : isKnown, out, validity,
+      );
+      labelsKnown ??= found;
+      const nullCount = count - found;
+      const bits = nullCount === 0 ? {} : { nullBitmap: instance.view8(validity, bitmapBytes).slice() };
+      const data = columnOfWords(column, instance.view32(out, count * 2).slice(), { nullCount, ...bits });
+      return outputs.map(() => data);
+    });
+    instance.free(isKnown, count);
+    instance.free(known, count);
+    instance.free(out, count * 8);
     instance.free(validity, bitmapBytes);
-    return { data: columnOfWords(column, halves, { nullCount, ...bits }), known: { pointer: isKnown, labels: found } };
+    return { columns, labelsKnown: labelsKnown! };
   }
 }

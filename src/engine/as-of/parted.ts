@@ -9,6 +9,7 @@
  */
 import { Data, type DataType } from '../../arrow/arrow.ts';
 import type { AsideColumn } from '../aside.ts';
+import type { Numbered } from './locator.ts';
 import type { Window } from '../grouper.ts';
 import type { Instance, ViewType } from '../instance.ts';
 import type { Moments } from '../plan.ts';
@@ -42,16 +43,19 @@ const stretchesOf = { least: 1 << 17, part: 1 << 14 } as const;
 const partsMost = 255;
 /** Fewer rows would not fill the parts. */
 const rowsLeast = 1 << 20;
-/** Events of a part that wait at most: as many as its stretches, so that states are fetched for several events. */
-const roomOfPart = 1 << 14;
+/** What the events of a thread wait in, at most: the more wait, the more of them the states of a part are fetched for. */
+const waitingBytes = 20 * 2 ** 20;
 /** The part of an entity is looked up for at most so many ranges of entities. */
-const rangesMost = 1 << 16;
+const rangesMost = 1 << 12;
 
 interface Lane {
   readonly shift: number;
   readonly type: DataType;
   readonly pointer: number;
 }
+
+/** Events of a part that are located at a time: what is known of them stays in the nearer cache until their states are visited. */
+export const locatedAtOnce = 4_096;
 
 /** Where events wait. */
 interface Room {
@@ -101,19 +105,19 @@ export class PartedEvents {
     const parts = Math.min(options.parts ?? Math.ceil(points.length / stretchesOf.part), partsMost);
     const cut = cutEntities(starts, points.length, parts);
     const rowBytes = columns.reduce((sum, { type }) => sum + bytesOf(type), 4);
-    const each = isForced ? batchSize + 1 : Math.min(roomOfPart, Math.floor(options.bytesMax / (cut.parts * rowBytes)));
+    const each = isForced ? batchSize + 1 : Math.floor(Math.min(waitingBytes, options.bytesMax) / (cut.parts * rowBytes));
     return each > batchSize ? new PartedEvents(instance, columns, starts.length - 1, cut, batchSize, each, add) : undefined;
   }
 
-  /** Takes the selected rows, `numbers` saying where the number of the entity of each is; false where they cannot wait. */
-  take(numbers: () => number, columns: readonly StagedColumn[], window: Window): boolean {
+  /** Takes these rows; false where they cannot wait. */
+  take({ numbers, window }: Numbered, columns: readonly StagedColumn[]): boolean {
     if (window.count > this.batchSize || columns.some(({ data }) => hasNulls(data))) return false;
     const { instance, entities, cut: { shift, parts }, fills } = this;
     const { kernels } = instance;
     const { start, length, rows, count } = window;
     const room = (this.room ??= this.makeRoom());
     const places = this.places.ensure(count * 4);
-    kernels.placesInParts(numbers(), count, entities, shift, this.partOf, parts, fills, room.each, places, room.numbers);
+    kernels.placesInParts(numbers, count, entities, shift, this.partOf, parts, fills, room.each, places, room.numbers);
     room.lanes.forEach(({ shift: wide, pointer }, i) => {
       const { data, stage } = columns[i]!;
       kernels.scatterLane(wide, stage.stageFixed(data, start, length), rows, count, places, pointer);
@@ -137,11 +141,11 @@ export class PartedEvents {
   }
 
   private empty({ each, numbers, lanes }: Room, part: number, count: number): void {
-    const { instance, batchSize } = this;
+    const { instance } = this;
     const first = part * each;
     const columns = lanes.map(({ type, shift, pointer }) => columnAt(instance, type, pointer + (first << shift), count << shift, count));
-    for (let start = 0; start < count; start += batchSize) {
-      const length = Math.min(batchSize, count - start);
+    for (let start = 0; start < count; start += locatedAtOnce) {
+      const length = Math.min(locatedAtOnce, count - start);
       this.add({ numbers: numbers + (first + start) * 4, columns, window: { start, length, rows: 0, count: length } });
     }
     instance.view32(this.fills, this.cut.parts)[part] = 0;

@@ -239,24 +239,27 @@ export function rangesOf(starts: usize, entityCount: i32, cells: usize, ranges: 
 }
 
 /**
- * Which of 32 parts of time, of 2^`shift` units each from `first` on, an entity's wanted stretches touch, a u32 each, and 0 for the one
- * behind the last; all 32 where its first stretch is wanted, which has no beginning. `wanted` 0: all are. Returns how many bits are set.
+ * Which parts of time, of 2^`shift` units each counted from `origin`, an entity's wanted stretches touch, a u32 each, a bit for every 32nd part, and 0 for
+ * the entity behind the last; all 32 where its first stretch is wanted, which has no beginning. `wanted` 0: all are. Returns how many bits are set.
  */
-export function markParts(starts: usize, entityCount: i32, points: usize, wanted: usize, first: i64, shift: i64, masks: usize): f64 {
+export function markParts(starts: usize, entityCount: i32, points: usize, wanted: usize, origin: i64, shift: i64, masks: usize): f64 {
   let set: f64 = 0;
   for (let entity: u32 = 0; entity < <u32>entityCount; entity++) {
     const start = wordAt(starts, entity);
     const end = wordAt(starts, entity + 1);
     let mask: u32 = 0;
-    for (let i = start; i < end; i++) {
-      if (wanted != 0 && load<u8>(wanted + i) == 0) continue;
-      if (i == start) {
-        mask = u32.MAX_VALUE;
-        break;
+    let from: i64 = 0;
+    if (wanted == 0) {
+      mask = 0 - u32(start < end);
+    } else {
+      // Without a branch on what is wanted: that goes back and forth.
+      for (let i = start; i < end; i++) {
+        const to = (timeAt(points, i) - origin) >> shift;
+        const more = to - from;
+        const touched = rotl<u32>((<u32>2 << (<u32>more & 31)) - 1, <u32>from) | (0 - u32((i == start) | (more >= 31)));
+        mask |= touched & (0 - <u32>load<u8>(wanted + i));
+        from = to;
       }
-      const from = <u32>(<u64>(timeAt(points, i - 1) - first) >> shift);
-      const to = <u32>(<u64>(timeAt(points, i) - first) >> shift);
-      mask |= (u32.MAX_VALUE << from) & (u32.MAX_VALUE >> (31 - to));
     }
     store<u32>(masks + (<usize>entity << 2), mask);
     set += <f64>popcnt<u32>(mask);
@@ -275,31 +278,72 @@ export function numberKeys(keys: usize, count: i32, first: i64, entityCount: u32
   for (let i = 0; i < count; i++) store<u32>(out + (<usize>i << 2), numberOf(timeAt(keys, i), first, entityCount));
 }
 
+@inline function isMarked(masks: usize, entity: u32, part: u32): u32 {
+  return (load<u32>(masks + (<usize>entity << 2)) >> part) & 1;
+}
+
 @inline function passParts(
-  isClose: bool, entities: usize, firstKey: i64, times: usize, count: i32, entityCount: u32, first: i64, shift: i64, masks: usize, out: usize, outEntities: usize,
+  isClose: bool, isCoarse: bool, entities: usize, firstKey: i64, times: usize, rows: usize, count: i32, entityCount: u32, origin: i64, shift: i64, masks: usize,
+  outRows: usize, outEntities: usize,
 ): i32 {
   let kept: usize = 0;
   for (let i = 0; i < count; i++) {
     const entity = isClose ? numberOf(timeAt(entities, i), firstKey, entityCount) : min<u32>(wordAt(entities, i), entityCount);
-    const part = <u32>(<u64>(timeAt(times, i) - first) >> shift);
-    store<u32>(out + kept, i);
+    const part = isCoarse ? <u32>load<u8>(times + i) >> <u32>shift : <u32>((timeAt(times, i) - origin) >> shift);
+    store<u32>(outRows + kept, rows == 0 ? i : wordAt(rows, i));
     store<u32>(outEntities + kept, entity);
-    kept += <usize>((load<u32>(masks + (<usize>entity << 2)) >> part) & 1) << 2;
+    kept += <usize>isMarked(masks, entity, part) << 2;
   }
   return <i32>(kept >> 2);
 }
 
+/** The same of all rows, of keys and coarse times: four at a time, and the entities only of what is kept. */
+function passClose(keys: usize, firstKey: i64, coarse: usize, count: i32, entityCount: u32, shift: u32, masks: usize, outRows: usize, outEntities: usize): i32 {
+  let kept: usize = 0;
+  let i = 0;
+  for (; i + 4 <= count; i += 4) {
+    const key = keys + (<usize>i << 3);
+    // The bits of the next byte stand above the five that count.
+    const parts = load<u32>(coarse + i) >> shift;
+    const entity0 = numberOf(load<i64>(key), firstKey, entityCount);
+    const entity1 = numberOf(load<i64>(key, 8), firstKey, entityCount);
+    const entity2 = numberOf(load<i64>(key, 16), firstKey, entityCount);
+    const entity3 = numberOf(load<i64>(key, 24), firstKey, entityCount);
+    store<u32>(outRows + kept, i);
+    kept += <usize>isMarked(masks, entity0, parts) << 2;
+    store<u32>(outRows + kept, i + 1);
+    kept += <usize>isMarked(masks, entity1, parts >> 8) << 2;
+    store<u32>(outRows + kept, i + 2);
+    kept += <usize>isMarked(masks, entity2, parts >> 16) << 2;
+    store<u32>(outRows + kept, i + 3);
+    kept += <usize>isMarked(masks, entity3, parts >> 24) << 2;
+  }
+  for (; i < count; i++) {
+    store<u32>(outRows + kept, i);
+    kept += <usize>isMarked(masks, numberOf(timeAt(keys, i), firstKey, entityCount), <u32>load<u8>(coarse + i) >> shift) << 2;
+  }
+  // Of those that are known the number is what is left of the key.
+  for (let at: usize = 0; at < kept; at += 4) store<u32>(outEntities + at, <u32>(timeAt(keys, load<u32>(outRows + at)) - firstKey));
+  return <i32>(kept >> 2);
+}
+
 /**
- * Of `count` events those that lie in a marked part, as positions in `out`, and their entities: what is left may be of no stretch, what is not is
- * of none. Times outside of all parts count as in any: before the first point there are but first stretches, whose entities have all parts, and
- * none behind the last. `isClose`: `entities` has keys, 64 bits wide, whose numbers are counted from `firstKey`.
+ * Of `count` events those that lie in a marked part: their rows (`rows` 0: they are all in turn), and their entities. What is left may be of no stretch, what
+ * is not is of none. Times outside of all parts count as in any: before the first point there are but first stretches, whose entities have all parts, and
+ * none behind the last. `isClose`: `entities` has keys, 64 bits wide, whose numbers are counted from `firstKey`. `isCoarse`: `times` has a byte for each
+ * event, `rows` is 0, and parts are 2^`shift` of those bytes' steps wide, eight at most.
  */
 export function mightLocate(
-  isClose: i32, entities: usize, firstKey: i64, times: usize, count: i32, entityCount: u32, first: i64, shift: i64, masks: usize, out: usize, outEntities: usize,
+  isClose: i32, isCoarse: i32, entities: usize, firstKey: i64, times: usize, rows: usize, count: i32, entityCount: u32, origin: i64, shift: i64, masks: usize,
+  outRows: usize, outEntities: usize,
 ): i32 {
+  if (isCoarse) {
+    if (isClose) return passClose(entities, firstKey, times, count, entityCount, <u32>shift, masks, outRows, outEntities);
+    return passParts(false, true, entities, firstKey, times, rows, count, entityCount, origin, shift, masks, outRows, outEntities);
+  }
   return isClose
-    ? passParts(true, entities, firstKey, times, count, entityCount, first, shift, masks, out, outEntities)
-    : passParts(false, entities, firstKey, times, count, entityCount, first, shift, masks, out, outEntities);
+    ? passParts(true, false, entities, firstKey, times, rows, count, entityCount, origin, shift, masks, outRows, outEntities)
+    : passParts(false, false, entities, firstKey, times, rows, count, entityCount, origin, shift, masks, outRows, outEntities);
 }
 
 /** How many of an entity's points are at or before an event's time, as `countUpTo`, of all before it by cells first. */
@@ -335,22 +379,20 @@ export function mightLocate(
 
 /**
  * The stretch that each event lies in, as a u32 in `stretches`, and its row in `outRows`: of events of known entities that lie
- * in a stretch which is `wanted` (a byte each; 0: all are). `rows` 0: all. `some`: positions of the events to look at, whose entities stand side by
- * side; 0: all. Returns how many; `outRows` may not be `rows`.
+ * in a stretch which is `wanted` (a byte each; 0: all are). `rows` 0: all. Returns how many; `outRows` may not be `rows`.
  *
  * `starts` has a second end behind the first, so that unknown entities have no points; behind `cells` there is room for 32 bytes. Without a
  * branch that would wait for memory, and short, so that the processor sends for the cells of many events at once.
  */
 export function locate(
-  entities: usize, times: usize, rows: usize, some: usize, count: i32, entityCount: u32, starts: usize, cells: usize, ranges: usize, points: usize,
+  entities: usize, times: usize, rows: usize, count: i32, entityCount: u32, starts: usize, cells: usize, ranges: usize, points: usize,
   first: i64, last: i64, shift: i64, multiplier: i64, wanted: usize, outRows: usize, stretches: usize,
 ): i32 {
   let kept: usize = 0;
-  for (let n = 0; n < count; n++) {
-    const entity = min<u32>(wordAt(entities, n), entityCount);
+  for (let i = 0; i < count; i++) {
+    const entity = min<u32>(wordAt(entities, i), entityCount);
     const bounds = load<u64>(starts + (<usize>entity << 2));
     const behind = <u32>(bounds >> 32);
-    const i = some == 0 ? <u32>n : wordAt(some, n);
     const time = timeAt(times, i);
     const stretch = stretchOf(cells, ranges, points, <u32>bounds, behind, time, cellOf(time, first, last, shift, multiplier));
     store<u32>(outRows + (kept << 2), rows == 0 ? i : wordAt(rows, i));

@@ -48,8 +48,8 @@ export { newSquareTable, addSquares, mergeSquares, writeSquares, addSquareBytes 
 export { addIntegerSquares, addDecimals, addDecimalSquares, mergeWords } from './integers';
 export { pointsBefore, boundsOf, sortPoints, cellsOf, markParts, numberKeys, rangesOf, mightLocate, locate } from './asof';
 export { placesInParts } from './parted';
-export { emptyNearest, addNearest, mergeNearest, nearestRows, nearOf, answersOfNearest } from './nearest';
-export { distinctNumbers, spansOf, markSpans, wantedOf, fullStretches, knownSpans, fullSpans, nearStretches, pickStretches } from './spans';
+export { emptyNearest, addNearest, mergeNearest, nearestRows, settleNearest, answersOfNearest } from './nearest';
+export { distinctNumbers, spansOf, markSpans, wantedOf, fullStretches, knownSpans, fullSpans, nearStretches, pickStretches, nodesOfSpans, lengthOfRanges, knownGroups } from './spans';
 export { locateArrivals } from './arrivals';
 export { argsort64, argsortStrings, ranksOf, flipSigns } from './sort';
 export { newSearch, searchBytes, partsOfWords, partInts, partStrings, sampleInts, sampleStrings, mergeSomeInts, gatherRows } from './part';

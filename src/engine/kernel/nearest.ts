@@ -70,49 +70,49 @@ export function nearestRows(states: usize, stretches: u32, latest: i32, outStret
   return <i32>kept;
 }
 
-/** Of each stretch the nearest with a value: at or before it where the latest is asked for, else at or behind it. */
-export function nearOf(states: usize, stretches: u32, latest: i32, near: usize): void {
-  let nearest = none;
+/**
+ * Makes of each state what a label asks of it: | number of a stretch u32 | – | key i64 |, the nearest stretch with a value at or before it where the latest is
+ * asked for, else at or behind it, and the key of that. What is there ceases to be states.
+ */
+export function settleNearest(states: usize, stretches: u32, latest: i32): void {
+  let near = i64x2.splat(i64.MIN_VALUE);
+  near = i64x2.replace_lane(near, 0, <i64>none);
   for (let n: u32 = 0; n < stretches; n++) {
     const i = latest != 0 ? n : stretches - 1 - n;
-    nearest = isEmpty(stateAt(states, i)) ? nearest : i;
-    store<u32>(near + (<usize>i << 2), nearest);
+    const state = stateAt(states, i);
+    if (!isEmpty(state)) near = i64x2.replace_lane(v128.load(state), 0, i);
+    v128.store(state, near);
   }
 }
 
 /**
- * The value of each label's span, 0 where it has none: as it was, from its key. `validity` hears which have one, a bit each, and so does `isKnown`, a byte
- * each, unless it is 0; `known` 0: all are, else only those whose byte is set have any. Returns how many have one.
+ * The value of each label's span, 0 where it has none: as it was, from its key, of states that are settled. `validity` hears which have one, a bit each, and
+ * so does `isKnown`, a byte each; `known` 0: all are, else only those whose byte is set have any. Returns how many have one. Without a branch that would wait
+ * for a state, so that the processor sends for those of many labels at once; where there are labels, there is a stretch.
  */
 export function answersOfNearest(
-  states: usize, near: usize, latest: i32, isDouble: i32, flip: i64, first: usize, end: usize, labels: i32, known: usize, isKnown: usize, out: usize, validity: usize,
+  states: usize, latest: i32, isDouble: i32, flip: i64, first: usize, end: usize, labels: i32, known: usize, isKnown: usize, out: usize, validity: usize,
 ): i32 {
   let found = 0;
   let bits: u32 = 0;
   for (let i = 0; i < labels; i++) {
     const from = wordAt(first, i);
     const to = wordAt(end, i);
-    let word: i64 = 0;
-    let has = false;
-    if (from < to && (known == 0 || load<u8>(known + i) != 0)) {
-      // Nearly always the nearest stretch has a value itself: only where it has none it is asked which is.
-      let stretch = latest != 0 ? to - 1 : from;
-      if (isEmpty(stateAt(states, stretch))) stretch = wordAt(near, stretch);
-      has = stretch >= from && stretch < to;
-      if (has) {
-        const key = load<i64>(stateAt(states, stretch), 8);
-        word = isDouble != 0 ? key ^ ((key >> 63) & i64.MAX_VALUE) : key ^ flip;
-      }
-    }
-    store<i64>(out + (<usize>i << 3), word);
-    if (isKnown != 0) store<u8>(isKnown + i, u8(has));
-    found += i32(has);
-    bits |= u32(has) << (i & 7);
+    const isAsked = u32(from < to) & (known == 0 ? 1 : <u32>load<u8>(known + i));
+    const state = stateAt(states, (latest != 0 ? to - 1 : from) & (0 - isAsked));
+    const stretch = load<u32>(state);
+    const has = isAsked & u32(stretch >= from) & u32(stretch < to);
+    const key = load<i64>(state, 8);
+    const word = isDouble != 0 ? key ^ ((key >> 63) & i64.MAX_VALUE) : key ^ flip;
+    store<i64>(out + (<usize>i << 3), word & (0 - <i64>has));
+    store<u8>(isKnown + i, has);
+    found += has;
+    bits |= has << (i & 7);
     if ((i & 7) == 7) {
-      store<u8>(validity + (i >> 3), <u8>bits);
+      store<u8>(validity + (i >> 3), bits);
       bits = 0;
     }
   }
-  if ((labels & 7) != 0) store<u8>(validity + (labels >> 3), <u8>bits);
+  if ((labels & 7) != 0) store<u8>(validity + (labels >> 3), bits);
   return found;
 }

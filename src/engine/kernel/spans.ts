@@ -119,3 +119,45 @@ export function pickStretches(
     putWord(out, i, found);
   }
 }
+
+/**
+ * The stretches in the spans of labels, in `nodes`, and whose each is, in `ids`: from where `place` says on, | label u32 | stretch u32 |, which moves on with
+ * them, and at most so many. `known` 0: all labels are, else those whose byte is set. Returns how many. Whether a stretch has rows is not asked: to merge
+ * one without costs less than to wait for it.
+ */
+export function nodesOfSpans(first: usize, end: usize, known: usize, labels: u32, place: usize, most: u32, nodes: usize, ids: usize): i32 {
+  let label = load<u32>(place);
+  let stretch = load<u32>(place, 4);
+  let count: u32 = 0;
+  for (; label < labels; label++) {
+    const to = known == 0 || load<u8>(known + label) != 0 ? wordAt(end, label) : 0;
+    for (stretch = max<u32>(stretch, wordAt(first, label)); stretch < to && count < most; stretch++) {
+      putWord(nodes, count, stretch);
+      putWord(ids, count, label);
+      count++;
+    }
+    if (stretch < to) break;
+    stretch = 0;
+  }
+  store<u32>(place, label);
+  store<u32>(place, stretch, 4);
+  return <i32>count;
+}
+
+/** How many stretches lie in spans, those of each for itself. */
+export function lengthOfRanges(first: usize, end: usize, labels: i32): f64 {
+  let length: u64 = 0;
+  for (let i = 0; i < labels; i++) length += wordAt(end, i) - wordAt(first, i);
+  return <f64>length;
+}
+
+/** Says of each group whether it has rows, a byte each; returns how many do. */
+export function knownGroups(states: usize, stride: usize, groups: i32, known: usize): i32 {
+  let all = 0;
+  for (let i = 0; i < groups; i++) {
+    const isKnown = load<u64>(states + <usize>i * stride) != 0;
+    store<u8>(known + i, u8(isKnown));
+    all += i32(isKnown);
+  }
+  return all;
+}

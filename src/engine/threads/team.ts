@@ -10,20 +10,22 @@
  * Laws are those of `Aggregation`: who adds which rows, and in which order, changes no bit.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type DataType, Field, type RecordBatch, Schema, Table, tableToIPC } from '../../arrow/arrow.ts';
+import { type Data, type DataType, Field, type RecordBatch, Schema, Table, tableToIPC } from '../../arrow/arrow.ts';
 import { plainType } from '../../arrow/canonical.ts';
 import { columnsOf } from '../../arrow/expression.ts';
 import { throwIfCancelled } from '../../base/errors.ts';
 import { Aggregation, type AggregationMemory, type AggregationOptions, type Counters, type StateOptions, statesSchema } from '../aggregation.ts';
+import type { Answers, Question } from '../as-of/answers.ts';
+import { joinedAnswers, placeLabels, type SomeAnswers, someAtATime, type SomeLabels } from '../as-of/shared-answers.ts';
 import { travellingFields } from '../beside.ts';
 import { joinedBeside } from '../beside-columns.ts';
 import { memoryMax, sharedModule } from '../instance.ts';
 import { type Cut, partsMax } from '../cut.ts';
 import { answerHere, mustDrain, noGroups, partOf, type PartOfGroups, PartReader, tableOfParts } from '../parts.ts';
-import type { GroupByPlan } from '../plan.ts';
+import type { GroupByPlan, OutputColumn } from '../plan.ts';
 import type { RowUnit } from '../run.ts';
 import { columnData } from '../staging.ts';
-import { bindPlan, fieldOf, resultSchema } from '../types.ts';
+import { bindPlan, fieldOf, outputType, resultSchema } from '../types.ts';
 import { type CommonMemory, giveBackMemory, leaseMemory } from './common-memory.ts';
 import { BatchPacker, type NamedData, unpackTable } from './packing.ts';
 import { type PoolWorker, workersOf } from './pool.ts';
@@ -46,6 +48,9 @@ const selective = 8;
 const groupsHere = 1 << 18;
 /** From so many groups on, of all threads together, they are merged and read out in parts of so many. */
 const partedDefault = { from: 1 << 19, groups: 1 << 16 } as const;
+/** Labels that are worth several threads, and how many a thread answers at a time. */
+const labelsForThreads = 1 << 14;
+const labelsAtOnce = 1 << 18;
 /** Units that threads are told of at a time, so that telling them holds up nothing; and how often before they have answered. */
 const unitsAtOnce = 256;
 const unitsAhead = 2;
@@ -509,6 +514,36 @@ export class TeamRun {
     return own;
   }
 
+  /** The answers of labels by all threads, of a run of one plan with moments; undefined where they are not to be had so. Nothing can be added any more. */
+  async answerLabels(questions: readonly Question[]): Promise<Answers | undefined> {
+    const labels = questions[0]!.spans.first.length;
+    await this.quiet();
+    const members = this.members.filter(({ begun, worker }) => begun && worker.alive);
+    if (labels < this.labelsLeast || members.length === 0) return undefined;
+    const { described } = await this.describe(members);
+    const [own] = this.ownAggregations();
+    const { instance } = this.team;
+    const asked = instance.guard(() => placeLabels(instance, questions));
+    const source = own!.labelSource(described.map(([memory]) => memory!), asked);
+    if (source === undefined) return undefined;
+    this.counters = [countersOf([own!, ...described.map(([memory]) => memory!)])];
+    const pieces = someAtATime(asked, Math.min(labelsAtOnce, Math.ceil(labels / this.threads)));
+    const schema = answersSchema(this.plans[0]!, this.schema, questions);
+    const lanes = members.map(({ worker }) => async (piece: SomeLabels): Promise<SomeAnswers> => {
+      const { table, labelsKnown } = await worker.call('labels', { job: this.job, source, labels: piece });
+      return { columns: unpackTable(schema, table).batches[0]!.data.children as Data[], labelsKnown };
+    });
+    lanes.push(async (piece) => {
+      await this.turn();
+      return own!.answerSome(source, piece);
+    });
+    return joinedAnswers(questions, await inTurn(pieces, lanes));
+  }
+
+  private get labelsLeast(): number {
+    return this.options.rare?.stretchRows === undefined ? labelsForThreads : 1;
+  }
+
   private schemaOf(plan: GroupByPlan, what: 'finish' | 'states'): Schema {
     return what === 'finish' ? resultSchema(bindPlan(plan, this.schema)) : statesSchema(plan, this.schema);
   }
@@ -596,6 +631,32 @@ export class TeamRun {
 
 function schemaBytes(schema: Schema): Uint8Array {
   return tableToIPC(new Table(schema));
+}
+
+/** The columns that labels are answered by, of each question in turn. */
+function answersSchema(plan: GroupByPlan, schema: Schema, questions: readonly Question[]): Schema {
+  const { values } = bindPlan(plan, schema);
+  const typeOf = ({ column, aggregation }: OutputColumn): DataType => outputType(aggregation, values.find(({ name }) => name === column)!.type);
+  return new Schema(questions.flatMap(({ outputs }) => outputs.map((output) => new Field(output.name, typeOf(output), true))));
+}
+
+/** Calls lanes with one piece after the other, each with the next as soon as it is done with one. Of several errors the one of the first piece is thrown. */
+async function inTurn<Piece, Answer>(pieces: readonly Piece[], lanes: readonly ((piece: Piece) => Promise<Answer>)[]): Promise<Answer[]> {
+  const answers: Answer[] = [];
+  const failures = new Map<number, unknown>();
+  let next = 0;
+  await Promise.all(lanes.map(async (lane) => {
+    while (next < pieces.length && failures.size === 0) {
+      const piece = next++;
+      try {
+        answers[piece] = await lane(pieces[piece]!);
+      } catch (error) {
+        failures.set(piece, error);
+      }
+    }
+  }));
+  if (failures.size > 0) throw failures.get(Math.min(...failures.keys()));
+  return answers;
 }
 
 /** The position of the greatest number; of equal ones the `turn`-th, so that several plans are answered side by side. */

@@ -9,6 +9,7 @@ import { type Schema, tableFromIPC } from '../../arrow/arrow.ts';
 import type { ColumnMemory } from '../../arrow/column-memory.ts';
 import { invariant, throwIfCancelled } from '../../base/errors.ts';
 import { Aggregation, type AggregationMemory, type AggregationOptions, type StateOptions } from '../aggregation.ts';
+import { type LabelSource, type SomeLabels, tableOfAnswers } from '../as-of/shared-answers.ts';
 import type { Cut } from '../cut.ts';
 import { Instance } from '../instance.ts';
 import { type PartOfGroups, PartReader, type SplitGroups } from '../parts.ts';
@@ -55,6 +56,8 @@ export interface Requests {
   split: { asks: { readonly job: Job; readonly plan: number; readonly memory: AggregationMemory; readonly cut: Cut }; gives: SplitGroups };
   /** Merges what all threads have in one part, and answers. */
   part: { asks: { readonly job: Job; readonly plan: number; readonly groups: readonly PartOfGroups[]; readonly what: 'finish' | 'states' }; gives: PackedTable };
+  /** Answers some labels from what threads have (as-of/shared-answers.ts). */
+  labels: { asks: { readonly job: Job; readonly source: LabelSource; readonly labels: SomeLabels }; gives: { readonly table: PackedTable; readonly labelsKnown: number } };
   /** Forgets the groups, so that they are not counted again. */
   restart: { asks: { readonly job: Job; readonly plan: number }; gives: undefined };
   end: { asks: { readonly job: Job }; gives: undefined };
@@ -137,10 +140,16 @@ async function serve(request: Request): Promise<void> {
   const { ticket } = request;
   try {
     const value = await answer(request);
-    port.postMessage({ ticket, value }, request.kind === 'answer' || request.kind === 'part' ? buffersOf(value as PackedTable) : []);
+    port.postMessage({ ticket, value }, handedOver(request, value));
   } catch (error) {
     port.postMessage({ ticket, error: packError(error) });
   }
+}
+
+/** The buffers of an answer. */
+function handedOver({ kind }: Request, value: unknown): ArrayBuffer[] {
+  if (kind === 'labels') return buffersOf((value as Requests['labels']['gives']).table);
+  return kind === 'answer' || kind === 'part' ? buffersOf(value as PackedTable) : [];
 }
 
 async function answer(request: Request): Promise<unknown> {
@@ -181,6 +190,10 @@ async function answer(request: Request): Promise<unknown> {
     case 'part':
       throwIfCancelled(run.heard.cancelled.signal, 'group by');
       return packTable(run.parts[request.plan]!.read(request.groups, request.what));
+    case 'labels': {
+      const { columns, labelsKnown } = run.aggregations[0]!.answerSome(request.source, request.labels);
+      return { table: packTable(tableOfAnswers(columns, request.labels.count)), labelsKnown };
+    }
     case 'restart':
       run.aggregations[request.plan] = Aggregation.create(run.plans[request.plan]!, run.schema, run.options, run.instance, run.asideCells + request.plan * 4);
       return undefined;

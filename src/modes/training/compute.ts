@@ -119,6 +119,8 @@ async function answersOfSource(plan: SetPlan, run: RunOptions, onProgress: ((pro
   const [questions, turn, timestamp] = [questionsOf(plan), turnOf(run), definition.timestamp!];
   if (seen === undefined) {
     return aggregateRows(pass, [{ ...groupBy, isAnswered: true }], run, async (aggregations, rows) => {
+      const byAll = await aggregations.answerLabels(questions);
+      if (byAll !== undefined) return { answers: byAll, rows };
       const [aggregation] = await aggregations.intoAggregations();
       return { answers: await answerLabels(aggregation!, source.schema, timestamp, questions, turn, run.memoryLimit), rows };
     });
