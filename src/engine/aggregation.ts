@@ -334,7 +334,7 @@ export class Aggregation implements Counters {
   /** Locates and adds events that have waited in their part. */
   private addWaiting({ numbers, columns, window }: Waiting): void {
     const dataOf = ({ name }: AsideColumn): Data => columns[this.waiting.findIndex((column) => column.name === name)]!;
-    this.addGrouped(this.valuesOf(dataOf), locatedRows(this.locator!.locate({ numbers, window }, columns[0]!)));
+    this.addGrouped(this.valuesOf(dataOf), locatedRows(this.locator!.locate({ window, firstKey: undefined, words: numbers }, columns[0]!)));
   }
 
   /** Nothing waits any more. */
@@ -467,10 +467,7 @@ export class Aggregation implements Counters {
     const memories = all.filter(({ groups }) => groups > 0).map((memory) => memory.accumulators);
     if (nearest === undefined) return accumulators.inRows && areNarrow(instance, labels) ? { kind: 'rows', memories } : undefined;
     if (memories.length > 0 || all.every((memory) => memory.nearest === 0)) return undefined;
-    instance.guard(() => {
-      for (const other of others) if (other.nearest !== 0) nearest.merge(other.nearest);
-      nearest.settle();
-    });
+    instance.guard(() => nearest.settle(others.map((other) => other.nearest).filter((pointer) => pointer !== 0)));
     return { kind: 'nearest', pointer: nearest.pointer };
   }
 

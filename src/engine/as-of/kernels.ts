@@ -18,13 +18,13 @@ export interface AsOfKernels {
     first: bigint, last: bigint, shift: bigint, multiplier: bigint, wanted: Pointer, outRows: Pointer, stretches: Pointer,
   ): number;
   placesInParts(
-    numbers: Pointer, count: number, entityCount: number, shift: number, partOf: Pointer, parts: number, fills: Pointer, room: number, places: Pointer, lane: Pointer,
+    isClose: number, words: Pointer, firstKey: bigint, count: number, entityCount: number, shift: number, partOf: Pointer, parts: number, fills: Pointer, room: number, places: Pointer, lane: Pointer,
   ): void;
   emptyNearest(states: Pointer, stretches: number): void;
   addNearest(isDouble: number, latest: number, values: Pointer, times: Pointer, rows: Pointer, stretches: Pointer, count: number, states: Pointer, flip: bigint): void;
   mergeNearest(other: Pointer, stretches: number, states: Pointer): void;
   nearestRows(states: Pointer, stretches: number, latest: number, outStretches: Pointer, keys: Pointer, times: Pointer): number;
-  settleNearest(states: Pointer, stretches: number, latest: number): void;
+  settleNearest(states: Pointer, other: Pointer, stretches: number, latest: number): void;
   answersOfNearest(
     states: Pointer, latest: number, isDouble: number, flip: bigint, first: Pointer, end: Pointer, labels: number, known: Pointer, isKnown: Pointer,
     out: Pointer, validity: Pointer,

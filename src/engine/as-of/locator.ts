@@ -28,10 +28,11 @@ interface Scale {
   readonly multiplier: bigint;
 }
 
-/** Some rows, and where the numbers of their entities are, u32 each; those of unknown ones are at least as many as there are entities. */
+/** Some rows, and where something is of each that tells its entity (`Knowing`). */
 export interface Numbered {
   readonly window: Window;
-  readonly numbers: number;
+  readonly firstKey: bigint | undefined;
+  readonly words: number;
 }
 
 /** Where something is of each selected row that tells its entity: the number, at least that of entities where it is none of them; or a key, less the first. */
@@ -159,7 +160,7 @@ export class Locator {
     const instants = gatherWide(this.instance, stage, starts, { kind: 'int', bytes: 8, signed: true }, window, this.times);
     const times = this.tiles.ensure(window.count * 8);
     this.instance.kernels.pointsBefore(instants, window.count, tileNs / fineNs, 0n, eventNs / fineNs, int64Max, times);
-    return this.place(this.numbersOf(keys, window), times, window);
+    return this.place(this.numbered(keys, window), times);
   }
 
   /** Whether most events are passed over by one look each. */
@@ -169,7 +170,7 @@ export class Locator {
 
   /** Of the selected rows, which have no null in a key and none in the event time, those that might lie in a stretch that is asked for; good until the next call. */
   near(keys: readonly Data[], time: Data, window: Window, coarse: CoarseTimes | undefined): Numbered {
-    if (this.masks === 0) return { window, numbers: this.numbersOf(keys, window) };
+    if (this.masks === 0) return this.numbered(keys, window);
     const { instance, entities, known: { firstKey }, parts } = this;
     const words = this.known.words(keys, window);
     const numbers = this.numbers.ensure(window.count * 4);
@@ -181,25 +182,28 @@ export class Locator {
       firstKey === undefined ? 0 : 1, isCoarse ? 1 : 0, words, firstKey ?? 0n, times, window.rows, window.count, entities,
       parts.first, isCoarse ? steps : parts.shift, this.masks, rows, numbers,
     );
-    return { window: { ...window, rows, count }, numbers };
+    return { window: { ...window, rows, count }, firstKey: undefined, words: numbers };
   }
 
-  /** Where the numbers of the entities are of rows that have no null in a key. */
-  private numbersOf(keys: readonly Data[], window: Window): number {
-    const { instance, entities, known: { firstKey } } = this;
-    const words = this.known.words(keys, window);
+  private numbered(keys: readonly Data[], window: Window): Numbered {
+    return { window, firstKey: this.known.firstKey, words: this.known.words(keys, window) };
+  }
+
+  private numbersOf({ window, firstKey, words }: Numbered): number {
     if (firstKey === undefined) return words;
     const numbers = this.numbers.ensure(window.count * 4);
-    instance.kernels.numberKeys(words, window.count, firstKey, entities, numbers);
+    this.instance.kernels.numberKeys(words, window.count, firstKey, this.entities, numbers);
     return numbers;
   }
 
   /** The rows of these that lie in a stretch that is asked for. */
-  locate({ numbers, window }: Numbered, time: Data): Located {
-    return this.place(numbers, gatherWide(this.instance, this.stage, time, this.layout, window, this.times), window);
+  locate(rows: Numbered, time: Data): Located {
+    return this.place(rows, gatherWide(this.instance, this.stage, time, this.layout, rows.window, this.times));
   }
 
-  private place(numbers: number, times: number, window: Window): Located {
+  private place(numbered: Numbered, times: number): Located {
+    const { window } = numbered;
+    const numbers = this.numbersOf(numbered);
     const { instance, entities, scale: { first, last, shift, multiplier } } = this;
     const rows = this.rows.ensure(window.count * 4);
     const stretches = this.stretches.ensure(window.count * 4);

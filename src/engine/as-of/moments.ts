@@ -153,9 +153,10 @@ function findEntities(instance: Instance, { rows, keys, time }: Labels): Found {
     const met = instance.alloc(close.count);
     instance.view8(met, close.count).fill(0);
     eachValid((window) => {
-      const out = numbers.ensure(window.count * 4);
+      const isWhole = window.rows === 0;
+      const out = isWhole ? entityOf + window.start * 4 : numbers.ensure(window.count * 4);
       kernels.numberKeys(wordsOf(window), window.count, close.first, close.count, out);
-      put(out, window);
+      if (!isWhole) put(out, window);
     });
     return { entityOf, keys: { kind: 'close', first: close.first }, count: close.count, entities: kernels.distinctNumbers(entityOf, rows, met), labelsWithNull };
   }

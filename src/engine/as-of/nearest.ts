@@ -66,9 +66,12 @@ export class NearestStates {
     instance.free(times, stretches * 8);
   }
 
-  /** For `answers`, here or by another thread: nothing can be added any more. */
-  settle(): void {
-    if (!this.isSettled) this.instance.kernels.settleNearest(this.pointer, this.stretches, this.latest);
+  /** For `answers`, here or by another thread, of what other threads have, too: nothing can be added any more. */
+  settle(others: readonly number[] = []): void {
+    if (this.isSettled) return;
+    this.begin();
+    for (const other of others.slice(1)) this.merge(other);
+    this.instance.kernels.settleNearest(this.pointer, others[0] ?? 0, this.stretches, this.latest);
     this.isSettled = true;
   }
 

@@ -44,7 +44,7 @@ const partsMost = 255;
 /** Fewer rows would not fill the parts. */
 const rowsLeast = 1 << 20;
 /** What the events of a thread wait in, at most: the more wait, the more of them the states of a part are fetched for. */
-const waitingBytes = 20 * 2 ** 20;
+const waitingBytes = 40 * 2 ** 20;
 /** The part of an entity is looked up for at most so many ranges of entities. */
 const rangesMost = 1 << 12;
 
@@ -110,14 +110,14 @@ export class PartedEvents {
   }
 
   /** Takes these rows; false where they cannot wait. */
-  take({ numbers, window }: Numbered, columns: readonly StagedColumn[]): boolean {
+  take({ window, firstKey, words }: Numbered, columns: readonly StagedColumn[]): boolean {
     if (window.count > this.batchSize || columns.some(({ data }) => hasNulls(data))) return false;
     const { instance, entities, cut: { shift, parts }, fills } = this;
     const { kernels } = instance;
     const { start, length, rows, count } = window;
     const room = (this.room ??= this.makeRoom());
     const places = this.places.ensure(count * 4);
-    kernels.placesInParts(numbers, count, entities, shift, this.partOf, parts, fills, room.each, places, room.numbers);
+    kernels.placesInParts(firstKey === undefined ? 0 : 1, words, firstKey ?? 0n, count, entities, shift, this.partOf, parts, fills, room.each, places, room.numbers);
     room.lanes.forEach(({ shift: wide, pointer }, i) => {
       const { data, stage } = columns[i]!;
       kernels.scatterLane(wide, stage.stageFixed(data, start, length), rows, count, places, pointer);

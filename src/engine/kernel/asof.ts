@@ -268,7 +268,7 @@ export function markParts(starts: usize, entityCount: i32, points: usize, wanted
   return set;
 }
 
-@inline function numberOf(key: i64, first: i64, entityCount: u32): u32 {
+@inline export function numberOf(key: i64, first: i64, entityCount: u32): u32 {
   const number = <u64>(key - first);
   return number < <u64>entityCount ? <u32>number : entityCount;
 }

@@ -12,10 +12,6 @@ const none: u32 = 0xffffffff;
   return states + (<usize>stretch << 4);
 }
 
-@inline function isEmpty(state: usize): bool {
-  return load<i64>(state) == i64.MIN_VALUE;
-}
-
 /** The greater of two pairs: by the first words, and by the second where those are the same. Without a branch, and short. */
 @inline function greater(one: v128, other: v128): v128 {
   const isGreater = i64x2.gt_s(one, other);
@@ -72,15 +68,17 @@ export function nearestRows(states: usize, stretches: u32, latest: i32, outStret
 
 /**
  * Makes of each state what a label asks of it: | number of a stretch u32 | – | key i64 |, the nearest stretch with a value at or before it where the latest is
- * asked for, else at or behind it, and the key of that. What is there ceases to be states.
+ * asked for, else at or behind it, and the key of that. What is there ceases to be states. Those at `other`, unless it is 0, are merged first.
  */
-export function settleNearest(states: usize, stretches: u32, latest: i32): void {
+export function settleNearest(states: usize, other: usize, stretches: u32, latest: i32): void {
   let near = i64x2.splat(i64.MIN_VALUE);
   near = i64x2.replace_lane(near, 0, <i64>none);
   for (let n: u32 = 0; n < stretches; n++) {
     const i = latest != 0 ? n : stretches - 1 - n;
     const state = stateAt(states, i);
-    if (!isEmpty(state)) near = i64x2.replace_lane(v128.load(state), 0, i);
+    let own = v128.load(state);
+    if (other != 0) own = greater(v128.load(stateAt(other, i)), own);
+    if (i64x2.extract_lane(own, 0) != i64.MIN_VALUE) near = i64x2.replace_lane(own, 0, i);
     v128.store(state, near);
   }
 }
