@@ -269,7 +269,7 @@ export class Accumulators {
     const others = states.filter(({ state }) => state.add !== undefined);
     const byTime = states.filter(({ state }) => state.addTimed !== undefined);
     if (rest === 0 && others.length === 0 && byTime.length === 0) return;
-    const words = isSpans(column.layout) ? this.gather(index, data, stage, column.layout, window) : this.words(placed, data, stage, window, short, this.wide);
+    const words = isSpans(column.layout) ? this.gather(index, data, stage, column.layout, window) : this.words(column, data, stage, window, short, this.wide);
     if (rest !== 0 && isDense(placed, rest, bitmap)) {
       const all = { words: this.filled(placed, rest, words, bitmap, window, this.compactValues), ids, count: window.count };
       this.accumulate(index, withRows ? rest | stateRows : rest, all, withRows ? 0 : start);
@@ -293,9 +293,9 @@ export class Accumulators {
   }
 
   /** The same of words: of some rows from their short form, if there is one. */
-  private words({ column, states }: Placed, data: Data, stage: ColumnStage, window: Window, short: Short | undefined, out: Buffer64): number {
-    const isEnough = short !== undefined && window.rows !== 0 && states.every(({ state }) => state.fused !== 0);
-    return isEnough ? lengthened(this.instance, column.type, short, window, out) : gatherWide(this.instance, stage, data, column.layout, window, out);
+  private words({ type, layout }: ValueColumn, data: Data, stage: ColumnStage, window: Window, short: Short | undefined, out: Buffer64): number {
+    if (short === undefined || window.rows === 0) return gatherWide(this.instance, stage, data, layout, window, out);
+    return lengthened(this.instance, type, short, window, out);
   }
 
   private withoutNulls(index: number, gathered: number, bitmap: Bitmap | undefined, window: Window, ids: number): Stretch {
@@ -409,7 +409,7 @@ export class Accumulators {
     shorts: readonly (Short | undefined)[],
   ): number {
     const [gathered, filled] = index === 0 ? [this.wide, this.compactValues] : [this.secondWide, this.keys];
-    const words = this.words(placed, data[index]!, stages[index]!, window, shorts[index], gathered);
+    const words = this.words(placed.column, data[index]!, stages[index]!, window, shorts[index], gathered);
     return this.filled(placed, placed.what, words, bitmaps[index], window, filled);
   }
 

@@ -4,8 +4,8 @@
  * them (states/narrow.ts).
  *
  *   times     32 bits that order as the times do: (time − first) / unit + 1, 0 for null        `unit` divides all differences: a second, for whole seconds
- *   doubles   16 or 32 bits: value · by − first, where all values are whole numbers divided by a power of ten: amounts in cents. Of −0 that is 0:
- *             they are for what knows no −0, sums and extremes
+ *   doubles   16 or 32 bits: value · by − first, where all values are whole numbers divided by a power of ten: amounts in cents. Of −0 that is 0,
+ *             which is the same to every state
  */
 import { type Data, DataType } from '../arrow/arrow.ts';
 import { type Scale, Travelling } from './beside.ts';

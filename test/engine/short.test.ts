@@ -52,12 +52,14 @@ test('a time is found again from its short one, and the unit is the greatest tha
 });
 
 test('amounts take two bytes, or four where they lie farther apart', async () => {
-  const shorts = async (values: readonly Cell[]) => {
-    const [found] = await shortsOf(values, [], types.double);
+  const shorts = async (values: readonly Cell[], cuts: readonly number[] = []) => {
+    const [found] = await shortsOf(values, cuts, types.double);
     return found && [found.scale, found.data.values.constructor, [...(found.data.values as Int32Array)]];
   };
   assert.deepEqual(await shorts([0.5, -0.25, 3]), [[-25n, 100n], Uint16Array, [75, 0, 325]]);
   assert.deepEqual(await shorts([0.5, 700.01, 7]), [[0n, 100n], Int32Array, [50, 70_001, 700]]);
+  // Digits behind the point that come later.
+  assert.deepEqual(await shorts([300, 300, 299.5], [2]), [[2_995n, 10n], Uint16Array, [5, 5]]);
   assert.deepEqual(await shorts([1, -0]), [[0n, 1n], Uint16Array, [1, 0]]);
   assert.deepEqual(await shorts([-(2 ** 31), 2 ** 31 - 1]), [[0n, 1n], Int32Array, [-(2 ** 31), 2 ** 31 - 1]]);
   for (const values of [[2 ** 31], [NaN], [1 / 3], [0.1 + 0.2], [1e-5], [2e8, 0.01, 3e9], [300_000_000, 0.25], [null]]) assert.equal(await shorts(values), undefined);
