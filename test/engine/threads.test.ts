@@ -147,6 +147,28 @@ test('the event loop gets its turn while threads work, and a signal stops them',
 const unitModule = new URL('../support/row-units.js', import.meta.url).href;
 const unit = (argument: object): RowUnit => ({ module: unitModule, argument, rows: 1000 });
 
+test('a batch may be written over once it was added', async () => {
+  await startThreads(2);
+  const rows = 400;
+  const values = Array.from({ length: rows }, (_, i) => BigInt(i % 7));
+  const plan: GroupByPlan = { keys: ['key'], outputs: outputsOf({ value: ['sum', 'count'] }) };
+  const columns = { key: { type: types.int64, values }, value: { type: types.int64, values } };
+  const whole = onOneThread(plan, batchesOf(columns, []), 'finish');
+  for (let turn = 0; turn < 40; turn++) {
+    const table = batchesOf(columns, [100, 200, 300]);
+    const run = createAggregations([plan], table.schema, { threads: 3, rare: { stretchRows: 10 } });
+    try {
+      for (const batch of table.batches) {
+        await run.add(batch);
+        for (const { values: array } of batch.data.children as unknown as { readonly values: BigInt64Array }[]) array.fill(99n);
+      }
+      assert.ok(tablesEqual((await run.finish())[0]!, whole));
+    } finally {
+      await run.close();
+    }
+  }
+});
+
 test('units are fetched on the threads', async () => {
   const plan: GroupByPlan = { keys: ['key'], outputs: outputsOf({ value: ['sum', 'count'] }) };
   const { schemaOfUnits } = (await import(unitModule)) as typeof import('../support/row-units.ts');

@@ -79,8 +79,8 @@ interface Member {
 interface HandedOver {
   /** Gives back what it takes, once the entry is free. */
   readonly free: () => void;
-  /** Adds its rows on this thread. */
-  readonly addHere: () => void;
+  /** Adds its rows on this thread, from where they were; undefined where they were copied, since a batch is good only until the next is asked for. */
+  readonly addHere: (() => void) | undefined;
 }
 
 export class TeamRun {
@@ -246,7 +246,7 @@ export class TeamRun {
       if (!(isCopied && this.fewCount()) && this.othersWant()) {
         layout ??= this.team.instance.guard(() => this.layoutOf(columns, types, states));
         const [first, count] = [start, rows];
-        this.handOver(layout, columns, start, rows, () => addHere(first, count));
+        this.handOver(layout, columns, start, rows, isCopied ? undefined : () => addHere(first, count));
       } else {
         if (this.own === undefined) {
           // Each of these takes long the first time.
@@ -287,7 +287,7 @@ export class TeamRun {
   }
 
   /** Copies rows to where the threads of the pool take them from. */
-  private handOver(layout: number, columns: readonly NamedData[], start: number, rows: number, addHere: () => void): void {
+  private handOver(layout: number, columns: readonly NamedData[], start: number, rows: number, addHere: HandedOver['addHere']): void {
     this.openStreams();
     for (const entry of this.underWay.keys()) if (this.ring.isFree(entry)) this.giveBack(entry);
     const { record, free } = this.team.instance.guard(() => this.packer.pack(layout, columns, start, rows));
@@ -295,12 +295,12 @@ export class TeamRun {
     this.ring.put(record);
   }
 
-  /** Adds here what nobody has begun, where this thread has added rows before. */
+  /** Adds here what nobody has begun, where this thread has added rows before, and they still stand where they were. */
   private async takeBack(): Promise<void> {
-    if (this.own === undefined) return;
+    if (this.own === undefined || [...this.underWay.values()].some(({ addHere }) => addHere === undefined)) return;
     for (let taken = this.ring.tryTake(); taken !== undefined; taken = this.ring.tryTake()) {
       try {
-        this.underWay.get(taken.entry)!.addHere();
+        this.underWay.get(taken.entry)!.addHere!();
       } finally {
         this.ring.done(taken.entry);
       }
