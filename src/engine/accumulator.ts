@@ -159,7 +159,7 @@ export class Accumulators {
     const isExtreme = second === undefined || (second.states.length === 1 && (second.what === leastBit || second.what === greatestBit) && second.column.layout.kind === 'int');
     if (!isExtreme) return undefined;
     const extreme = second && { at: second.start, isLeast: second.what === leastBit };
-    return new Narrow(this.instance, { groups: this.groups, sumAt: first.start, wides: first.floatSum.wides, extreme }, isForced);
+    return new Narrow(this.instance, { groups: this.groups, wides: first.floatSum.wides, extreme }, isForced);
   }
 
   /** Where the rows of groups are counted. */
@@ -488,8 +488,8 @@ export class Accumulators {
 
   /** Where the states are. Holds until something is added or merged here. */
   get memory(): AccumulatorMemory {
-    const { narrow, areRowsEmpty } = this;
     if (this.areValuesCounted) this.settle();
+    const { narrow, areRowsEmpty } = this;
     return {
       states: this.groups.pointer,
       stride: this.groups.stride,

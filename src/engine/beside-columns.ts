@@ -7,7 +7,6 @@
 import { type Data, DataType, type RecordBatch } from '../arrow/arrow.ts';
 import { type BesidePlace, type BesideRows, makeBeside, rowsAtOnce } from './beside.ts';
 import { coarseScale, coarseTimes } from './coarse.ts';
-import type { Instance } from './instance.ts';
 import { type GroupByPlan, type OutputColumn, timesOfRanges } from './plan.ts';
 import { shortForms, shortTimeScale } from './short.ts';
 import { hasNulls } from './staging.ts';
@@ -31,9 +30,11 @@ function makeTimes(parts: readonly Data[], place: BesidePlace): Promise<void> {
     const short = shortTimeScale(first, last, unit);
     const coarse = coarseScale(first, last);
     const coarseAt = short === undefined ? at : at + rows * shortBytes;
-    const shorten = short && shortener(instance, ...short);
     await beside.each((part, start, count, before) => {
-      shorten?.(part, start, count, at + before * shortBytes);
+      if (short !== undefined) {
+        const bitmap = hasNulls(part) ? part.nullBitmap!.byteOffset : 0;
+        instance.kernels.shorten(wordsAt(part, start), count, bitmap, part.offset + start, short[0], BigInt.asIntN(64, short[1]), at + before * shortBytes);
+      }
       instance.kernels.coarsen(wordsAt(part, start), count, ...coarse, coarseAt + before);
       return true;
     });
@@ -44,19 +45,6 @@ function makeTimes(parts: readonly Data[], place: BesidePlace): Promise<void> {
 }
 
 const wordsAt = (part: Data, start: number): number => (part.values as BigInt64Array).byteOffset + start * 8;
-
-function shortener({ kernels }: Instance, first: bigint, unit: bigint): (part: Data, start: number, count: number, out: number) => void {
-  let shift = 0n;
-  while (((unit >> shift) & 1n) === 0n) shift++;
-  const odd = Number(BigInt.asUintN(32, unit >> shift));
-  // Each step doubles the bits that are right, of which there are three to begin with.
-  let inverse = odd;
-  for (let bits = 3; bits < 32; bits *= 2) inverse = Math.imul(inverse, 2 - Math.imul(odd, inverse));
-  return (part, start, count, out) => {
-    const bitmap = hasNulls(part) ? part.nullBitmap!.byteOffset : 0;
-    kernels.shorten(wordsAt(part, start), count, bitmap, part.offset + start, first, shift, inverse, out);
-  };
-}
 
 /** The least and the greatest time, and the greatest unit of all differences; undefined where no row has a time. */
 async function measureTimes(beside: BesideRows): Promise<{ readonly first: bigint; readonly last: bigint; readonly unit: bigint } | undefined> {

@@ -31,7 +31,7 @@ export interface Kernels extends StateKernels, AsOfKernels {
   selectNear(times: Pointer, bytes: Pointer, low: number, high: number, rows: Pointer, count: number, start: bigint, end: bigint, edges: Pointer, out: Pointer): number;
   coarsen(times: Pointer, count: number, first: bigint, shift: bigint, out: Pointer): void;
   unitOf(words: Pointer, count: number, origin: bigint, unit: bigint): bigint;
-  shorten(words: Pointer, count: number, bitmap: Pointer, bitOffset: number, first: bigint, shift: bigint, inverse: number, out: Pointer): void;
+  shorten(words: Pointer, count: number, bitmap: Pointer, bitOffset: number, first: bigint, unit: bigint, out: Pointer): void;
   lengthen(shorts: Pointer, rows: Pointer, count: number, first: bigint, unit: bigint, out: Pointer): void;
   wholeBounds(values: Pointer, count: number, by: number, bounds: Pointer): number;
   shortenDoubles(values: Pointer, count: number, by: number, first: number, bytes: number, out: Pointer): void;

@@ -12,7 +12,7 @@
 import { allocZeroed } from './memory';
 import { keepGreater, keepLess } from './extremes';
 import { admit, byTwoSum, exponentOf, look, powerOf2 } from './split';
-import { fits } from './split-rows';
+import { fits, fitSpan, lowestFit } from './split-rows';
 import { addExactly } from './state';
 import { wMode, wSplitter } from './wide';
 
@@ -33,6 +33,8 @@ const valueBits: i32 = 70;
 const blockRows: i32 = 64;
 const oneRow: i64 = 1 << 56;
 const rowsMost: u64 = 256;
+/** Where a group's sum stands in its row: behind the rows that it has. */
+const sumAt: usize = 8;
 
 /** Whether anything was added to states in passing. */
 export function isSpilt(narrowing: usize): i32 {
@@ -47,9 +49,9 @@ export function newNarrowing(): usize {
 
 /**
  * Decides how values are narrowed, by these and those that it was decided by before; 0, and nothing is changed, where they lie too far apart or
- * all are zero. Nothing may be narrow at that time. `sums`: the states that take them later, `stride` bytes apart.
+ * all are zero. Nothing may be narrow at that time. `states`: those that take them later, `stride` bytes apart.
  */
-export function decideNarrow(narrowing: usize, values: usize, count: i32, wides: usize, sums: usize, stride: i32, groups: i32): i32 {
+export function decideNarrow(narrowing: usize, values: usize, count: i32, states: usize, stride: usize, groups: i32, wides: usize): i32 {
   let largest = load<f64>(narrowing + nLargestMet);
   let smallest = load<f64>(narrowing + nSmallestMet);
   for (let i = 0; i < count; i++) {
@@ -72,13 +74,13 @@ export function decideNarrow(narrowing: usize, values: usize, count: i32, wides:
   store<f64>(narrowing + nSmallest, powerOf2(52 - k));
   store<f64>(narrowing + nHighUnit, powerOf2(lowBits - k));
   store<f64>(narrowing + nLowUnit, powerOf2(-k));
-  admitSums(narrowing, wides, sums, stride, groups);
+  admitSums(narrowing, states, stride, groups, wides);
   return 1;
 }
 
 /** Sees to it that what these states have summed can be added to the sums of groups, in parts, as values are. */
-function admitSums(narrowing: usize, wides: usize, sums: usize, stride: i32, groups: i32): void {
-  admit(wides, load<f64>(narrowing + nLargest) * 256, load<f64>(narrowing + nSmallest), sums, stride, groups);
+function admitSums(narrowing: usize, states: usize, stride: usize, groups: i32, wides: usize): void {
+  admit(wides, load<f64>(narrowing + nLargest) * 256, load<f64>(narrowing + nSmallest), states + sumAt, <i32>stride, groups);
 }
 
 /** Adds a row, whose parts are in `parts`, to its group. */
@@ -104,12 +106,11 @@ function admitSums(narrowing: usize, wides: usize, sums: usize, stride: i32, gro
   const ofRow = i64x2.sub(low, i64x2.splat(oneRow));
   const largest = load<f64>(narrowing + nLargest);
   const smallest = load<f64>(narrowing + nSmallest);
-  const lowest = <i32>(reinterpret<u64>(smallest) >> 32) + 1;
-  const lowests = i32x4.splat(lowest);
-  const span = i32x4.splat(<i32>(reinterpret<u64>(largest) >> 32) - 1 - lowest);
+  const lowest = i32x4.splat(lowestFit(smallest));
+  const span = i32x4.splat(fitSpan(largest, smallest));
   for (let i = first; i < count; i += blockRows) {
     const end = min<i32>(i + blockRows, count);
-    if (!fits(values + (<usize>i << 3), end - i, largest, smallest, lowests, span)) return i;
+    if (!fits(values + (<usize>i << 3), end - i, largest, smallest, lowest, span)) return i;
     let all = i64x2.splat(0);
     let row = i;
     for (; row + 4 <= end; row += 4) {
@@ -173,7 +174,7 @@ function widenFull(narrow: usize, narrowing: usize, ids: usize, count: i32, stat
   const first = <f64>load<i32>(state, 4) * load<f64>(narrowing + nHighUnit);
   const second = <f64>((units >> 28) << 28) * lowUnit;
   const third = <f64>(units & 0xfffffff) * lowUnit;
-  const sum = wide + 8;
+  const sum = wide + sumAt;
   if (load<u32>(wides + wMode) == byTwoSum) {
     addExactly(sum, first, wides, id);
     addExactly(sum, second, wides, id);
@@ -208,7 +209,7 @@ export function areNarrowedAlike(narrowing: usize, other: usize): i32 {
 
 /**
  * Adds narrow states, from `first` on, `count` in number, to own ones: ids[i] or (0) own + i. Own sums go to their states where there would be too many rows.
- * There is room for all of them.
+ * There is room for all of them. They are to be widened before rows are added again: a group may have nearly as many as can be counted.
  */
 export function mergeNarrow(narrow: usize, narrowing: usize, other: usize, first: u32, ids: usize, own: u32, count: i32, states: usize, stride: usize, wides: usize): void {
   const codes = i32x4(-1, 0, 0, 0);
@@ -236,7 +237,7 @@ export function widenStates(
   narrow: usize, narrowing: usize, room: u32, groups: usize, first: u32, ids: usize, own: u32, count: i32, states: usize, stride: usize, stateCount: i32, wides: usize,
   extreme: usize, least: i32, firstValue: i64, unit: i64,
 ): void {
-  admitSums(narrowing, wides, states + 8, <i32>stride, stateCount);
+  admitSums(narrowing, states, stride, stateCount, wides);
   for (let i = 0; i < count; i++) {
     const place = <usize>i << 2;
     const group = groups == 0 ? first + i : load<u32>(groups + place);

@@ -47,10 +47,12 @@ export function unitOf(words: usize, count: i32, origin: i64, unit: u64): u64 {
   return unit;
 }
 
-/** `bitmap` 0: none is null; else word 0 is bit `bitOffset`. `inverse`: that of the unit's odd part, modulo 2^32. */
-export function shorten(words: usize, count: i32, bitmap: usize, bitOffset: i32, first: i64, shift: i64, inverse: u32, out: usize): void {
+/** `bitmap` 0: none is null; else word 0 is bit `bitOffset`. Quotients fit 32 bits, so that as many of the inverse are enough. */
+export function shorten(words: usize, count: i32, bitmap: usize, bitOffset: i32, first: i64, unit: u64, out: usize): void {
+  const shift = ctz<u64>(unit);
+  const inverse = <u32>inverseOf(unit >> shift);
   for (let i = 0; i < count; i++) {
-    const code = <u32>(<u64>(load<i64>(words + (<usize>i << 3)) - first) >> <u64>shift) * inverse + 1;
+    const code = <u32>(<u64>(load<i64>(words + (<usize>i << 3)) - first) >> shift) * inverse + 1;
     store<u32>(out + (<usize>i << 2), bitmap == 0 || validBit(bitmap, bitOffset, <u32>i) != 0 ? code : 0);
   }
 }

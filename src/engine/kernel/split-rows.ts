@@ -13,6 +13,19 @@ import { wEvery, wLargest, wLimits, wSmallest, wSplitter } from './wide';
 /** Rows that are looked at before they are added. */
 const blockRows: i32 = 64;
 
+@inline function upperHalf(size: f64): i32 {
+  return <i32>(reinterpret<u64>(size) >> 32);
+}
+
+/** The least upper half of a magnitude that surely fits, and how far beyond it the greatest is. */
+@inline export function lowestFit(smallest: f64): i32 {
+  return upperHalf(smallest) + 1;
+}
+
+@inline export function fitSpan(largest: f64, smallest: f64): i32 {
+  return max<i32>(upperHalf(largest) - 1 - lowestFit(smallest), 0);
+}
+
 /**
  * Whether all of a block's values are surely within: by their upper halves, four at a time. Zeros are not, nor what is near a limit;
  * then all bits are asked.
@@ -78,10 +91,8 @@ const blockRows: i32 = 64;
   const every = load<u32>(wides + wEvery);
   const largest = load<f64>(wides + wLargest);
   const smallest = load<f64>(wides + wSmallest);
-  const low = <i32>(reinterpret<u64>(smallest) >> 32) + 1;
-  const high = <i32>(reinterpret<u64>(largest) >> 32) - 1;
-  const lowest = i32x4.splat(low);
-  const span = i32x4.splat(max<i32>(high - low, 0));
+  const lowest = i32x4.splat(lowestFit(smallest));
+  const span = i32x4.splat(fitSpan(largest, smallest));
   const sumAt: usize = withCount ? 8 : 0;
   let i = first;
   while (i < count) {

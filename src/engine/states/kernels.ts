@@ -15,7 +15,7 @@ export interface StateKernels {
   compactTies(ties: Pointer, tieBitmap: Pointer, tieBitOffset: number, rows: Pointer, count: number, bitmap: Pointer, bitOffset: number, timeBitmap: Pointer, timeBitOffset: number, outTies: Pointer, outThere: Pointer): void;
   newNarrowing(): Pointer;
   isSpilt(narrowing: Pointer): number;
-  decideNarrow(narrowing: Pointer, values: Pointer, count: number, wides: Pointer, sums: Pointer, stride: number, groups: number): number;
+  decideNarrow(narrowing: Pointer, values: Pointer, count: number, states: Pointer, stride: number, groups: number, wides: Pointer): number;
   addNarrow(narrow: Pointer, narrowing: Pointer, first: number, values: Pointer, codes: Pointer, least: number, ids: Pointer, count: number, states: Pointer, stride: number, wides: Pointer): number;
   areNarrowedAlike(narrowing: Pointer, other: Pointer): number;
   mergeNarrow(narrow: Pointer, narrowing: Pointer, other: Pointer, first: number, ids: Pointer, own: number, count: number, states: Pointer, stride: number, wides: Pointer): void;

@@ -8,10 +8,9 @@ import type { MergedGroups } from '../grouper.ts';
 import type { Instance } from '../instance.ts';
 import type { Groups } from './groups.ts';
 
-/** Where the states are that narrow ones come back to. */
+/** Where the states are that narrow ones come back to; sums stand behind the rows of their group. */
 export interface WideStates {
   readonly groups: Groups;
-  readonly sumAt: number;
   /** The wide accumulators of the sums. */
   readonly wides: number;
   /** The extreme in a group's row. */
@@ -131,9 +130,9 @@ export class Narrow {
     if (this.decisions >= decisionsMost) return false;
     this.decisions++;
     this.widen();
-    const { groups, sumAt, wides } = this.wide;
+    const { groups, wides } = this.wide;
     const { kernels } = this.instance;
-    const could = kernels.decideNarrow(this.narrowing, doubles, count, wides, groups.pointer + sumAt, groups.stride, groups.capacity) === 1;
+    const could = kernels.decideNarrow(this.narrowing, doubles, count, groups.pointer, groups.stride, groups.capacity, wides) === 1;
     this.isDecided ||= could;
     return could;
   }
@@ -157,7 +156,7 @@ export class Narrow {
     [this.isEmpty, this.isStale, this.wasWidened] = [true, true, true];
   }
 
-  /** Adds another thread's narrow states to these; false where they differ in how they are narrowed, or there are none here. */
+  /** Adds another thread's narrow states to these, to be read then; false where they differ in how they are narrowed, or there are none here. */
   tryMerge(other: NarrowMemory, { first, own, count, ids }: MergedGroups): boolean {
     const { pointer, narrowing, scale, instance: { kernels }, wide: { groups, wides } } = this;
     const isAlike = scale?.[0] === other.scale?.[0] && scale?.[1] === other.scale?.[1] && kernels.areNarrowedAlike(narrowing, other.narrowing) === 1;
