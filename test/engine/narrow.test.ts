@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import test, { after, mock } from 'node:test';
 import fc from 'fast-check';
-import type { Table } from '../../src/arrow/arrow.ts';
+import { Table } from '../../src/arrow/arrow.ts';
 import { tablesEqual } from '../../src/arrow/canonical.ts';
 import { col } from '../../src/arrow/expression.ts';
+import { Aggregation } from '../../src/engine/aggregation.ts';
+import { borrowInstance } from '../../src/engine/instance.ts';
 import { type GroupByPlan, outputsOf } from '../../src/engine/plan.ts';
 import { createAggregations, type RunOptions } from '../../src/engine/run.ts';
 import { Narrow } from '../../src/engine/states/narrow.ts';
@@ -75,6 +77,20 @@ test('whatever the values, the answer and the partial states are the same bits',
   );
   assert.ok(used > 60, `states were narrow ${used} times`);
   add.mock.restore();
+});
+
+test('what three threads have of a group may be more rows than can be counted', () => {
+  const table = batchesOf({ key: { type: types.int32, values: Array.from({ length: 127 }, () => 1n) }, value: { type: types.double, values: Array.from({ length: 127 }, (_, i) => i / 100 - 1) } }, []);
+  const plan: GroupByPlan = { keys: ['key'], outputs: outputsOf({ value: ['sum', 'mean', 'count'] }) };
+  const instance = borrowInstance(undefined);
+  const [own, ...others] = [0, 1, 2].map(() => Aggregation.create(plan, table.schema, { rare: { isNarrow: true } }, instance)) as [Aggregation, Aggregation, Aggregation];
+  for (const aggregation of [own, ...others]) aggregation.add(table.batches[0]!);
+  for (const { memory } of others) {
+    assert.ok(memory.accumulators.isNarrow);
+    own.merge(memory);
+  }
+  assert.ok(tablesEqual(own.finish(), onOneThread(plan, new Table(table.schema, [0, 1, 2].flatMap(() => table.batches)), 'finish')));
+  instance.giveBack();
 });
 
 test('half a million rows of many groups are narrow of themselves, few rows of as many are not', async () => {
