@@ -13,7 +13,7 @@ import { valueReader } from '../arrow/values.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { formatInstant, type TimeRange } from '../base/time.ts';
 import { type AccumulatorMemory, Accumulators, type EventTimes, stateFields } from './accumulator.ts';
-import { type CoarseRange, coarseRange, type CoarseScale, coarseTimesIn } from './coarse.ts';
+import { type CoarseRange, coarseRange, type CoarseScale, type CoarseTimes, coarseTimesIn } from './coarse.ts';
 import type { Cut } from './cut.ts';
 import { ArrivalLocator } from './as-of/arrivals.ts';
 import { type Located, Locator } from './as-of/locator.ts';
@@ -97,6 +97,18 @@ interface Values {
   readonly shorts: readonly (Short | undefined)[];
 }
 
+/** What of a batch is read, and what of its rows count. */
+interface BatchColumns extends GroupedColumns {
+  readonly range: ReturnType<typeof rangeInUnits>;
+  readonly coarseTimes: CoarseTimes | undefined;
+  readonly coarse: CoarseRange | undefined;
+  readonly arrived: ReturnType<typeof rangeInUnits>;
+  readonly values: Values;
+  /** What goes along where rows are put aside, and where events wait. */
+  readonly carried: readonly Data[];
+  readonly waiting: Parameters<PartedEvents['take']>[1];
+}
+
 interface GroupedRows {
   readonly window: Window;
   readonly ids: number;
@@ -115,6 +127,9 @@ export interface StretchStates {
 }
 
 const batchSizeDefault = 16_384;
+/** Where fewer than one in so many is kept, so many. */
+const fewKept = 8;
+const batchSizeFewKept = 131_072;
 
 /** Rows that show whether most are in a range of time. */
 const comparedFirst = 65_536;
@@ -171,6 +186,10 @@ export class Aggregation implements Counters {
   private readonly aside: Aside | undefined;
   private readonly batchSize: number;
   private readonly expected: number;
+  /** Of batches that are still there. */
+  private readonly batches = new WeakMap<RecordBatch, { readonly areChosen: boolean; readonly columns: BatchColumns | undefined }>();
+  /** Whether most rows of those that were last looked at are left out. */
+  private areFewKept = false;
   /** Rows whose time was compared with the range, and those that lay in it. */
   private readonly passed = { compared: 0, kept: 0 };
   private open: boolean;
@@ -269,37 +288,63 @@ export class Aggregation implements Counters {
 
   /** `areChosen`: by the range, the arrival and the filter, before. */
   private addRows(batch: RecordBatch, first: number, end: number, areChosen: boolean): void {
+    const columns = first < end ? this.columnsIn(batch, areChosen) : undefined;
+    if (columns === undefined) return;
+    this.each(batch, first, end, areChosen ? undefined : this.bound.plan.filter, (window) => this.addWindow(columns, window));
+  }
+
+  /** What is to be known of a batch; undefined where none of its rows counts. Most often a batch comes in several stretches. */
+  private columnsIn(batch: RecordBatch, areChosen: boolean): BatchColumns | undefined {
+    const known = this.batches.get(batch);
+    if (known?.areChosen === areChosen) return known.columns;
+    const columns = this.readColumns(batch, areChosen);
+    this.batches.set(batch, { areChosen, columns });
+    return columns;
+  }
+
+  private readColumns(batch: RecordBatch, areChosen: boolean): BatchColumns | undefined {
     const { bound } = this;
-    if (first >= end) return;
-    const { range: wanted, filter, arrival: asked } = areChosen ? {} : bound.plan;
+    const { range: wanted, arrival: asked } = areChosen ? {} : bound.plan;
     const range = wanted && rangeInUnits(wanted, bound.time!.type);
-    if (wanted !== undefined && range === undefined) return;
+    if (wanted !== undefined && range === undefined) return undefined;
     const { beforeUs } = asked ?? {};
     const arrived = beforeUs === undefined ? undefined : rangeInUnits({ endUs: beforeUs }, bound.arrival!.type);
-    if (beforeUs !== undefined && arrived === undefined) return;
+    if (beforeUs !== undefined && arrived === undefined) return undefined;
     const coarseTimes = range && coarseTimesIn(batch, bound.time!.name);
-    const coarse = coarseTimes && coarseRange(coarseTimes, range);
-    const arrival = asked && bound.arrival && columnData(batch, bound.arrival.name, bound.arrival.type);
     const keys = bound.keys.map((key) => columnData(batch, key.name, key.type));
     const values = this.valuesOf(({ name, type }) => columnData(batch, name, type), batch);
     const time = bound.time && (range !== undefined || bound.tile || bound.plan.moments || values.times) ? columnData(batch, bound.time.name, bound.time.type) : undefined;
-    const grouped = bound.tile === undefined ? keys : [...keys, time!];
-    const carried = this.aside === undefined ? [] : asideColumns(bound).map(({ name, type }) => columnData(batch, name, type));
-    const waiting = this.parted === undefined ? [] : this.waiting.map(({ name, type }) => ({ data: columnData(batch, name, type), stage: this.stage(name) }));
-    this.each(batch, first, end, filter, (window) => {
-      const inRange = range === undefined ? window
-        : coarse !== undefined ? this.selectByParts(window, coarse, time!, bound.time!, range) : this.selectInRange(window, time!, bound.time!, range);
-      const known = arrived !== undefined ? this.selectTime(inRange, arrival!, bound.arrival!, arrived)
-        : arrival !== undefined ? this.selectValid(inRange, this.stage(bound.arrival!.name), arrival) : inRange;
-      const keyed = this.selectKeys(known, bound.keys.map((key) => key.name), keys);
-      this.rowsDroppedNullKey += known.count - keyed.count;
-      this.rowsInRange += keyed.count;
-      if (keyed.count === 0) return;
-      if (this.aside?.take(carried, keyed)) return;
-      const near = this.locator?.near(keys, time!, keyed, coarseTimes);
-      if (near !== undefined && (near.window.count === 0 || this.parted?.take(near, waiting))) return;
-      this.addGrouped(values, near === undefined ? this.groupRows({ keys, grouped, arrival, time }, keyed) : locatedRows(this.locator!.locate(near, time!)));
-    });
+    return {
+      range,
+      coarseTimes,
+      coarse: coarseTimes && coarseRange(coarseTimes, range!),
+      arrived,
+      arrival: asked && bound.arrival && columnData(batch, bound.arrival.name, bound.arrival.type),
+      keys,
+      grouped: bound.tile === undefined ? keys : [...keys, time!],
+      time,
+      values,
+      carried: this.aside === undefined ? [] : asideColumns(bound).map(({ name, type }) => columnData(batch, name, type)),
+      waiting: this.parted === undefined ? [] : this.waiting.map(({ name, type }) => ({ data: columnData(batch, name, type), stage: this.stage(name) })),
+    };
+  }
+
+  private addWindow(columns: BatchColumns, window: Window): void {
+    const { bound } = this;
+    const { range, coarse, arrived, arrival, keys, time, values } = columns;
+    const inRange = range === undefined ? window
+      : coarse !== undefined ? this.selectByParts(window, coarse, time!, bound.time!, range) : this.selectInRange(window, time!, bound.time!, range);
+    const known = arrived !== undefined ? this.selectTime(inRange, arrival!, bound.arrival!, arrived)
+      : arrival !== undefined ? this.selectValid(inRange, this.stage(bound.arrival!.name), arrival) : inRange;
+    const keyed = this.selectKeys(known, keys);
+    this.rowsDroppedNullKey += known.count - keyed.count;
+    this.rowsInRange += keyed.count;
+    this.areFewKept = keyed.count * fewKept < window.length;
+    if (keyed.count === 0) return;
+    if (this.aside?.take(columns.carried, keyed)) return;
+    const near = this.locator?.near(keys, time!, keyed, columns.coarseTimes);
+    if (near !== undefined && (near.window.count === 0 || this.parted?.take(near, columns.waiting))) return;
+    this.addGrouped(values, near === undefined ? this.groupRows(columns, keyed) : locatedRows(this.locator!.locate(near, time!)));
   }
 
   /** Adds the values of rows to their groups. */
@@ -362,7 +407,7 @@ export class Aggregation implements Counters {
     this.each(batch, first, end, bound.plan.filter, (window) => {
       const time = { name: tileColumn!, type: tileType as Timestamp, bytes: 8 } as const;
       const inRange = range !== undefined ? this.selectTime(window, tiles!, time, range) : tiles === undefined ? window : this.selectValid(window, this.stage(tileColumn!), tiles);
-      const keyed = this.selectKeys(inRange, bound.keys.map((key) => key.name), keys);
+      const keyed = this.selectKeys(inRange, keys);
       if (keyed.count === 0) return;
       const { locator } = this;
       const { window: own, ids } = locator === undefined
@@ -549,10 +594,12 @@ export class Aggregation implements Counters {
     });
   }
 
-  /** Larger where rows are put aside, so that those of a part come in longer runs. */
+  /** More where rows are put aside, so that those of a part come in longer runs, and where most are left out, so that what is to be done for each time is done for more. */
   private get rowsAtOnce(): number {
     const { aside, options, batchSize } = this;
-    return aside === undefined || aside.isDeclined || options.batchSize !== undefined ? batchSize : rowsAside;
+    if (options.batchSize !== undefined) return batchSize;
+    if (aside !== undefined && !aside.isDeclined) return rowsAside;
+    return this.areFewKept && this.locator === undefined ? batchSizeFewKept : batchSize;
   }
 
   /** Where rows are located in stretches, those outside of the range are in none; to compare first pays where they are many. */
@@ -599,8 +646,10 @@ export class Aggregation implements Counters {
     return this.selectValid(count === window.count ? window : { ...window, rows: out, count }, stage, data);
   }
 
-  private selectKeys(window: Window, names: readonly string[], keys: readonly Data[]): Window {
-    return keys.reduce((kept, data, i) => this.selectValid(kept, this.stage(names[i]!), data), window);
+  private selectKeys(window: Window, keys: readonly Data[]): Window {
+    let kept = window;
+    for (let i = 0; i < keys.length; i++) kept = this.selectValid(kept, this.stage(this.bound.keys[i]!.name), keys[i]!);
+    return kept;
   }
 
   /** Leaves out the rows that are null in a column. */

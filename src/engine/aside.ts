@@ -87,6 +87,8 @@ export class Aside {
   private readonly nulls: boolean[];
   private block = 0;
   private isDrained = false;
+  /** It stays so. */
+  private wasDeclined = false;
   private put: { readonly cut: Cut; readonly search: number; readonly rows: Uint32Array } | undefined;
 
   constructor(
@@ -111,7 +113,8 @@ export class Aside {
 
   /** Whether rows are put aside, as far as anyone has decided. */
   get isDeclined(): boolean {
-    return this.isDrained || this.decision === declined;
+    this.wasDeclined ||= this.isDrained || this.decision === declined;
+    return this.wasDeclined;
   }
 
   private get decision(): number {

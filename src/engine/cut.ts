@@ -44,11 +44,13 @@ export function cutForAside(keys: SampledKeys, { rows, parts }: { readonly rows:
   const sampled = words.length / wordsEach;
   if (parts === undefined && rows < asideRowsLeast) return 'declined';
   if (parts === undefined && sampled < keysLeast) return undefined;
+  if (parts === undefined && areClearlyFew(keys)) return 'declined';
   const distinct = distinctOf(keys);
   let groups = 1;
   while (groups < rows && distinctAmong(groups, sampled) < distinct) groups *= 1.25;
   if (parts !== undefined) return { ...cut(parts), groups: Math.ceil(groups / parts) };
-  if (groups < asideGroupsLeast[areDense(keys, rows) ? 'dense' : 'others']) return 'declined';
+  const { dense, others } = asideGroupsLeast;
+  if (groups < others || (groups < dense && areDense(keys, rows))) return 'declined';
   const count = Math.min(Math.max(partsLeast, Math.ceil(groups / groupsOfPart)), partsMax);
   const made = { ...cut(count), groups: Math.ceil(groups / count) };
   const aligned = { ...made, bounds: alignedBounds(made.bounds) };
@@ -60,6 +62,13 @@ function alignedBounds(bounds: BigUint64Array): BigUint64Array {
   const [low, high] = [bounds[0]!, bounds.at(-1)!];
   const shift = BigInt(Math.max(0, (high - low).toString(2).length - cellBits));
   return bounds.map((bound) => low + (((bound - low) >> shift) << shift));
+}
+
+/** Whether the first of the keys tell already that there are fewer groups than would be worth it: so many of them are alike by chance once in a million times. */
+function areClearlyFew({ words, wordsEach }: SampledKeys): boolean {
+  const alike = keysLeast - distinctOf({ words: words.subarray(0, keysLeast * wordsEach), wordsEach });
+  const likely = keysLeast - distinctAmong(asideGroupsLeast.others, keysLeast);
+  return alike > likely + 5 * Math.sqrt(likely);
 }
 
 /** How many different keys so many rows have, about, of so many groups that are equally frequent. */

@@ -231,7 +231,8 @@ export class Instance {
 
   /** Where an array lies in this memory; undefined when it lies elsewhere. */
   addressOf(array: ArrayBufferView): number | undefined {
-    return this.buffers.has(array.buffer) ? array.byteOffset : undefined;
+    const { buffer } = array;
+    return buffer === this.bytesView.buffer || this.buffers.has(buffer) ? array.byteOffset : undefined;
   }
 
   /** A block of at least this many bytes, with slack behind it. */

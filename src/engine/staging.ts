@@ -73,8 +73,7 @@ export class ColumnStage {
     }
     if (!hasNulls(data)) return undefined;
     const first = data.offset + start;
-    const bytes = data.nullBitmap!.subarray(first >> 3, (first + count + 7) >> 3);
-    return { pointer: this.placed(bytes, this.bitmap), bitOffset: first & 7 };
+    return { pointer: this.placedPart(data.nullBitmap!, first >> 3, (first + count + 7) >> 3, this.bitmap), bitOffset: first & 7 };
   }
 
   /**
@@ -84,10 +83,15 @@ export class ColumnStage {
   stageFixed(data: Data, start: number, count: number): number {
     const before = this.staged;
     if (before?.data === data && before.start === start && before.count === count) return before.pointer;
-    const values = (data.values as Uint8Array).subarray(start * data.stride, (start + count) * data.stride);
-    const pointer = this.placed(values, this.values);
+    const pointer = this.placedPart(data.values as Uint8Array, start * data.stride, (start + count) * data.stride, this.values);
     this.staged = { data, start, count, pointer };
     return pointer;
+  }
+
+  /** The same of some of these values. */
+  private placedPart(values: Uint8Array, first: number, end: number, buffer: Buffer64): number {
+    const address = this.instance.addressOf(values);
+    return address === undefined ? this.placed(values.subarray(first, end), buffer) : address + first * values.BYTES_PER_ELEMENT;
   }
 
   /** Where these values are in memory, copied to `buffer` unless they are there already. A word may be read behind them. */
@@ -102,8 +106,7 @@ export class ColumnStage {
   /** The bytes that hold the bits of rows [start, start + count) of a boolean column. */
   stageBits(data: Data, start: number, count: number): Bitmap {
     const first = data.offset + start;
-    const bytes = (data.values as Uint8Array).subarray(first >> 3, (first + count + 7) >> 3);
-    return { pointer: this.placed(bytes, this.values), bitOffset: first & 7 };
+    return { pointer: this.placedPart(data.values as Uint8Array, first >> 3, (first + count + 7) >> 3, this.values), bitOffset: first & 7 };
   }
 
   /** Half floats, widened to doubles. */

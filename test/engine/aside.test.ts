@@ -152,8 +152,12 @@ test('few rows, few groups, or keys that are all alike where it is looked: none 
   assert.equal(cutForAside(keys(16_384, spread), { rows: 1e5, parts: undefined }), 'declined');
   assert.equal(cutForAside(keys(100, spread), { rows: many, parts: undefined }), undefined);
   assert.equal(cutForAside(keys(16_384, (i) => spread(i % 10_000)), { rows: many, parts: undefined }), 'declined');
-  // Dense keys take more groups.
   const random = randomOf(7);
+  const spreadAmong = (groups: number) => (): bigint => spread(Math.floor(random() * groups));
+  // The first few tell, or do not.
+  assert.equal(cutForAside(keys(16_384, spreadAmong(50_000)), { rows: many, parts: undefined }), 'declined');
+  assert.equal(typeof cutForAside(keys(16_384, spreadAmong(600_000)), { rows: many, parts: undefined }), 'object');
+  // Dense keys take more groups.
   const among = (groups: number) => (): bigint => BigInt(Math.floor(random() * groups));
   assert.equal(cutForAside(keys(16_384, among(400_000)), { rows: many, parts: undefined }), 'declined');
   assert.equal(typeof cutForAside(keys(16_384, among(4_000_000)), { rows: many, parts: undefined }), 'object');

@@ -277,6 +277,18 @@ test('property: a range of time keeps exactly the events inside, in the unit of 
   );
 });
 
+test('where a range leaves out most rows, more are looked at at a time: the same answer', async () => {
+  const times = Array.from({ length: 300_000 }, (_, i) => BigInt((i * 7919) % 1_000));
+  const cells = { key: { type: types.int32, values: times.map((_, i) => BigInt(i % 7)) }, value: { type: types.int64, values: times.map((_, i) => BigInt(i)) } };
+  const table = tableOf({ ...cells, time: { type: types.micros, values: times } } as never);
+  // Few, nearly all, none.
+  for (const end of [30n, 999n, 0n]) {
+    const ask = (batchSize: object): Promise<Table> =>
+      groupBy(table, 'key').agg({ value: ['sum', 'count', 'max'] }, { timestamp: 'time', timeRange: { end: { value: end, unit: 'us' } }, threads: 1, ...batchSize });
+    assert.ok(tablesEqual(await ask({}), await ask({ batchSize: 1_000 })));
+  }
+});
+
 test('property: tiles start on the grid and hold their events; merged within a range they are that range', () => {
   const event = fc.record({ k: fc.integer({ min: 0, max: 2 }), t: fc.option(fc.bigInt({ min: -5n * dayUs, max: 5n * dayUs }), { freq: 9 }), v: finite });
   fc.assert(
