@@ -1,8 +1,9 @@
 /**
  * Side by side in one run: contenders take turns, so that a noisy machine is noisy for all; ratios of medians count.
  *
- * Each runs four times unmeasured, but for the slow: JavaScript and WebAssembly are compiled for speed while they run. No
- * garbage is collected by force between rounds: that was seen to throw compiled code away, and to slow the run after it.
+ * Each runs unmeasured at first, four times at the least, and for two seconds where more than a few rounds are asked for, but for the slow: JavaScript and
+ * WebAssembly are compiled for speed while they run, on every thread, which is done after some fifty runs of a question of 50 ms. No garbage is collected by force
+ * between rounds: that was seen to throw compiled code away, and to slow the run after it.
  */
 export interface Timing {
   readonly name: string;
@@ -18,11 +19,14 @@ export interface Runner {
 }
 
 const slowRounds = 2;
-const warmUps = 4;
+/** `ms`: where there are more rounds than `few`. */
+const warmUp = { runs: 4, ms: 2_000, few: 4 } as const;
 
 export async function measure(runners: ReadonlyMap<string, Runner>, rounds: number): Promise<Timing[]> {
-  for (let round = 0; round < warmUps; round++) {
-    for (const { run, isSlow } of runners.values()) if (!isSlow) await run();
+  const enough = rounds > warmUp.few ? warmUp.ms : 0;
+  for (const { run, isSlow } of runners.values()) {
+    let [runs, ms] = [0, 0];
+    for (; !isSlow && (runs < warmUp.runs || ms < enough); runs++) ms += await timed(run);
   }
   const times = new Map<string, number[]>([...runners.keys()].map((name) => [name, []]));
   for (let round = 0; round < rounds; round++) {
