@@ -5,8 +5,8 @@
  *   unit  ─▶ fetched into the memory and added by whichever thread is free
  *   end   ─▶ one thread takes over the groups of the others and answers
  *
- * The caller's thread copies for the others, a stretch at a time, and adds rows itself while they have enough to do: of `threads`
- * threads it is one. Units are for the pool, and the caller waits, but for those that it fetches before any thread listens.
+ * Rows that lie in the memory are given out all at once, and taken by whichever thread is free. Others the caller's thread copies, a stretch at a time, and
+ * adds some itself while there is enough to do for the others: of `threads` threads it is one. Units are for the pool, and the caller waits, but for those that it fetches before any thread listens.
  * Laws are those of `Aggregation`: who adds which rows, and in which order, changes no bit.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -75,16 +75,22 @@ interface Member {
   readonly taken: Set<number>;
 }
 
+/** Adds so many rows, from `start` on, on this thread. */
+type AddHere = (start: number, rows: number) => void;
+
 /** What is in an entry of the ring. */
 interface HandedOver {
   /** Gives back what it takes, once the entry is free. */
   readonly free: () => void;
-  /** Adds its rows on this thread, from where they were; undefined where they were copied, since a batch is good only until the next is asked for. */
-  readonly addHere: (() => void) | undefined;
+  readonly rows: number;
+  /** Of its rows, from where they were; undefined where they were copied, since a batch is good only until the next is asked for. */
+  readonly addHere: AddHere | undefined;
 }
 
 export class TeamRun {
   private readonly team: CommonMemory;
+  /** Whether rows will come that lie in it. */
+  private readonly isHome: boolean;
   private readonly job = jobs++;
   private readonly members: Member[] = [];
   private readonly packer: BatchPacker;
@@ -136,6 +142,7 @@ export class TeamRun {
     // What is under way needs room too; the limit is the groups'.
     this.options = { ...options, ...(options.memoryLimit !== undefined && { memoryLimit: Math.min(options.memoryLimit + stagingBytes, memoryMax) }) };
     this.team = leaseMemory(this.options.memoryLimit, home);
+    this.isHome = this.team === home;
     const { instance } = this.team;
     this.packer = new BatchPacker(instance);
     this.ringAddress = instance.kernels.allocZeroed(ringBytes) >>> 0;
@@ -170,6 +177,8 @@ export class TeamRun {
     member.begun = true;
     const begun = this.ask(member, () => worker.call('begin', request));
     for (const layout of this.known) this.tellLayout(member, layout);
+    // Rows that lie in the memory come at once, so that nobody has to be told.
+    if (this.isHome) this.openStreams();
     this.wake();
     await begun;
   }
@@ -238,32 +247,60 @@ export class TeamRun {
     const addHere = (start: number, rows: number): void => {
       for (const [i, aggregation] of this.ownAggregations().entries()) work(aggregation, start, start + rows, i);
     };
+    const layout = (): number => this.team.instance.guard(() => this.layoutOf(columns, types, states));
+    await (isCopied ? this.shareCopies(batch.numRows, columns, layout, addHere) : this.shareInPlace(batch.numRows, columns, layout(), addHere));
+  }
+
+  /** Gives out all rows to whichever thread comes for them, this one being one of them: so none waits while another is held up. */
+  private async shareInPlace(rows: number, columns: readonly NamedData[], layout: number, addHere: AddHere): Promise<void> {
+    for (let start = 0; start < rows; ) {
+      this.check();
+      if (!this.ring.isFree(this.ring.nextEntry)) {
+        if (!(await this.addOne())) await this.untilFree(this.ring.nextEntry);
+        continue;
+      }
+      const [first, count] = [start, Math.min(this.stretchRows(false, rows - start), rows - start)];
+      this.handOver(layout, columns, first, count, (from, some) => addHere(first + from, some));
+      start += count;
+    }
+  }
+
+  /** Copies rows for the others, a stretch at a time, and adds some here while they have enough to do. */
+  private async shareCopies(rows: number, columns: readonly NamedData[], layoutOf: () => number, addHere: AddHere): Promise<void> {
     let layout: number | undefined;
     let sinceTurn = 0;
-    for (let start = 0; start < batch.numRows; ) {
+    for (let start = 0; start < rows; ) {
       this.check();
-      let rows = Math.min(this.stretchRows(isCopied, batch.numRows - start), batch.numRows - start);
-      if (!(isCopied && this.fewCount()) && this.othersWant()) {
-        layout ??= this.team.instance.guard(() => this.layoutOf(columns, types, states));
-        const [first, count] = [start, rows];
-        this.handOver(layout, columns, start, rows, isCopied ? undefined : () => addHere(first, count));
+      let count = Math.min(this.stretchRows(true, rows - start), rows - start);
+      if (!this.fewCount() && this.othersWant()) {
+        layout ??= layoutOf();
+        this.handOver(layout, columns, start, count, undefined);
       } else {
-        if (this.own === undefined) {
-          // Each of these takes long the first time.
-          await nextTurn();
-          this.ownAggregations();
-          await nextTurn();
-        }
-        rows = Math.min(rows, this.ownRows);
-        this.ownRows *= 2;
-        addHere(start, rows);
+        await this.beginHere();
+        count = this.nextRows(count);
+        addHere(start, count);
         sinceTurn = stretchesPerTurn;
       }
-      start += rows;
+      start += count;
       if (++sinceTurn < stretchesPerTurn) continue;
       sinceTurn = 0;
       await nextTurn();
     }
+  }
+
+  /** Begins the aggregations of this thread, each of which takes long the first time. */
+  private async beginHere(): Promise<void> {
+    if (this.own !== undefined) return;
+    await nextTurn();
+    this.ownAggregations();
+    await nextTurn();
+  }
+
+  /** How many of so many rows this thread adds before others get their turn. */
+  private nextRows(most: number): number {
+    const rows = Math.min(most, this.ownRows);
+    this.ownRows *= 2;
+    return rows;
   }
 
   /** How many of the rows that are left are given out next. */
@@ -287,26 +324,33 @@ export class TeamRun {
   }
 
   /** Copies rows to where the threads of the pool take them from. */
-  private handOver(layout: number, columns: readonly NamedData[], start: number, rows: number, addHere: HandedOver['addHere']): void {
+  private handOver(layout: number, columns: readonly NamedData[], start: number, rows: number, addHere: AddHere | undefined): void {
     this.openStreams();
     for (const entry of this.underWay.keys()) if (this.ring.isFree(entry)) this.giveBack(entry);
     const { record, free } = this.team.instance.guard(() => this.packer.pack(layout, columns, start, rows));
-    this.underWay.set(this.ring.nextEntry, { free, addHere });
+    this.underWay.set(this.ring.nextEntry, { free, rows, addHere });
     this.ring.put(record);
   }
 
-  /** Adds here what nobody has begun, where this thread has added rows before, and they still stand where they were. */
-  private async takeBack(): Promise<void> {
-    if (this.own === undefined || [...this.underWay.values()].some(({ addHere }) => addHere === undefined)) return;
-    for (let taken = this.ring.tryTake(); taken !== undefined; taken = this.ring.tryTake()) {
-      try {
-        this.underWay.get(taken.entry)!.addHere!();
-      } finally {
-        this.ring.done(taken.entry);
+  /** Adds here the next stretch that nobody has begun; false where there is none, or rows were copied, which no longer stand where they were. */
+  private async addOne(): Promise<boolean> {
+    this.openStreams();
+    const isInPlace = [...this.underWay.values()].every(({ addHere }) => addHere !== undefined);
+    const taken = isInPlace ? this.ring.tryTake() : undefined;
+    if (taken === undefined) return false;
+    const { addHere, rows } = this.underWay.get(taken.entry)!;
+    try {
+      await this.beginHere();
+      for (let start = 0, count = 0; start < rows; start += count) {
+        count = this.nextRows(rows - start);
+        addHere!(start, count);
+        await nextTurn();
+        this.check();
       }
-      await nextTurn();
-      this.check();
+    } finally {
+      this.ring.done(taken.entry);
     }
+    return true;
   }
 
   private giveBack(entry: number): void {
@@ -405,7 +449,7 @@ export class TeamRun {
 
   /** Waits until all that was given out is done. */
   private async quiet(): Promise<void> {
-    await this.takeBack();
+    while (await this.addOne());
     // Whoever takes batches leaves once there are none: to hear of that is to hear that they are done with.
     this.ring.closed = true;
     await this.untilAnswered();
