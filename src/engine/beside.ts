@@ -110,8 +110,16 @@ export class Beside<Elements extends Int32Array | Uint16Array | Uint8Array, Fact
 /** How a travelling array is made: the value that stands for what comes first, and a scale. */
 export type Scale = readonly [first: bigint, by: bigint];
 
+/** Where an array stands in batches of a schema. */
+interface TravellingField {
+  readonly index: number;
+  readonly scale: Scale;
+}
+
 /** An array that travels with a batch, as a column whose name says of which column it is and how it is made. */
 export class Travelling<Elements extends Int32Array | Uint16Array | Uint8Array> extends Beside<Elements, Scale> {
+  private readonly bySchema = new WeakMap<Schema, Map<string, TravellingField | 'none'>>();
+
   constructor(private readonly kind: string) {
     super();
   }
@@ -135,11 +143,18 @@ export class Travelling<Elements extends Int32Array | Uint16Array | Uint8Array> 
 
   /** What travels with a batch of this column. */
   found(batch: RecordBatch, column: string): { readonly data: Data; readonly scale: Scale } | undefined {
+    let known = this.bySchema.get(batch.schema);
+    if (known === undefined) this.bySchema.set(batch.schema, (known = new Map()));
+    let field = known.get(column);
+    if (field === undefined) known.set(column, (field = this.fieldIn(batch.schema, column) ?? 'none'));
+    return field === 'none' ? undefined : { data: batch.data.children[field.index]!, scale: field.scale };
+  }
+
+  private fieldIn({ fields }: Schema, column: string): TravellingField | undefined {
     const prefix = this.prefix(column);
-    const index = batch.schema.fields.findIndex(({ name }) => name.startsWith(prefix));
+    const index = fields.findIndex(({ name }) => name.startsWith(prefix));
     if (index < 0) return undefined;
-    const [first, by] = batch.schema.fields[index]!.name.slice(prefix.length).split(' ').map(BigInt) as [bigint, bigint];
-    return { data: batch.data.children[index]!, scale: [first, by] };
+    return { index, scale: fields[index]!.name.slice(prefix.length).split(' ').map(BigInt) as [bigint, bigint] };
   }
 }
 

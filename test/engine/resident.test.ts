@@ -6,12 +6,12 @@ import type { Table } from '../../src/arrow/arrow.ts';
 import { tablesEqual } from '../../src/arrow/canonical.ts';
 import { CancelledError, MemoryLimitError } from '../../src/base/errors.ts';
 import { groupBy } from '../../src/engine/group-by.ts';
-import type { GroupByPlan } from '../../src/engine/plan.ts';
+import { type GroupByPlan, outputsOf } from '../../src/engine/plan.ts';
 import { endIdleWorkers } from '../../src/engine/threads/pool.ts';
 import { homeOf, residentTable } from '../../src/engine/threads/resident.ts';
 import { batchesOf, types } from '../support/arrow.ts';
 import { caseOf } from '../support/cases.ts';
-import { answersOf, startThreads } from '../support/threads.ts';
+import { answersOf, onOneThread, startThreads } from '../support/threads.ts';
 
 after(endIdleWorkers);
 
@@ -91,4 +91,18 @@ test('tables without rows, without columns', async () => {
   const resident = await residentTable(empty);
   assert.equal((await groupBy(resident, 'key').agg({ value: 'sum' })).numRows, 0);
   assert.equal((await residentTable(empty.select([]))).numRows, 0);
+});
+
+test('who takes a stretch of many rows adds it in several pieces', async () => {
+  await startThreads(1);
+  const values = Array.from({ length: 300_000 }, (_, i) => BigInt(i));
+  const table = batchesOf({ key: { type: types.int32, values: values.map((value) => value % 11n) }, value: { type: types.int64, values } } as never, []);
+  const resident = await residentTable(table);
+  const plan: GroupByPlan = { keys: ['key'], outputs: outputsOf({ value: ['sum', 'count', 'max'] }) };
+  const whole = onOneThread(plan, table, 'finish');
+  // Either thread may take any of them.
+  for (const stretchRows of [70_000, 300_000, 300_000]) {
+    const [answer] = await answersOf([plan], resident, { threads: 2, rare: { stretchRows } });
+    assert.ok(tablesEqual(answer!, whole));
+  }
 });

@@ -143,8 +143,9 @@ export class BatchUnpacker {
   unpack(record: number, layout: readonly ColumnLayout[], schema: Schema): RecordBatch {
     const numbers = this.instance.viewDoubles(record, 2 + layout.length * numbersOfColumn);
     const data = layout.map((column, i) => this.columnOf(column, numbers.subarray(2 + i * numbersOfColumn), schema.fields[i]!.type));
-    const fields = layout.map(({ name }, i) => new Field(name, data[i]!.type, true));
-    return new RecordBatch(new Schema(fields), makeData({ type: new Struct(fields), length: numbers[1]!, nullCount: 0, children: data }));
+    // One schema for all batches of a layout, where it is that: what is known of a schema is known of them.
+    const own = layout.some(({ dictionary }) => dictionary !== undefined) ? new Schema(layout.map(({ name }, i) => new Field(name, data[i]!.type, true))) : schema;
+    return new RecordBatch(own, makeData({ type: new Struct(own.fields), length: numbers[1]!, nullCount: 0, children: data }));
   }
 
   private columnOf({ dictionary }: ColumnLayout, numbers: ArrayLike<number>, plain: DataType): Data {
