@@ -6,8 +6,9 @@
  * Law: the rows of all units are those of the scan. A reading thread keeps the metadata of the last files; it keeps no
  * file open.
  */
-import { type RecordBatch, type Schema, Table, tableFromIPC, tableToIPC } from '../arrow/arrow.ts';
+import type { RecordBatch } from '../arrow/arrow.ts';
 import type { ColumnMemory } from '../arrow/column-memory.ts';
+import { schemaOfStream, streamOfSchema } from '../arrow/schema-stream.ts';
 import type { Constant } from './conform.ts';
 import { cutRead, type DataFiles, type FileRead, metadataOf, planFiles, requestedSchema, scanFile } from './data-files.ts';
 import type { FileFormatName, FileMetadata } from './file-format.ts';
@@ -38,7 +39,7 @@ interface UnitArgument {
 export async function planUnits(table: DataFiles, options: ScanOptions = {}): Promise<RowUnit[] | undefined> {
   const requested = requestedSchema(table, options);
   if (table.files.some(({ bytes }) => bytes.root === undefined)) return undefined;
-  const schema = tableToIPC(new Table(requested));
+  const schema = streamOfSchema(requested);
   const reads = await planFiles(table, requested, options);
   let left = reads.reduce((sum, { read }) => sum + read.rows, 0);
   const units: RowUnit[] = [];
@@ -59,22 +60,13 @@ export async function planUnits(table: DataFiles, options: ScanOptions = {}): Pr
 export async function* rowsOf(unit: unknown, signal?: AbortSignal, memory?: ColumnMemory): AsyncGenerator<RecordBatch, void, void> {
   const { format, root, file, schema: stream, constants, read } = unit as UnitArgument;
   const bytes = localBytes(root);
-  const schema = schemaOf(stream);
+  const schema = schemaOfStream(stream);
   const told = constants.flatMap(({ column, value }): Constant[] => {
     const field = schema.fields.find(({ name }) => name === column);
     return field === undefined ? [] : [{ field, value }];
   });
   const metadata = (): Promise<FileMetadata> => knownMetadata(`${root}\0${identityOf(file)}`, () => metadataOf({ format, bytes, file }));
   yield* scanFile({ format, bytes, file, constants: told, metadata }, read, schema, { signal, lent: true, memory });
-}
-
-/** Units that came together share the stream. */
-const schemas = new WeakMap<Uint8Array, Schema>();
-
-function schemaOf(stream: Uint8Array): Schema {
-  let schema = schemas.get(stream);
-  if (schema === undefined) schemas.set(stream, (schema = tableFromIPC(stream).schema));
-  return schema;
 }
 
 /** In the order in which they were last asked for. */
