@@ -1,15 +1,18 @@
 /**
- * Schemas as bytes, as they go to other threads: an Arrow stream without rows. The last ones are known by their bytes, since to read one takes a third of a
- * millisecond, and threads are told of the same ones again and again. Nobody may write to what is given out.
+ * Schemas as bytes, as they go to other threads: an Arrow stream without rows. Each is written once, and the last ones are known by their bytes, since to
+ * write or read one takes a third of a millisecond, and threads are told of the same ones again and again. Nobody may write to what is given out.
  */
 import { type Schema, Table, tableFromIPC, tableToIPC } from './arrow.ts';
 
 const knownMax = 32;
+const streams = new WeakMap<Schema, Uint8Array>();
 /** In the order in which they were last asked for. */
 const known = new Map<string, Schema>();
 
 export function streamOfSchema(schema: Schema): Uint8Array {
-  return tableToIPC(new Table(schema), 'stream');
+  let stream = streams.get(schema);
+  if (stream === undefined) streams.set(schema, (stream = tableToIPC(new Table(schema), 'stream')));
+  return stream;
 }
 
 export function schemaOfStream(stream: Uint8Array): Schema {
