@@ -54,7 +54,11 @@ function spanOf(data: Data): (row: number) => Uint8Array {
   return (row) => bytes.subarray(Number(offsets[row]!), Number(offsets[row + 1]!));
 }
 
-function columnOf(table: Table, name: string): Data {
+/**
+ * A column of a canonical table. Not by `getChild`: what a Vector was made of is not freed by a scavenge, only when V8 looks through the
+ * whole heap, as buffers of some megabytes have it do every third answer.
+ */
+export function columnOf(table: Table, name: string): Data {
   const column = table.schema.fields.findIndex((field) => field.name === name);
   invariant(column >= 0 && table.batches.length === 1, `no canonical column ${name}`);
   return table.batches[0]!.data.children[column]!;

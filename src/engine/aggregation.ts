@@ -639,7 +639,9 @@ export class Aggregation implements Counters {
     const { kernels } = this.instance;
     const stage = this.stage(time.name);
     const values = stage.stageFixed(data, window.start, window.length);
-    if (time.bytes === 8 && window.rows === 0 && kernels.anyInRange64(values, window.count, range.start, range.end) === 0) return { ...window, count: 0 };
+    const alike = time.bytes === 8 && window.rows === 0 ? kernels.allAlikeInRange64(values, window.count, range.start, range.end) : -1;
+    if (alike === 0) return { ...window, count: 0 };
+    if (alike === 1) return this.selectValid(window, stage, data);
     const out = this.rows.ensure(window.length * 4);
     const select = time.bytes === 8 ? kernels.selectRange64 : kernels.selectRange32;
     const count = select(values, window.rows, window.count, range.start, range.end, out);

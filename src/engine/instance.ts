@@ -36,7 +36,7 @@ export interface Kernels extends StateKernels, AsOfKernels {
   wholeBounds(values: Pointer, count: number, by: number, bounds: Pointer): number;
   shortenDoubles(values: Pointer, count: number, by: number, first: number, bytes: number, out: Pointer): void;
   lengthenDoubles(shorts: Pointer, bytes: number, rows: Pointer, count: number, by: number, first: number, out: Pointer): void;
-  anyInRange64(times: Pointer, count: number, start: bigint, end: bigint): number;
+  allAlikeInRange64(times: Pointer, count: number, start: bigint, end: bigint): number;
   selectRange32(times: Pointer, rows: Pointer, count: number, start: bigint, end: bigint, out: Pointer): number;
   selectValid(bitmap: Pointer, bitOffset: number, rows: Pointer, count: number, out: Pointer): number;
   gather64(values: Pointer, rows: Pointer, count: number, out: Pointer): void;

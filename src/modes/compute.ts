@@ -9,7 +9,7 @@
 import { Field, type RecordBatch, Schema, type Table } from '../arrow/arrow.ts';
 import { oneBatch, tableOfColumns } from '../arrow/canonical.ts';
 import { columnsOf, type Expression } from '../arrow/expression.ts';
-import { alignByKey, pickRows } from '../arrow/rows.ts';
+import { alignByKey, columnOf, pickRows } from '../arrow/rows.ts';
 import type { TimeRange } from '../base/time.ts';
 import { throwIfCancelled } from '../base/errors.ts';
 import type { FeatureSetDefinition } from '../config/definition.ts';
@@ -246,7 +246,7 @@ function assemble(
   const fields = names.map((name) => columns.get(name)!.field);
   const data = names.map((name) => {
     const { table, field } = columns.get(name)!;
-    return table.getChildAt(table.schema.fields.indexOf(field))!.data[0]!;
+    return columnOf(table, field.name);
   });
   return tableOfColumns(new Schema(fields.map((field) => new Field(field.name, field.type, field.nullable))), data, base.numRows);
 }

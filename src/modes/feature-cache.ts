@@ -12,7 +12,7 @@
 import { type Data, DataType, type Field, type RecordBatch, Schema, type Table } from '../arrow/arrow.ts';
 import { canonicalTable, tableOfColumns } from '../arrow/canonical.ts';
 import type { Literal } from '../arrow/expression.ts';
-import { pickRows } from '../arrow/rows.ts';
+import { columnOf, pickRows } from '../arrow/rows.ts';
 import { filterBatch } from '../engine/filter.ts';
 import type { ScanOptions, Snapshot } from '../store/table.ts';
 import type { EntityFilter } from './entities.ts';
@@ -169,7 +169,7 @@ function schemaOf({ schema }: Snapshot, names: readonly string[]): Schema {
 
 function canonicalColumns(table: Table, names: readonly string[]): Table {
   const fields = names.map((name) => table.schema.fields.find((field) => field.name === name)!);
-  return tableOfColumns(new Schema(fields), names.map((name) => table.getChild(name)!.data[0]!), table.numRows);
+  return tableOfColumns(new Schema(fields), names.map((name) => columnOf(table, name)), table.numRows);
 }
 
 /** What leaves out row groups: the first key, if it is of whole numbers or strings. */
@@ -184,7 +184,7 @@ type Comparer = (row: number, value: Literal) => number;
 
 /** The positions of entities in rows that ascend by the keys; undefined for a type of key that is not looked for so. */
 function findRows(table: Table, keys: readonly string[], columns: EntityFilter['columns']): Int32Array | undefined {
-  const comparers = keys.map((key) => comparerOf(table.getChild(key)!.data[0]!));
+  const comparers = keys.map((key) => comparerOf(columnOf(table, key)));
   if (comparers.some((compare) => compare === undefined)) return undefined;
   const lists = keys.map((key) => columns.get(key)!);
   const found = new Set<number>();

@@ -5,7 +5,7 @@
  */
 import { Schema, type Table } from '../arrow/arrow.ts';
 import { tableOfColumns } from '../arrow/canonical.ts';
-import { pickColumns } from '../arrow/rows.ts';
+import { columnOf, pickColumns } from '../arrow/rows.ts';
 import { SchemaMismatchError } from '../base/errors.ts';
 import type { FeatureSetDefinition } from '../config/definition.ts';
 import { statesSchema } from '../engine/aggregation.ts';
@@ -179,7 +179,7 @@ function withStates(definition: FeatureSetDefinition, parts: readonly Part[], so
   const answer = joinParts(answers, { definition, columns });
   const beside = pickColumns(states, stateNames(definition, parts[0]!, sourceSchema));
   const schema = new Schema([...answer.schema.fields, ...beside.schema.fields]);
-  const data = [answer, beside].flatMap((table) => table.schema.fields.map((_, i) => table.getChildAt(i)!.data[0]!));
+  const data = [answer, beside].flatMap((table) => table.schema.fields.map(({ name }) => columnOf(table, name)));
   return tableOfColumns(schema, data, answer.numRows);
 }
 

@@ -1,6 +1,7 @@
 /** The newest event that counts: one of an entity, which the set's filter lets through. In microseconds, rounded up. */
 import { DataType, type Table, type Timestamp } from '../arrow/arrow.ts';
 import { oneBatch } from '../arrow/canonical.ts';
+import { columnOf } from '../arrow/rows.ts';
 import { ceilDivide, dayUs } from '../base/time.ts';
 import type { FeatureSetDefinition } from '../config/definition.ts';
 import type { OutputColumn } from '../engine/plan.ts';
@@ -18,7 +19,7 @@ export function newestOutput(timestamp: string): OutputColumn {
 
 /** The newest time in a column of a canonical table; null event times do not count. */
 export function newestOf(table: Table, column = newestColumn): bigint | undefined {
-  const data = table.getChild(column)!.data[0]!;
+  const data = columnOf(table, column);
   const values = data.values as BigInt64Array | Int32Array;
   let newest: bigint | number | undefined;
   for (let row = 0; row < data.length; row++) {
@@ -41,7 +42,7 @@ const [newestArrival, arrivalCount, rowCount] = ['\0newest arrival', '\0arrivals
 
 /** When the rows behind an answer arrived. */
 export function arrivalsOf(table: Table): Arrivals {
-  const total = (column: string): bigint => (table.getChild(column)!.data[0]!.values as BigInt64Array).reduce((sum, count) => sum + count, 0n);
+  const total = (column: string): bigint => (columnOf(table, column).values as BigInt64Array).reduce((sum, count) => sum + count, 0n);
   return { newestUs: newestOf(table, newestArrival), someUnknown: total(arrivalCount) !== total(rowCount) };
 }
 

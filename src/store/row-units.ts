@@ -6,8 +6,9 @@
  * Law: the rows of all units are those of the scan. A reading thread keeps the metadata of the last files; it keeps no
  * file open.
  */
-import { type RecordBatch, type Schema, Table, tableFromIPC, tableToIPC } from '../arrow/arrow.ts';
+import { type RecordBatch, Schema } from '../arrow/arrow.ts';
 import type { ColumnMemory } from '../arrow/column-memory.ts';
+import { schemaOfStream, streamOfSchema } from '../arrow/schema-stream.ts';
 import type { Constant } from './conform.ts';
 import { cutRead, type DataFiles, type FileRead, metadataOf, planFiles, requestedSchema, scanFile } from './data-files.ts';
 import type { FileFormatName, FileMetadata } from './file-format.ts';
@@ -28,8 +29,10 @@ interface UnitArgument {
   /** The folder of the local disk below which the file stands. */
   readonly root: string;
   readonly file: PlacedFile;
-  /** Of the columns asked for: an Arrow stream without rows. */
+  /** Of the table: an Arrow stream without rows. */
   readonly schema: Uint8Array;
+  /** Those asked for. */
+  readonly columns: readonly string[];
   readonly constants: readonly { readonly column: string; readonly value: Constant['value'] }[];
   readonly read: FileRead;
 }
@@ -38,7 +41,8 @@ interface UnitArgument {
 export async function planUnits(table: DataFiles, options: ScanOptions = {}): Promise<RowUnit[] | undefined> {
   const requested = requestedSchema(table, options);
   if (table.files.some(({ bytes }) => bytes.root === undefined)) return undefined;
-  const schema = tableToIPC(new Table(requested));
+  const schema = streamOfSchema(table.schema);
+  const columns = requested.fields.map(({ name }) => name);
   const reads = await planFiles(table, requested, options);
   let left = reads.reduce((sum, { read }) => sum + read.rows, 0);
   const units: RowUnit[] = [];
@@ -47,7 +51,7 @@ export async function planUnits(table: DataFiles, options: ScanOptions = {}): Pr
     const constants = file.constants.map(({ field, value }) => ({ column: field.name, value }));
     const rowsMin = (done: number): number => Math.min(Math.max(unitRows.least, (left - done) / unitShare), unitRows.most);
     for (const read of await cutRead(file, whole, rowsMin)) {
-      const argument: UnitArgument = { format, root: bytes.root!, file: file.file, schema, constants, read };
+      const argument: UnitArgument = { format, root: bytes.root!, file: file.file, schema, columns, constants, read };
       units.push({ module: import.meta.url, argument, rows: read.rows });
     }
     left -= whole.rows;
@@ -57,24 +61,16 @@ export async function planUnits(table: DataFiles, options: ScanOptions = {}): Pr
 
 /** The rows of a unit, in `memory` where they can be read there. A batch is good until the next is asked for. Throws as a scan does. */
 export async function* rowsOf(unit: unknown, signal?: AbortSignal, memory?: ColumnMemory): AsyncGenerator<RecordBatch, void, void> {
-  const { format, root, file, schema: stream, constants, read } = unit as UnitArgument;
+  const { format, root, file, schema: stream, columns, constants, read } = unit as UnitArgument;
   const bytes = localBytes(root);
-  const schema = schemaOf(stream);
+  const all = schemaOfStream(stream).fields;
+  const schema = new Schema(columns.map((column) => all.find(({ name }) => name === column)!));
   const told = constants.flatMap(({ column, value }): Constant[] => {
     const field = schema.fields.find(({ name }) => name === column);
     return field === undefined ? [] : [{ field, value }];
   });
   const metadata = (): Promise<FileMetadata> => knownMetadata(`${root}\0${identityOf(file)}`, () => metadataOf({ format, bytes, file }));
   yield* scanFile({ format, bytes, file, constants: told, metadata }, read, schema, { signal, lent: true, memory });
-}
-
-/** Units that came together share the stream. */
-const schemas = new WeakMap<Uint8Array, Schema>();
-
-function schemaOf(stream: Uint8Array): Schema {
-  let schema = schemas.get(stream);
-  if (schema === undefined) schemas.set(stream, (schema = tableFromIPC(stream).schema));
-  return schema;
 }
 
 /** In the order in which they were last asked for. */

@@ -92,6 +92,8 @@ async function notFound(bytes: Bytes, table: string, candidates: readonly string
 /** Remembers the metadata of the last snapshot's files, so that the next one reads only those of new files. */
 class StoredTable {
   private known = new Map<string, FileMetadata>();
+  /** Of the last snapshot's files: as long as they stay, it is the same object. */
+  private union: { readonly metadata: readonly FileMetadata[]; readonly schema: Schema } | undefined;
   private delta: { readonly path: string; readonly table: OwnTable } | undefined;
   private own: { readonly path: string; readonly table: OwnTable } | undefined;
 
@@ -157,9 +159,9 @@ class StoredTable {
   private async snapshotOf(folder: string, files: readonly FileStat[], format: FileFormat): Promise<Snapshot> {
     const metadata = await this.readMetadata(files, format);
     const partitions = partitionColumns(this.name, files.map((file) => file.path.slice(folder.length)));
-    const own = unionSchema(this.name, metadata);
+    const own = this.unionOf(metadata);
     const fields = own.fields.filter((field) => !partitions.some((column) => column.field.name === field.name));
-    const schema = new Schema([...fields, ...partitions.map((column) => column.field)]);
+    const schema = partitions.length === 0 ? own : new Schema([...fields, ...partitions.map((column) => column.field)]);
     const dataFiles = files.map((file, index): DataFile => {
       const constants = partitions.map(({ field, values }): Constant => ({ field, value: values[index]! }));
       return this.dataFile(file, format, metadata[index]!, constants);
@@ -167,6 +169,13 @@ class StoredTable {
     const passedOver = metadata.flatMap((file) => file.passedOver).filter(({ column }) => !schema.fields.some(({ name }) => name === column));
     const table: DataFiles = { name: this.name, schema, files: dataFiles, passedOver };
     return filesSnapshot({ format: format.name, version: fingerprint(files) }, table, files);
+  }
+
+  private unionOf(metadata: readonly FileMetadata[]): Schema {
+    const { union } = this;
+    const isKnown = union?.metadata.length === metadata.length && metadata.every((each, i) => each === union.metadata[i]);
+    if (!isKnown) this.union = { metadata, schema: unionSchema(this.name, metadata) };
+    return this.union!.schema;
   }
 
   private async readMetadata(files: readonly FileStat[], { name: format }: FileFormat): Promise<FileMetadata[]> {

@@ -39,6 +39,20 @@ function sourcesOf(format: FileFormat): void {
     assert.deepEqual(snapshot.files!.map(({ path }) => path), [`transactions/2023/a${ending}`, `transactions/2024/b${ending}`]);
   });
 
+  it('the schema stays the same object while the files do, so that it is written for threads once', async () => {
+    const layer = memoryBytes();
+    const put = (name: string, column: string): Promise<void> => layer.writeNew(`t/${name}${ending}`, encode(tableOfColumns(new Schema([new Field(column, new Int64(), true)]), [makeData({ type: new Int64(), data: new BigInt64Array(2) })], 2)));
+    await put('a', 'x');
+    const source = openSource(layer, 't');
+    const { schema } = await source.snapshot();
+    assert.equal((await source.snapshot()).schema, schema);
+    await put('b', 'y');
+    const more = (await source.snapshot()).schema;
+    assert.deepEqual(more.names, ['x', 'y']);
+    await layer.delete(`t/a${ending}`);
+    assert.deepEqual((await source.snapshot()).schema.names, ['y']);
+  });
+
   describe('what stands under a name', () => {
     it('a file, a folder of that name, a folder with an ending, a table of our own', async (t) => {
       const layer = localBytes(temporaryFolder(t));

@@ -49,22 +49,27 @@ export function selectRange64(times: usize, rows: usize, count: i32, start: i64,
   return selected;
 }
 
-/** Whether any 64-bit time lies in [start, end): asked first, since where events stand in order of time most stretches have none. */
-export function anyInRange64(times: usize, count: i32, start: i64, end: i64): i32 {
+/**
+ * Whether the first 64-bit time lies in [start, end), as all others do then, or do not: 1 or 0; −1 where they differ. Asked first, since where events stand in
+ * order of time it is so of most stretches.
+ */
+export function allAlikeInRange64(times: usize, count: i32, start: i64, end: i64): i32 {
   const starts = i64x2.splat(start);
   const ends = i64x2.splat(end);
+  const first = inside(v128.load64_splat(times), starts, ends);
   let i = 0;
   for (; i + 8 <= count; i += 8) {
     const place = times + (<usize>i << 3);
-    const lower = v128.or(inside(v128.load(place), starts, ends), inside(v128.load(place, 16), starts, ends));
-    const upper = v128.or(inside(v128.load(place, 32), starts, ends), inside(v128.load(place, 48), starts, ends));
-    if (v128.any_true(v128.or(lower, upper))) return 1;
+    const lower = v128.or(v128.xor(inside(v128.load(place), starts, ends), first), v128.xor(inside(v128.load(place, 16), starts, ends), first));
+    const upper = v128.or(v128.xor(inside(v128.load(place, 32), starts, ends), first), v128.xor(inside(v128.load(place, 48), starts, ends), first));
+    if (v128.any_true(v128.or(lower, upper))) return -1;
   }
+  const isFirst = i64x2.extract_lane(first, 0) != 0;
   for (; i < count; i++) {
     const time = load<i64>(times + (<usize>i << 3));
-    if (time >= start && time < end) return 1;
+    if ((time >= start && time < end) != isFirst) return -1;
   }
-  return 0;
+  return i32(isFirst);
 }
 
 /**

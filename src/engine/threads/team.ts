@@ -10,9 +10,10 @@
  * Laws are those of `Aggregation`: who adds which rows, and in which order, changes no bit.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type Data, type DataType, Field, type RecordBatch, Schema, Table, tableToIPC } from '../../arrow/arrow.ts';
+import { type Data, type DataType, Field, type RecordBatch, Schema, type Table } from '../../arrow/arrow.ts';
 import { plainType } from '../../arrow/canonical.ts';
 import { columnsOf } from '../../arrow/expression.ts';
+import { streamOfSchema } from '../../arrow/schema-stream.ts';
 import { throwIfCancelled } from '../../base/errors.ts';
 import { Aggregation, type AggregationMemory, type AggregationOptions, type Counters, type StateOptions, statesSchema } from '../aggregation.ts';
 import type { Answers, Question } from '../as-of/answers.ts';
@@ -170,7 +171,7 @@ export class TeamRun {
       if (this.closing !== undefined || !worker.alive) return;
     }
     const { team, job, plans, options } = this;
-    const schema = (this.schemaStream ??= schemaBytes(this.schema));
+    const schema = (this.schemaStream ??= streamOfSchema(this.schema));
     const unitBytes = Math.floor(stagingBytes / this.threads);
     const request = { job, team: team.id, memory: team.memory, ring: this.ringAddress, asideCells: this.asideCells, unitBytes, module: sharedModule(), plans, schema, options };
     // Requests are served in order: whatever is asked from here on finds the run begun.
@@ -390,7 +391,7 @@ export class TeamRun {
     if (id === undefined) {
       this.layouts.set(key, (id = this.layouts.size));
       const schema = new Schema(columns.map(({ name }, i) => new Field(name, types[i]!, true)));
-      this.known.push({ id, columns: layout, schema: schemaBytes(schema), states });
+      this.known.push({ id, columns: layout, schema: streamOfSchema(schema), states });
       for (const member of this.members) if (member.begun) this.tellLayout(member, this.known.at(-1)!);
     }
     return id;
@@ -671,10 +672,6 @@ export class TeamRun {
     const sound = this.failure === undefined && ended.every(({ status }) => status === 'fulfilled') && this.members.every(({ worker }) => worker.alive);
     giveBackMemory(team, sound);
   }
-}
-
-function schemaBytes(schema: Schema): Uint8Array {
-  return tableToIPC(new Table(schema));
 }
 
 /** The columns that labels are answered by, of each question in turn. */

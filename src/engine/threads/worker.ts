@@ -5,8 +5,9 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { parentPort, receiveMessageOnPort } from 'node:worker_threads';
-import { type Schema, tableFromIPC } from '../../arrow/arrow.ts';
+import type { Schema } from '../../arrow/arrow.ts';
 import type { ColumnMemory } from '../../arrow/column-memory.ts';
+import { schemaOfStream } from '../../arrow/schema-stream.ts';
 import { invariant, throwIfCancelled } from '../../base/errors.ts';
 import { Aggregation, type AggregationMemory, type AggregationOptions, type StateOptions } from '../aggregation.ts';
 import { type LabelSource, type SomeLabels, tableOfAnswers } from '../as-of/shared-answers.ts';
@@ -116,7 +117,7 @@ function hear(message: Request | Notice): void {
       heard(message.job).cancelled.abort();
       break;
     case 'layout':
-      heard(message.job).layouts.set(message.id, { ...message, schema: tableFromIPC(message.schema).schema });
+      heard(message.job).layouts.set(message.id, { ...message, schema: schemaOfStream(message.schema) });
       break;
     default:
       tail = tail.then(() => serve(message));
@@ -204,7 +205,7 @@ function begin({ job, team, memory, ring, asideCells, unitBytes, module, plans, 
   let instance = instances.get(team);
   if (instance === undefined) instances.set(team, (instance = new Instance(module, memory)));
   instance.join(options.memoryLimit);
-  const tableSchema = tableFromIPC(schema).schema;
+  const tableSchema = schemaOfStream(schema);
   const aggregations = plans.map((plan, i) => Aggregation.create(plan, tableSchema, options, instance, asideCells + i * 4));
   runs.set(job, {
     instance,
