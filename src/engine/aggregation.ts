@@ -337,8 +337,8 @@ export class Aggregation implements Counters {
     this.addGrouped(this.valuesOf(dataOf), locatedRows(this.locator!.locate({ window, firstKey: undefined, words: numbers }, columns[0]!)));
   }
 
-  /** Nothing waits any more. */
-  private settle(): void {
+  /** Locates and adds the events that wait (as-of/parted.ts). */
+  settle(): void {
     if (this.parted !== undefined) this.instance.guard(() => this.parted!.settle());
   }
 

@@ -57,4 +57,4 @@ export {
   partsOfStrings, headsOf, placesOf, scatterLane, scatterBits, scatterLengths, scatterBytes, copyLane, blocksOf, gatherLane, bytesOfPart, gatherBytes, offsetsOf, packBits,
 } from './aside';
 export { mergeStates, mergeNullCounts, gatherStates } from './merge';
-export { wordsOf, extremesOf, countsOf, fewerThan, sumsOf, meansOf, keysOf } from './output';
+export { wordsOf, extremesOf, countsOf, fewerThan, enoughValues, sumsOf, meansOf, keysOf } from './output';

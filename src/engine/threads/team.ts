@@ -38,8 +38,8 @@ const stretchRowsCopied = 1 << 16;
 const stretchRowsInPlace = { least: 1 << 15, most: 1 << 18 } as const;
 /** Stretches after which, at the least, each thread comes back for another. */
 const stretchesEach = 4;
-/** Stretches that wait for each thread while it works on another. */
-const stretchesAhead = 2;
+/** Stretches that wait for each thread while it works on another: of a resident table more, which this thread takes back when it is done with its own. */
+const stretchesAhead = { copied: 2, inPlace: 8 } as const;
 /** Stretches after which the event loop gets its turn. */
 const stretchesPerTurn = 4;
 /** Where fewer than one in so many rows is in the range of time, the caller's thread goes through them alone. */
@@ -243,7 +243,7 @@ export class TeamRun {
     for (let start = 0; start < batch.numRows; ) {
       this.check();
       let rows = Math.min(this.stretchRows(isCopied, batch.numRows - start), batch.numRows - start);
-      if (!(isCopied && this.fewCount()) && this.othersWant()) {
+      if (!(isCopied && this.fewCount()) && this.othersWant(isCopied)) {
         layout ??= this.team.instance.guard(() => this.layoutOf(columns, types, states));
         const [first, count] = [start, rows];
         this.handOver(layout, columns, start, rows, isCopied ? undefined : () => addHere(first, count));
@@ -281,9 +281,9 @@ export class TeamRun {
   }
 
   /** Whether a thread of the pool would soon be without work. */
-  private othersWant(): boolean {
+  private othersWant(isCopied: boolean): boolean {
     const listening = this.members.filter(({ begun, worker }) => begun && worker.alive).length;
-    return this.ring.waiting < listening * stretchesAhead && this.ring.isFree(this.ring.nextEntry);
+    return this.ring.waiting < listening * stretchesAhead[isCopied ? 'copied' : 'inPlace'] && this.ring.isFree(this.ring.nextEntry);
   }
 
   /** Copies rows to where the threads of the pool take them from. */
@@ -408,6 +408,8 @@ export class TeamRun {
     await this.takeBack();
     // Whoever takes batches leaves once there are none: to hear of that is to hear that they are done with.
     this.ring.closed = true;
+    // They settle what waits in them as they leave; so does this thread, meanwhile.
+    for (const aggregation of this.own ?? []) aggregation.settle();
     await this.untilAnswered();
     for (const entry of [...this.underWay.keys()]) await this.untilFree(entry);
     await this.untilAnswered();
