@@ -276,6 +276,13 @@ export class Instance {
     return copies.map(({ buffer }) => buffer as ArrayBuffer);
   }
 
+  /** What is at `pointer`, as a buffer outside of this memory. */
+  copied(pointer: number, bytes: number): ArrayBuffer {
+    const copy = answerBuffer(bytes);
+    this.get(pointer, bytes, copy, 0);
+    return copy.buffer as ArrayBuffer;
+  }
+
   free(block: number, bytes: number): void {
     this.kernels.free(block, bytes + slackBytes);
   }
@@ -308,6 +315,10 @@ export class Instance {
 
   view8(pointer: number, length: number): Uint8Array {
     return new Uint8Array(this.upTo(pointer + length), pointer, length);
+  }
+
+  view16(pointer: number, length: number): Int16Array {
+    return new Int16Array(this.upTo(pointer + length * 2), pointer, length);
   }
 
   view32(pointer: number, length: number): Uint32Array {

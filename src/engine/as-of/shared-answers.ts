@@ -12,8 +12,9 @@ import type { AccumulatorMemory, Accumulators } from '../accumulator.ts';
 import type { Instance } from '../instance.ts';
 import { isByTime, type OutputColumn } from '../plan.ts';
 import { countsValues } from '../types.ts';
-import type { Answers, Question } from './answers.ts';
+import { type Answers, labelsOf, type Question } from './answers.ts';
 import { keyText, numbered } from './levels.ts';
+import type { AscendingLabels } from './spans.ts';
 
 /** A question, and where in memory the spans of all labels are. */
 export interface PlacedQuestion {
@@ -35,8 +36,25 @@ export interface SomeAnswers {
   readonly labelsKnown: number;
 }
 
-/** What labels are answered by: the nearest values of stretches (nearest.ts), or what each thread has of them in the rows of groups. */
+/** Labels in the order of their moments, and where in memory their answers come to stand. */
+export interface PlacedAscending {
+  /** Where the nearest values of stretches are that each thread has: addresses in memory. */
+  readonly arrays: { readonly pointer: number; readonly count: number };
+  /** Where the stretches of each entity begin. */
+  readonly starts: number;
+  readonly entities: number;
+  readonly order: number;
+  /** How many labels are anybody's, and how many there are. */
+  readonly asked: number;
+  readonly count: number;
+  /** 64 bits for each label, and a byte. */
+  readonly out: number;
+  readonly known: number;
+}
+
+/** What labels are answered by: the nearest values of stretches (nearest.ts), read in order or by each label's span, or what each thread has of them in the rows of groups. */
 export type LabelSource =
+  | { readonly kind: 'ascending'; readonly labels: PlacedAscending }
   | { readonly kind: 'nearest'; readonly pointer: number }
   | { readonly kind: 'rows'; readonly memories: readonly AccumulatorMemory[] };
 
@@ -53,7 +71,19 @@ export function areNarrow({ kernels }: Instance, { questions, count }: SomeLabel
 /** All labels, their spans in memory. */
 export function placeLabels(instance: Instance, questions: readonly Question[]): SomeLabels {
   const placed = questions.map(({ outputs, spans: { first, end } }) => ({ outputs, first: instance.placed(first), end: instance.placed(end) }));
-  return { questions: placed, from: 0, count: questions[0]!.spans.first.length };
+  return { questions: placed, from: 0, count: labelsOf(questions[0]!) };
+}
+
+/** Labels in the order of their moments, with room for their answers. */
+export function placeAscending(instance: Instance, { order, asked }: AscendingLabels, arrays: readonly number[], starts: number, entities: number): PlacedAscending {
+  const { length: count } = order;
+  const known = instance.alloc(count + 8);
+  // Bits beyond the end are zero.
+  instance.view8(known + count, 8).fill(0);
+  return {
+    arrays: { pointer: instance.placed(Uint32Array.from(arrays)), count: arrays.length },
+    starts, entities, order: instance.placed(order), asked, count, out: instance.alloc(count * 8), known,
+  };
 }
 
 /** All labels in pieces of at most so many, and of whole bytes of a bitmap. */
