@@ -206,7 +206,7 @@ export class Aggregation implements Counters {
     this.batchSize = Math.max(1, options.batchSize ?? (isLocated ? locatedAtOnce : batchSizeDefault));
     this.arrivals = moments && arrival && new ArrivalLocator(instance, bound.keys, time!, arrival, moments, (name) => this.stage(name));
     const alone = bound.named.length === 1 && bound.tile === undefined;
-    this.stretches = this.locator && new StretchGrouper(instance, moments!.points.length);
+    this.stretches = this.locator && new StretchGrouper(instance, moments!.count);
     this.nearest = this.locator && bound.plan.isAnswered ? NearestStates.of(instance, bound) : undefined;
     const groupers: ColumnGrouper[] = this.stretches ? [this.stretches] : bound.named.map((key) => columnGrouper(instance, key, this.stage(key.name), alone));
     if (bound.tile !== undefined) groupers.push(new TileGrouper(instance, bound.tile, bound.time!.bytes, this.stage(bound.time!.name)));
@@ -292,7 +292,7 @@ export class Aggregation implements Counters {
     const time = bound.time && (range !== undefined || bound.tile || bound.plan.moments || values.times) ? columnData(batch, bound.time.name, bound.time.type) : undefined;
     const grouped = bound.tile === undefined ? keys : [...keys, time!];
     const carried = this.aside === undefined ? [] : asideColumns(bound).map(({ name, type }) => columnData(batch, name, type));
-    const waiting = this.parted === undefined ? [] : this.waiting.map(({ name, type }) => ({ data: columnData(batch, name, type), stage: this.stage(name) }));
+    const waiting = this.parted === undefined ? [] : this.waiting.map(({ name, type }) => ({ data: columnData(batch, name, type), stage: this.stage(name), short: this.shortOf(batch, name) }));
     this.each(batch, first, end, filter, (window) => {
       const inRange = range === undefined ? window
         : coarse !== undefined ? this.selectByParts(window, coarse, time!, bound.time!, range) : this.selectInRange(window, time!, bound.time!, range);
@@ -519,7 +519,7 @@ export class Aggregation implements Counters {
       nearest?.drain((rows) => accumulators.addPicked(rows));
       return {
         instance, accumulators,
-        stretches: bound.plan.moments!.points.length,
+        stretches: bound.plan.moments!.count,
         full: stretches!.full(),
         fresh: () => new Accumulators(instance, bound.values),
         isInRows: (outputs) => outputs.every(({ column, aggregation }) => accumulators.isInRows(column, aggregation)),

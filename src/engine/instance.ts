@@ -317,10 +317,6 @@ export class Instance {
     return new Uint8Array(this.upTo(pointer + length), pointer, length);
   }
 
-  view16(pointer: number, length: number): Int16Array {
-    return new Int16Array(this.upTo(pointer + length * 2), pointer, length);
-  }
-
   view32(pointer: number, length: number): Uint32Array {
     return new Uint32Array(this.upTo(pointer + length * 4), pointer, length);
   }

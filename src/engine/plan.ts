@@ -40,21 +40,28 @@ export interface Moments {
   readonly entities: EntityKeys;
   /** Where the moments of each entity begin, and the end of the last. */
   readonly starts: Uint32Array;
-  /** The moments of each entity in turn, ascending, in the unit of the event time (`momentType`). Stretch i is the time before moment i. */
-  readonly points: BigInt64Array;
-  /** Of each moment the cell of time that it lies in, less 32,768 (as-of/cells.ts). */
-  readonly cells: Int16Array;
+  /** How many there are, of all entities. */
+  readonly count: number;
   /** The earliest and the latest of all; 0 where there are none. */
   readonly first: bigint;
   readonly last: bigint;
-  /** Which stretches are asked for, 1 or 0; undefined: all of them. */
-  readonly wanted: Uint8Array | undefined;
-  /** Where they are in the memory of a run, whose threads are given this. */
-  readonly placed?: PlacedMoments;
+  readonly at: MomentArrays | PlacedMoments;
 }
 
-/** The same in memory (as-of/placed.ts), addresses all of them but `parts`. */
+/** What there is of each moment. */
+export interface MomentArrays {
+  readonly kind: 'arrays';
+  /** The moments of each entity in turn, ascending, in the unit of the event time (`momentType`). Stretch i is the time before moment i. */
+  readonly points: BigInt64Array;
+  /** The cell of time that each lies in, less 32,768 (as-of/cells.ts). */
+  readonly cells: Int16Array;
+  /** Which stretches are asked for, 1 or 0; undefined: all of them. */
+  readonly wanted: Uint8Array | undefined;
+}
+
+/** The same in the memory of a run, whose threads find it there (as-of/placed.ts): addresses, all but `parts`. */
 export interface PlacedMoments {
+  readonly kind: 'placed';
   readonly starts: number;
   readonly points: number;
   readonly cells: number;

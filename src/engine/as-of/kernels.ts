@@ -9,6 +9,7 @@ export interface AsOfKernels {
     entities: Pointer, points: Pointer, labels: number, bounds: number, entityCount: number, shift: number, parts: number, counts: Pointer,
     first: bigint, last: bigint, scaleShift: bigint, multiplier: bigint, starts: Pointer, outPoints: Pointer, outCells: Pointer, order: Pointer,
   ): number;
+  entitiesWithPoints(starts: Pointer, entityCount: number): number;
   pointsOfItems(order: Pointer, count: number, places: Pointer): void;
   rangesOf(starts: Pointer, entityCount: number, cells: Pointer, ranges: Pointer): void;
   markParts(starts: Pointer, entityCount: number, points: Pointer, wanted: Pointer, origin: bigint, shift: bigint, masks: Pointer): number;

@@ -97,7 +97,7 @@ export class Locator {
     this.entities = moments.starts.length - 1;
     this.known = knowEntities(instance, keys, moments, stageOf);
     this.scale = cellScale(moments.first, moments.last);
-    this.placed = moments.placed ?? placeMoments(instance, moments, coarse);
+    this.placed = placeMoments(instance, moments, coarse);
     this.numbers = new Buffer64(instance);
     this.nearRows = new Buffer64(instance);
     this.coarse = new ColumnStage(instance);

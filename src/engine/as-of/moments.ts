@@ -13,7 +13,7 @@ import { type Data, Field, Schema, tableToIPC, type DataType } from '../../arrow
 import { tableOfColumns } from '../../arrow/canonical.ts';
 import { ceilDivide, floorDivide, type TimeRange } from '../../base/time.ts';
 import { borrowInstance, type Instance } from '../instance.ts';
-import type { EntityKeys, Moments } from '../plan.ts';
+import type { EntityKeys, MomentArrays, Moments } from '../plan.ts';
 import { Buffer64, ColumnStage, gatherWide } from '../staging.ts';
 import { int64Max, int64Min, type KeyColumn, type TimeColumn, unitNs } from '../types.ts';
 import type { Window } from '../grouper.ts';
@@ -38,7 +38,7 @@ export interface Labels {
 }
 
 export interface PlannedMoments {
-  readonly moments: Moments;
+  readonly moments: Moments & { readonly at: MomentArrays };
   /** One for each range. */
   readonly spans: readonly Spans[];
   /** All events that any label asks about lie inside; undefined: there are none. */
@@ -62,17 +62,15 @@ export function planMoments(labels: Labels, ranges: readonly LabelRange[], event
     return instance.guard(() => {
       const found = findEntities(instance, labels);
       const ordered = orderPoints(instance, labels, found, bounds, eventTime);
-      const starts = shared(instance.view32(ordered.starts, found.count + 1));
+      const starts = sharedStarts(instance, ordered.starts, found.count + 1);
       const isOpen = ranges.some(({ start }) => start === undefined);
       // Where every label asks for all before the one moment that it has, no stretch is in nobody's range.
       const { spans, wanted } = isOpen && bounds.length === 1 ? openSpans(instance, labels, ranges, ordered, starts) : placedSpans(instance, labels, ranges, bounds, found, ordered);
       const { first, last, count } = ordered;
-      const moments: Moments = {
-        entities: found.keys, starts, first, last, wanted,
-        points: shared(instance.view64(ordered.points, count)),
-        cells: shared(instance.view16(ordered.cells, count)),
-      };
-      return { moments, spans, range: count === 0 ? undefined : rangeOf(first, last, isOpen, eventTime), labelsWithNull: found.labelsWithNull, entities: withPoints(starts) };
+      const at = { kind: 'arrays', points: new BigInt64Array(instance.copied(ordered.points, count * 8)), cells: new Int16Array(instance.copied(ordered.cells, count * 2)), wanted } as const;
+      const moments = { entities: found.keys, starts, count, first, last, at };
+      const entities = instance.kernels.entitiesWithPoints(ordered.starts, found.count);
+      return { moments, spans, range: count === 0 ? undefined : rangeOf(first, last, isOpen, eventTime), labelsWithNull: found.labelsWithNull, entities };
     });
   } finally {
     instance.giveBack();
@@ -80,17 +78,10 @@ export function planMoments(labels: Labels, ranges: readonly LabelRange[], event
 }
 
 /** A copy that threads are given without another. */
-function shared<Words extends Uint32Array | BigInt64Array | Int16Array | Uint8Array>(words: Words): Words {
-  const buffer = new (globalThis.SharedArrayBuffer ?? ArrayBuffer)(words.byteLength);
-  const copy = new (words.constructor as new (buffer: ArrayBufferLike) => Words)(buffer);
-  copy.set(words as never);
+function sharedStarts(instance: Instance, starts: number, count: number): Uint32Array {
+  const copy = new Uint32Array(new (globalThis.SharedArrayBuffer ?? ArrayBuffer)(count * 4));
+  copy.set(instance.view32(starts, count));
   return copy;
-}
-
-function withPoints(starts: Uint32Array): number {
-  let entities = 0;
-  for (let i = 1; i < starts.length; i++) if (starts[i]! > starts[i - 1]!) entities++;
-  return entities;
 }
 
 function isSame(a: Bound, b: Bound): boolean {
@@ -223,7 +214,7 @@ function partsFor(items: number, entities: number): { readonly shift: number; re
 
 /** The spans of ranges without a start. */
 function openSpans(instance: Instance, { rows }: Labels, ranges: readonly LabelRange[], { order, asked }: Ordered, starts: Uint32Array) {
-  const ascending = { order: instance.view32(order, rows).slice(), asked };
+  const ascending = { order: new Uint32Array(instance.copied(order, rows * 4)), asked };
   return { spans: ranges.map(() => new OpenSpans(ascending, starts)), wanted: undefined };
 }
 
@@ -238,7 +229,7 @@ function placedSpans(instance: Instance, { rows }: Labels, ranges: readonly Labe
     kernels.spansOf(entityOf, rows, starts, start === undefined ? 0 : placesOf(start), placesOf(end), first, behind);
     return { first, end: behind };
   });
-  const spans = inMemory.map(({ first, end }): Spans => ({ first: instance.view32(first, rows).slice(), end: instance.view32(end, rows).slice() }));
+  const spans = inMemory.map(({ first, end }): Spans => ({ first: new Uint32Array(instance.copied(first, rows * 4)), end: new Uint32Array(instance.copied(end, rows * 4)) }));
   return { spans, wanted: wantedOf(instance, inMemory, rows, count) };
 }
 
@@ -276,7 +267,7 @@ function wantedOf(instance: Instance, spans: readonly { readonly first: number; 
   for (const { first, end } of spans) instance.kernels.markSpans(first, end, labels, changes);
   const wanted = instance.alloc(stretches);
   const count = instance.kernels.wantedOf(changes, stretches, wanted);
-  return count === stretches ? undefined : shared(instance.view8(wanted, stretches));
+  return count === stretches ? undefined : instance.view8(wanted, stretches).slice();
 }
 
 function rangeOf(first: bigint, last: bigint, isOpen: boolean, eventTime: DataType): TimeRange {

@@ -33,7 +33,7 @@ export class NearestStates {
   /** Undefined where something else is asked, or more. */
   static of(instance: Instance, { plan: { outputs, moments }, values: [column] }: BoundPlan): NearestStates | undefined {
     if (outputs.length !== 1 || !isByTime(outputs[0]!) || !isWords(column!) || column!.tie !== undefined) return undefined;
-    return new NearestStates(instance, column!, moments!.points.length);
+    return new NearestStates(instance, column!, moments!.count);
   }
 
   add({ words, times, rows, ids, count }: WholeStretch): void {

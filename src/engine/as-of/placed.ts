@@ -13,23 +13,24 @@ const masked = { parts: 32n, coarseLeast: 16n } as const;
 /** What is read behind the cells of an entity. */
 const cellsSlack = 32;
 
-/** `coarse`: how the coarse times of the event time are made. */
+/** As they are where they have been placed before, in this memory. `coarse`: how the coarse times of the event time are made. */
 export function placeMoments(instance: Instance, moments: Moments, coarse: CoarseScale | undefined): PlacedMoments {
   const { kernels } = instance;
-  const { points: { length: count }, wanted: asked } = moments;
+  const { count, at } = moments;
+  if (at.kind === 'placed') return at;
   const entities = moments.starts.length - 1;
   const starts = instance.alloc((entities + 2) * 4);
   instance.put(moments.starts, starts);
   // Entities that are not known are all the one behind the last, which has no points.
   instance.view32(starts, entities + 2)[entities + 1] = count;
-  const points = instance.placed(moments.points);
+  const points = instance.placed(at.points);
   const cells = instance.alloc(count * 2 + cellsSlack);
-  instance.put(moments.cells, cells);
+  instance.put(at.cells, cells);
   const ranges = instance.alloc((count / 2 + 2) * 4);
   kernels.rangesOf(starts, entities, cells, ranges);
-  const wanted = asked === undefined ? 0 : instance.placed(asked);
+  const wanted = at.wanted === undefined ? 0 : instance.placed(at.wanted);
   const parts = partsOf(moments, coarse);
-  return { starts, points, cells, ranges, wanted, parts, masks: markParts(instance, moments, { starts, points, wanted, parts }) };
+  return { kind: 'placed', starts, points, cells, ranges, wanted, parts, masks: markParts(instance, moments, { starts, points, wanted, parts }) };
 }
 
 /** 0 where most events would pass. */

@@ -47,7 +47,7 @@ export { newDistinct, addDistinct, mergeDistinct, addDistinctBytes, listDistinct
 export { addSketch, mergeSketches, addSketchBytes, sketchSize, writeSketch, sketchEstimate } from './sketch';
 export { newSquareTable, addSquares, mergeSquares, writeSquares, addSquareBytes } from './squares';
 export { addIntegerSquares, addDecimals, addDecimalSquares, mergeWords } from './integers';
-export { pointsBefore, boundsOf, countPoints, orderPoints, pointsOfItems } from './points';
+export { pointsBefore, boundsOf, countPoints, orderPoints, entitiesWithPoints, pointsOfItems } from './points';
 export { markParts, numberKeys, rangesOf, mightLocate, locate } from './asof';
 export { placesInParts } from './parted';
 export { emptyNearest, addNearest, mergeNearest, nearestRows, settleNearest, answersOfNearest, answersInOrder } from './nearest';

@@ -303,6 +303,13 @@ function sink(own: usize, root: u32, count: u32): void {
   putRecord(own, at, record);
 }
 
+/** How many entities have any point. */
+export function entitiesWithPoints(starts: usize, entityCount: i32): i32 {
+  let entities = 0;
+  for (let entity = 0; entity < entityCount; entity++) entities += i32(wordAt(starts, entity) < wordAt(starts, entity + 1));
+  return entities;
+}
+
 /** Which point each item has, at its place; nobody's items have none. `count`: of items that are somebody's. */
 export function pointsOfItems(order: usize, count: i32, places: usize): void {
   let point: u32 = 0xffffffff;

@@ -640,9 +640,9 @@ export class TeamRun {
 
 /** The plan with its moments where all threads find them. */
 function placedPlan(plan: GroupByPlan, instance: Instance, { coarse }: AggregationOptions): GroupByPlan {
-  const { moments, arrival } = plan;
-  if (moments === undefined || arrival !== undefined) return plan;
-  return { ...plan, moments: { ...moments, placed: instance.guard(() => placeMoments(instance, moments, coarse?.get(plan.timestamp!))) } };
+  const { moments, timestamp } = plan;
+  if (moments === undefined) return plan;
+  return { ...plan, moments: { ...moments, at: instance.guard(() => placeMoments(instance, moments, coarse?.get(timestamp!))) } };
 }
 
 function schemaBytes(schema: Schema): Uint8Array {

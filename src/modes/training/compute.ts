@@ -40,7 +40,9 @@ export interface SetPlan {
   readonly source: Snapshot;
   readonly groupBy: GroupByPlan;
   readonly scan: ScanOptions;
-  /** The type in whose unit moments are. */
+  /** The moments of all entities. */
+  readonly points: BigInt64Array;
+  /** The type in whose unit they are. */
   readonly momentType: DataType;
   /** One for each part. */
   readonly spans: readonly Spans[];
@@ -73,15 +75,15 @@ export function planSet(request: TrainingRequest, set: SetRequest, labels: Table
     ...(definition.filter !== undefined && { filter: definition.filter }),
   };
   const scan = sourceScan(source, { definition, parts: [{ ...asked, arrivedBeforeUs: asked.range.endUs }] }, definition.filter, run.signal);
-  const { starts, points, wanted } = moments;
+  const { points, cells, wanted } = moments.at;
   const keyBytes = moments.entities.kind === 'listed' ? moments.entities.stream.byteLength : 0;
   return {
-    set, source, groupBy, scan, labelsWithNull, momentType: unit,
+    set, source, groupBy, scan, labelsWithNull, momentType: unit, points,
     spans: spans.slice(0, parts.length),
     seen: arrival === undefined ? undefined : spans[parts.length]!.end,
     entities,
     bytes: {
-      moments: keyBytes + starts.byteLength + points.byteLength + (wanted?.byteLength ?? 0),
+      moments: keyBytes + moments.starts.byteLength + points.byteLength + cells.byteLength + (wanted?.byteLength ?? 0),
       state: 8 * (1 + statesSchema(groupBy, source.schema).fields.length),
     },
   };
@@ -127,7 +129,7 @@ async function answersOfSource(plan: SetPlan, run: RunOptions, onProgress: ((pro
     });
   }
   const { states, rows } = await aggregateRows(pass, [groupBy], await threadsFor(plan, run), async (aggregations, read) => ({ states: oneBatch((await aggregations.states())[0]!), rows: read }));
-  const asked = { timestamp, tieBreaker: definition.tieBreaker, stretches: groupBy.moments!.points.length, questions, seen, memoryLimit: run.memoryLimit };
+  const asked = { timestamp, tieBreaker: definition.tieBreaker, stretches: groupBy.moments!.count, questions, seen, memoryLimit: run.memoryLimit };
   return { answers: await answerLateLabels(states, source.schema, asked, turn), rows };
 }
 
@@ -150,7 +152,7 @@ async function answersMerged(plan: SetPlan, merge: Merge, run: RunOptions, onPro
   }
   const states = pieces.length === 1 ? pieces[0]! : await mergedStretches(plan, pieces, run);
   const { source, groupBy: { timestamp, moments } } = plan;
-  return { answers: await answerLabelsOf(states, source.schema, timestamp!, moments!.points.length, questionsOf(plan), turnOf(run), run.memoryLimit), rows };
+  return { answers: await answerLabelsOf(states, source.schema, timestamp!, moments!.count, questionsOf(plan), turnOf(run), run.memoryLimit), rows };
 }
 
 async function statesOfTiles({ groupBy }: SetPlan, { tables, snapshot, facts, tiles }: Merge, run: RunOptions): Promise<Table> {
@@ -189,7 +191,7 @@ async function mergedStretches({ groupBy: { outputs, timestamp, tieBreaker }, so
  * to bring those together takes longer than what is won (10 M rows, 1 M stretches: 1.3 s of work on one thread, 2.5 s on two).
  */
 async function threadsFor({ source, scan, groupBy }: SetPlan, run: RunOptions): Promise<RunOptions> {
-  const isShared = source.format !== 'memory' || groupBy.moments!.points.length * rowsPerStretch <= (await source.plan(scan)).rows;
+  const isShared = source.format !== 'memory' || groupBy.moments!.count * rowsPerStretch <= (await source.plan(scan)).rows;
   return isShared ? run : { ...run, threads: 1 };
 }
 

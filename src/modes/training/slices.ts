@@ -100,7 +100,7 @@ function limitOf({ memoryLimit = memoryMax }: RunOptions): number {
 
 /** About how many bytes a plan takes: its moments, and states of all stretches; or, where arrivals are asked about, of no more than there are rows. */
 async function needOf({ bytes: { moments, state }, groupBy, source, scan, seen }: SetPlan): Promise<number> {
-  const stretches = groupBy.moments!.points.length;
+  const stretches = groupBy.moments!.count;
   return moments + roomFactor * state * (seen === undefined ? stretches : Math.min(stretches, (await source.plan(scan)).rows));
 }
 
