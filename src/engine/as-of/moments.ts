@@ -47,6 +47,8 @@ export interface PlannedMoments {
   readonly entities: number;
   /** Labels with a null in a key or in their time. */
   readonly labelsWithNull: number;
+  /** What holds all of that, for whoever has no more use of it (`freeNow`). */
+  readonly buffers: readonly ArrayBufferLike[];
 }
 
 /** Items of a part that is put in order at a time, and how many parts there are at most. */
@@ -70,7 +72,9 @@ export function planMoments(labels: Labels, ranges: readonly LabelRange[], event
       const at = { kind: 'arrays', points: new BigInt64Array(instance.copied(ordered.points, count * 8)), cells: new Int16Array(instance.copied(ordered.cells, count * 2)), wanted } as const;
       const moments = { entities: found.keys, starts, count, first, last, at };
       const entities = instance.kernels.entitiesWithPoints(ordered.starts, found.count);
-      return { moments, spans, range: count === 0 ? undefined : rangeOf(first, last, isOpen, eventTime), labelsWithNull: found.labelsWithNull, entities };
+      const arrays = [at.points, at.cells, ...(wanted === undefined ? [] : [wanted]), ...spans.flatMap((each) => (each instanceof OpenSpans ? [each.ascending.order] : [each.first, each.end]))];
+      const buffers = arrays.map(({ buffer }) => buffer);
+      return { moments, spans, buffers, range: count === 0 ? undefined : rangeOf(first, last, isOpen, eventTime), labelsWithNull: found.labelsWithNull, entities };
     });
   } finally {
     instance.giveBack();

@@ -9,6 +9,7 @@
 import { type Data, Field, makeData, Schema, type Table } from '../../arrow/arrow.ts';
 import { tableOfColumns } from '../../arrow/canonical.ts';
 import type { AccumulatorMemory, Accumulators } from '../accumulator.ts';
+import { answerBuffer, freeNow } from '../answer-memory.ts';
 import type { Instance } from '../instance.ts';
 import { isByTime, type OutputColumn } from '../plan.ts';
 import { countsValues } from '../types.ts';
@@ -135,13 +136,14 @@ function mergeSpans(
   instance.free(place, 8);
 }
 
-/** Answers of all labels from those of some, in order. */
+/** Answers of all labels from those of some, in order, which are used up. */
 export function joinedAnswers(questions: readonly Question[], some: readonly SomeAnswers[]): Answers {
   let next = 0;
   const columns = questions.map(({ outputs }) => outputs.map((output) => {
     const column = next++;
     return { output, data: joined(some.map(({ columns: each }) => each[column]!)) };
   }));
+  if (some.length > 1) freeNow(some.flatMap(({ columns: each }) => each.flatMap(({ values, nullBitmap }) => [values, nullBitmap].flatMap((array) => (array ? [(array as Uint8Array).buffer] : [])))));
   return { columns, labelsKnown: some.reduce((sum, { labelsKnown }) => sum + labelsKnown, 0) };
 }
 
@@ -151,7 +153,8 @@ function joined(parts: readonly Data[]): Data {
   const length = parts.reduce((sum, part) => sum + part.length, 0);
   const nullCount = parts.reduce((sum, part) => sum + part.nullCount, 0);
   const arrays = parts.map(({ values }) => values as Uint8Array);
-  const data = new (arrays[0]!.constructor as Uint8ArrayConstructor)(arrays.reduce((sum, array) => sum + array.length, 0));
+  const bytes = arrays.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const data = new (arrays[0]!.constructor as new (buffer: ArrayBufferLike) => Uint8Array)(answerBuffer(bytes).buffer);
   const nullBitmap = new Uint8Array((length + 7) >> 3).fill(255);
   let [element, row] = [0, 0];
   for (const [i, part] of parts.entries()) {

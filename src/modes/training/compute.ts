@@ -50,6 +50,8 @@ export interface SetPlan {
   readonly seen: Uint32Array | undefined;
   readonly labelsWithNull: number;
   readonly entities: number;
+  /** What holds the moments and the spans. */
+  readonly buffers: readonly ArrayBufferLike[];
   /** Bytes of the moments, which each thread has, and of the states of a stretch. */
   readonly bytes: { readonly moments: number; readonly state: number };
 }
@@ -64,7 +66,7 @@ export function planSet(request: TrainingRequest, set: SetRequest, labels: Table
   const ours = labelsFor(definition, labels, source.schema, request);
   // The last range has nothing in it but where the label's own moment is.
   const ranges = [...parts.map((part) => part.range), ...(arrival === undefined ? [] : [{ start: atLabel, end: atLabel }])];
-  const { moments, spans, range, labelsWithNull, entities } = planMoments(ours, ranges, unit, run.memoryLimit);
+  const { moments, spans, range, labelsWithNull, entities, buffers } = planMoments(ours, ranges, unit, run.memoryLimit);
   const outputs = stretchOutputs(parts.flatMap((part) => part.outputs));
   // Labels that are nobody's ask for nothing.
   const asked = { outputs, range: range ?? { startUs: 0n, endUs: 0n } };
@@ -78,7 +80,7 @@ export function planSet(request: TrainingRequest, set: SetRequest, labels: Table
   const { points, cells, wanted } = moments.at;
   const keyBytes = moments.entities.kind === 'listed' ? moments.entities.stream.byteLength : 0;
   return {
-    set, source, groupBy, scan, labelsWithNull, momentType: unit, points,
+    set, source, groupBy, scan, labelsWithNull, momentType: unit, points, buffers,
     spans: spans.slice(0, parts.length),
     seen: arrival === undefined ? undefined : spans[parts.length]!.end,
     entities,
