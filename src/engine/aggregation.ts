@@ -19,7 +19,8 @@ import { ArrivalLocator } from './as-of/arrivals.ts';
 import { type Located, Locator } from './as-of/locator.ts';
 import { NearestStates } from './as-of/nearest.ts';
 import { locatedAtOnce, PartedEvents, type Waiting } from './as-of/parted.ts';
-import { answersOfRows, areNarrow, type LabelSource, type SomeAnswers, type SomeLabels } from './as-of/shared-answers.ts';
+import type { Answers, Question } from './as-of/answers.ts';
+import { answersOfRows, areNarrow, joinedAnswers, type LabelSource, placeAscending, placeLabels, type SomeAnswers, type SomeLabels } from './as-of/shared-answers.ts';
 import { type FullStretches, StretchGrouper } from './as-of/stretches.ts';
 import { selectRows } from './filter.ts';
 import { Aside, type AsideColumn, type AsideMemory, newSearch, rowsAside } from './aside.ts';
@@ -126,6 +127,12 @@ export interface StretchStates {
   isInRows(outputs: readonly OutputColumn[]): boolean;
 }
 
+/** All labels, and what they are answered by. */
+export interface AskedLabels {
+  readonly source: LabelSource;
+  readonly labels: SomeLabels;
+}
+
 const batchSizeDefault = 16_384;
 /** Where fewer than one in so many is kept, so many. */
 const fewKept = 8;
@@ -218,7 +225,7 @@ export class Aggregation implements Counters {
     this.batchSize = Math.max(1, options.batchSize ?? (isLocated ? locatedAtOnce : batchSizeDefault));
     this.arrivals = moments && arrival && new ArrivalLocator(instance, bound.keys, time!, arrival, moments, (name) => this.stage(name));
     const alone = bound.named.length === 1 && bound.tile === undefined;
-    this.stretches = this.locator && new StretchGrouper(instance, moments!.points.length);
+    this.stretches = this.locator && new StretchGrouper(instance, moments!.count);
     this.nearest = this.locator && bound.plan.isAnswered ? NearestStates.of(instance, bound) : undefined;
     const groupers: ColumnGrouper[] = this.stretches ? [this.stretches] : bound.named.map((key) => columnGrouper(instance, key, this.stage(key.name), alone));
     if (bound.tile !== undefined) groupers.push(new TileGrouper(instance, bound.tile, bound.time!.bytes, this.stage(bound.time!.name)));
@@ -325,7 +332,7 @@ export class Aggregation implements Counters {
       time,
       values,
       carried: this.aside === undefined ? [] : asideColumns(bound).map(({ name, type }) => columnData(batch, name, type)),
-      waiting: this.parted === undefined ? [] : this.waiting.map(({ name, type }) => ({ data: columnData(batch, name, type), stage: this.stage(name) })),
+      waiting: this.parted === undefined ? [] : this.waiting.map(({ name, type }) => ({ data: columnData(batch, name, type), stage: this.stage(name), short: this.shortOf(batch, name) })),
     };
   }
 
@@ -382,8 +389,8 @@ export class Aggregation implements Counters {
     this.addGrouped(this.valuesOf(dataOf), locatedRows(this.locator!.locate({ window, firstKey: undefined, words: numbers }, columns[0]!)));
   }
 
-  /** Nothing waits any more. */
-  private settle(): void {
+  /** Locates and adds the events that wait (as-of/parted.ts). */
+  settle(): void {
     if (this.parted !== undefined) this.instance.guard(() => this.parted!.settle());
   }
 
@@ -499,29 +506,53 @@ export class Aggregation implements Counters {
     return this.instance.guard(work);
   }
 
-  /** The nearest value of each stretch, of a plan that is answered by those: undefined where it is not, or not of all rows. */
-  nearestStates(): NearestStates | undefined {
-    this.settle();
-    return this.nearest !== undefined && this.nearest.pointer !== 0 && this.grouper.count === 0 ? this.nearest : undefined;
+  /** What the answers of labels can be read from, `others` being what other threads of the memory have; undefined where that is not there: then nothing has changed. */
+  askedLabels(others: readonly AggregationMemory[], questions: readonly Question[]): AskedLabels | undefined {
+    const { nearest, accumulators, instance } = this;
+    if (nearest !== undefined) return this.askedOfNearest(others, questions);
+    const memories = [...others, this.memory].filter(({ groups }) => groups > 0).map((memory) => memory.accumulators);
+    const labels = instance.guard(() => placeLabels(instance, questions));
+    return accumulators.inRows && areNarrow(instance, labels) ? { source: { kind: 'rows', memories }, labels } : undefined;
   }
 
-  /** What the answers of labels can be read from, all `labels`, `others` being what other threads of the memory have; undefined where that is not there: then nothing has changed. */
-  labelSource(others: readonly AggregationMemory[], labels: SomeLabels): LabelSource | undefined {
-    const { nearest, accumulators, instance } = this;
+  /** The same of a plan that is answered by the nearest value of each stretch: undefined where it is not, or not of all rows. */
+  askedOfNearest(others: readonly AggregationMemory[], questions: readonly Question[]): AskedLabels | undefined {
+    const { nearest, instance } = this;
     const all = [...others, this.memory];
-    const memories = all.filter(({ groups }) => groups > 0).map((memory) => memory.accumulators);
-    if (nearest === undefined) return accumulators.inRows && areNarrow(instance, labels) ? { kind: 'rows', memories } : undefined;
-    if (memories.length > 0 || all.every((memory) => memory.nearest === 0)) return undefined;
-    instance.guard(() => nearest.settle(others.map((other) => other.nearest).filter((pointer) => pointer !== 0)));
-    return { kind: 'nearest', pointer: nearest.pointer };
+    const arrays = all.map((memory) => memory.nearest).filter((pointer) => pointer !== 0);
+    if (nearest === undefined || arrays.length === 0 || all.some(({ groups }) => groups > 0)) return undefined;
+    const ascending = questions.length === 1 ? questions[0]!.spans.ascending : undefined;
+    return instance.guard((): AskedLabels => {
+      if (ascending !== undefined) {
+        const labels = placeAscending(instance, ascending, arrays, this.locator!.placed.starts, this.bound.plan.moments!.starts.length - 1);
+        return { source: { kind: 'ascending', labels }, labels: { questions: [], from: 0, count: ascending.order.length } };
+      }
+      nearest.settle(arrays.filter((pointer) => pointer !== nearest.pointer));
+      return { source: { kind: 'nearest', pointer: nearest.pointer }, labels: placeLabels(instance, questions) };
+    });
   }
 
   /** Answers some labels from what threads of the same memory have. */
   answerSome(source: LabelSource, labels: SomeLabels): SomeAnswers {
     const { instance, bound, nearest } = this;
-    return instance.guard(() => (source.kind === 'nearest'
-      ? nearest!.answers(labels, source.pointer)
-      : answersOfRows(instance, () => new Accumulators(instance, bound.values), source.memories, labels)));
+    return instance.guard(() => {
+      switch (source.kind) {
+        case 'ascending':
+          return { columns: [], labelsKnown: nearest!.answerAscending(source.labels, labels) };
+        case 'nearest':
+          return nearest!.answers(labels, source.pointer);
+        case 'rows':
+          return answersOfRows(instance, () => new Accumulators(instance, bound.values), source.memories, labels);
+      }
+    });
+  }
+
+  /** The answers of all labels, after `answerSome` of some and others. */
+  allAnswers(source: LabelSource, questions: readonly Question[], some: readonly SomeAnswers[]): Answers {
+    if (source.kind !== 'ascending') return joinedAnswers(questions, some);
+    const labelsKnown = some.reduce((sum, each) => sum + each.labelsKnown, 0);
+    const data = this.guard(() => this.nearest!.ascendingAnswers(source.labels, labelsKnown));
+    return { columns: [questions[0]!.outputs.map((output) => ({ output, data }))], labelsKnown };
   }
 
   /** The states of stretches, of a plan with moments: where they are, as long as nothing is added. */
@@ -533,7 +564,7 @@ export class Aggregation implements Counters {
       nearest?.drain((rows) => accumulators.addPicked(rows));
       return {
         instance, accumulators,
-        stretches: bound.plan.moments!.points.length,
+        stretches: bound.plan.moments!.count,
         full: stretches!.full(),
         fresh: () => new Accumulators(instance, bound.values),
         isInRows: (outputs) => outputs.every(({ column, aggregation }) => accumulators.isInRows(column, aggregation)),

@@ -122,8 +122,13 @@ async function measureDoubles(beside: BesideRows): Promise<{ readonly least: num
 /** Joins to batches what these plans make use of, where it is there: short forms where few rows are wanted, or the least or newest time. */
 export function joinedBeside(plans: readonly GroupByPlan[]): (batch: RecordBatch) => RecordBatch {
   const ranged = timesOfRanges(plans);
-  const isShort = ({ range, moments }: GroupByPlan) => ({ aggregation }: OutputColumn): boolean =>
-    moments === undefined && (range !== undefined || aggregation === 'min' || aggregation === 'max');
-  const short = [...new Set(plans.flatMap((plan) => plan.outputs.filter(isShort(plan)).map(({ column }) => column)))];
+  const short = [...new Set(plans.flatMap(shortColumns))];
   return (batch) => short.reduce((rows, column) => shortForms.joined(rows, column), ranged.reduce((rows, column) => coarseTimes.joined(rows, column), batch));
+}
+
+/** The columns of which a plan reads short forms. */
+function shortColumns({ outputs, range, moments, timestamp }: GroupByPlan): readonly string[] {
+  const columns = (wanted: readonly OutputColumn[]): string[] => wanted.map(({ column }) => column);
+  if (moments !== undefined) return moments.at.kind === 'arrays' && moments.at.wanted !== undefined ? [timestamp!, ...columns(outputs)] : [];
+  return columns(range !== undefined ? outputs : outputs.filter(({ aggregation }) => aggregation === 'min' || aggregation === 'max'));
 }

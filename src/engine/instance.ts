@@ -116,6 +116,7 @@ export interface Kernels extends StateKernels, AsOfKernels {
   extremesOf(states: Pointer, stride: number, groups: Pointer, count: number, isDouble: number, flip: bigint, out: Pointer): void;
   countsOf(rows: Pointer, stride: number, nulls: Pointer, groups: Pointer, count: number, out: Pointer): number;
   fewerThan(atLeast: number, rows: Pointer, stride: number, nulls: Pointer, groups: Pointer, count: number): number;
+  enoughValues(atLeast: number, rows: Pointer, stride: number, nulls: Pointer, groups: Pointer, count: number, bitmap: Pointer): void;
   sumsOf(states: Pointer, stride: number, groups: Pointer, count: number, out: Pointer): void;
   meansOf(states: Pointer, rows: Pointer, stride: number, nulls: Pointer, groups: Pointer, count: number, out: Pointer, undecided: Pointer): number;
   keysOf(keys: Pointer, groups: Pointer, count: number, bytes: number, out: Pointer): void;
@@ -274,6 +275,13 @@ export class Instance {
     }
     this.free(out, writtenAtOnce * width);
     return copies.map(({ buffer }) => buffer as ArrayBuffer);
+  }
+
+  /** What is at `pointer`, as a buffer outside of this memory. */
+  copied(pointer: number, bytes: number): ArrayBuffer {
+    const copy = answerBuffer(bytes);
+    this.get(pointer, bytes, copy, 0);
+    return copy.buffer as ArrayBuffer;
   }
 
   free(block: number, bytes: number): void {

@@ -4,6 +4,7 @@
  */
 import type { Expression } from '../arrow/expression.ts';
 import type { TimeRange } from '../base/time.ts';
+import type { CoarseScale } from './coarse.ts';
 
 /**
  * Nulls are skipped by all. `std` and `var` are of a sample (n − 1). `first` and `last` go by event time; of several values
@@ -39,13 +40,39 @@ export interface Moments {
   readonly entities: EntityKeys;
   /** Where the moments of each entity begin, and the end of the last. */
   readonly starts: Uint32Array;
-  /** The moments of each entity in turn, ascending, in the unit of the event time (`momentType`). Stretch i is the time before moment i. */
-  readonly points: BigInt64Array;
+  /** How many there are, of all entities. */
+  readonly count: number;
   /** The earliest and the latest of all; 0 where there are none. */
   readonly first: bigint;
   readonly last: bigint;
+  readonly at: MomentArrays | PlacedMoments;
+}
+
+/** What there is of each moment. */
+export interface MomentArrays {
+  readonly kind: 'arrays';
+  /** The moments of each entity in turn, ascending, in the unit of the event time (`momentType`). Stretch i is the time before moment i. */
+  readonly points: BigInt64Array;
+  /** The cell of time that each lies in, less 32,768 (as-of/cells.ts). */
+  readonly cells: Int16Array;
   /** Which stretches are asked for, 1 or 0; undefined: all of them. */
   readonly wanted: Uint8Array | undefined;
+}
+
+/** The same in the memory of a run, whose threads find it there (as-of/placed.ts): addresses, all but `parts`. */
+export interface PlacedMoments {
+  readonly kind: 'placed';
+  readonly starts: number;
+  readonly points: number;
+  readonly cells: number;
+  /** Where ranges of cells begin, of entities with many moments. */
+  readonly ranges: number;
+  /** 0: all are. */
+  readonly wanted: number;
+  /** How times become parts: those of coarse times, where such are likely to come. */
+  readonly parts: CoarseScale;
+  /** For each entity, which of 32 parts of time its wanted stretches touch: where those are few, most events are passed over by it. 0: they are not. */
+  readonly masks: number;
 }
 
 /**

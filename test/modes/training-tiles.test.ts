@@ -256,7 +256,7 @@ test('planTiles: every instant of the range is in rows or in tiles, once, and no
       const [least, most] = [moments.reduce((a, b) => (a < b ? a : b)), moments.reduce((a, b) => (a > b ? a : b))];
       const range = { ...(!isOpen && { startUs: least }), endUs: most };
       const facts = { range: end === null ? undefined : { endUs: end }, newestEventUs: newest ?? undefined };
-      const plan = planTiles({ moments: { points } as never, momentUnitNs: 1_000n, range, tileUs, facts, dirty: [] });
+      const plan = planTiles({ points, momentUnitNs: 1_000n, range, tileUs, facts, dirty: [] });
       if (plan === undefined) return;
       const inside = ({ startUs, endUs }: TimeRange, instant: bigint): boolean => (startUs === undefined || startUs <= instant) && (endUs === undefined || instant < endUs);
       for (let instant = isOpen ? -70n : least; instant < most; instant++) {

@@ -4,19 +4,21 @@
  */
 import type { Data, Schema } from '../../arrow/arrow.ts';
 import { oneBatch } from '../../arrow/canonical.ts';
-import type { Aggregation, StretchStates } from '../aggregation.ts';
+import type { Aggregation, AskedLabels, StretchStates } from '../aggregation.ts';
 import type { Instance } from '../instance.ts';
 import { isByTime, type OutputColumn } from '../plan.ts';
 import { type LabelStates, type Level, MemoryLevel, type Nodes, numbered, TableLevel } from './levels.ts';
-import type { Spans } from './moments.ts';
-import type { NearestStates } from './nearest.ts';
-import { countsOfKnown, joinedAnswers, placeLabels, type SomeAnswers, someAtATime } from './shared-answers.ts';
+import type { Spans } from './spans.ts';
+import { countsOfKnown, type SomeAnswers, someAtATime } from './shared-answers.ts';
 
 /** What is asked of each label's range. */
 export interface Question {
   readonly outputs: readonly OutputColumn[];
   readonly spans: Spans;
 }
+
+/** How many labels are asked about. */
+export const labelsOf = ({ spans }: Question): number => (spans.ascending?.order ?? spans.first).length;
 
 export interface Answers {
   /** Of each question a column for each output, a row for each label. */
@@ -49,8 +51,8 @@ interface Known {
 export async function answerLabels(
   aggregation: Aggregation, schema: Schema, timestamp: string, questions: readonly Question[], turn: () => Promise<void>, memoryLimit?: number,
 ): Promise<Answers> {
-  const nearest = aggregation.nearestStates();
-  if (nearest !== undefined) return nearestAnswers(nearest, questions, turn, (work) => aggregation.guard(work));
+  const nearest = aggregation.askedOfNearest([], questions);
+  if (nearest !== undefined) return nearestAnswers(aggregation, nearest, questions, turn);
   const states = aggregation.stretchStates();
   const known = states.instance.guard(() => knownLabels(states, questions[0]!.spans));
   const columns: { output: OutputColumn; data: Data }[][] = [];
@@ -72,19 +74,13 @@ export async function answerLabels(
 }
 
 /** The answers of labels where the only output is the first value or the last. */
-async function nearestAnswers(
-  nearest: NearestStates, questions: readonly Question[], turn: () => Promise<void>, guard: <Result>(work: () => Result) => Result,
-): Promise<Answers> {
-  const all = guard(() => {
-    nearest.settle();
-    return placeLabels(nearest.instance, questions);
-  });
+async function nearestAnswers(aggregation: Aggregation, { source, labels }: AskedLabels, questions: readonly Question[], turn: () => Promise<void>): Promise<Answers> {
   const answers: SomeAnswers[] = [];
-  for (const some of someAtATime(all, labelsAtOnce)) {
+  for (const some of someAtATime(labels, labelsAtOnce)) {
     await turn();
-    answers.push(guard(() => nearest.answers(some)));
+    answers.push(aggregation.answerSome(source, some));
   }
-  return joinedAnswers(questions, answers);
+  return aggregation.allAnswers(source, questions, answers);
 }
 
 /** Calls `work` with spans in memory, which are given back. */

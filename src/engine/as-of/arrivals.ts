@@ -8,10 +8,11 @@
 import type { Data, DataType } from '../../arrow/arrow.ts';
 import type { Window } from '../grouper.ts';
 import type { Instance } from '../instance.ts';
-import type { Moments } from '../plan.ts';
+import type { Moments, PlacedMoments } from '../plan.ts';
 import { Buffer64, type ColumnStage, gatherWide } from '../staging.ts';
 import { int64Max, type KeyColumn, momentType, type TimeColumn, unitNs } from '../types.ts';
 import { knowEntities, type Knowing } from './locator.ts';
+import { placeMoments } from './placed.ts';
 
 /** The rows that lie in a stretch that is asked for and become known in one, and the cell of each. */
 export interface LocatedCells {
@@ -24,10 +25,7 @@ export class ArrivalLocator {
   private readonly known: Knowing;
   private readonly numbers: Buffer64;
   private readonly entities: number;
-  private readonly starts: number;
-  private readonly points: number;
-  /** 0: all are. */
-  private readonly wanted: number;
+  private readonly placed: PlacedMoments;
   private readonly rows: Buffer64;
   private readonly cells: Buffer64;
   private readonly times: WideTimes;
@@ -43,11 +41,8 @@ export class ArrivalLocator {
   ) {
     this.known = knowEntities(instance, keys, moments, stageOf);
     this.numbers = new Buffer64(instance);
-    const { starts, points, wanted } = moments;
-    this.entities = starts.length - 1;
-    this.starts = instance.placed(starts);
-    this.points = instance.placed(points);
-    this.wanted = wanted === undefined ? 0 : instance.placed(wanted);
+    this.entities = moments.starts.length - 1;
+    this.placed = placeMoments(instance, moments, undefined);
     this.rows = new Buffer64(instance);
     this.cells = new Buffer64(instance);
     const unit = momentType(time.type, arrival.type);
@@ -67,7 +62,7 @@ export class ArrivalLocator {
     const rows = this.rows.ensure(window.count * 4);
     const cells = this.cells.ensure(window.count * 8);
     const count = instance.kernels.locateArrivals(
-      ids, times, arrivals, window.rows, window.count, this.entities, this.starts, this.points, this.wanted, rows, cells,
+      ids, times, arrivals, window.rows, window.count, this.entities, this.placed.starts, this.placed.points, this.placed.wanted, rows, cells,
     );
     return { window: { ...window, rows, count }, cells };
   }

@@ -1,11 +1,16 @@
-/** What kernel/asof.ts, kernel/nearest.ts, kernel/parted.ts and kernel/spans.ts export. */
+/** What kernel/asof.ts, kernel/nearest.ts, kernel/parted.ts, kernel/points.ts and kernel/spans.ts export. */
 type Pointer = number;
 
 export interface AsOfKernels {
   pointsBefore(times: Pointer, count: number, multiplier: bigint, back: bigint, divisor: bigint, last: bigint, out: Pointer): void;
   boundsOf(words: Pointer, count: number, bounds: Pointer): void;
-  sortPoints(entities: Pointer, times: Pointer, count: number, entityCount: number, starts: Pointer, points: Pointer, places: Pointer): number;
-  cellsOf(points: Pointer, count: number, first: bigint, last: bigint, shift: bigint, multiplier: bigint, cells: Pointer): void;
+  countPoints(entities: Pointer, points: Pointer, labels: number, bounds: number, shift: number, counts: Pointer, extremes: Pointer): void;
+  orderPoints(
+    entities: Pointer, points: Pointer, labels: number, bounds: number, entityCount: number, shift: number, parts: number, counts: Pointer,
+    first: bigint, last: bigint, scaleShift: bigint, multiplier: bigint, starts: Pointer, outPoints: Pointer, outCells: Pointer, order: Pointer,
+  ): number;
+  entitiesWithPoints(starts: Pointer, entityCount: number): number;
+  pointsOfItems(order: Pointer, count: number, places: Pointer): void;
   rangesOf(starts: Pointer, entityCount: number, cells: Pointer, ranges: Pointer): void;
   markParts(starts: Pointer, entityCount: number, points: Pointer, wanted: Pointer, origin: bigint, shift: bigint, masks: Pointer): number;
   numberKeys(keys: Pointer, count: number, first: bigint, entityCount: number, out: Pointer): void;
@@ -29,7 +34,10 @@ export interface AsOfKernels {
     states: Pointer, latest: number, isDouble: number, flip: bigint, first: Pointer, end: Pointer, labels: number, known: Pointer, isKnown: Pointer,
     out: Pointer, validity: Pointer,
   ): number;
-  distinctNumbers(numbers: Pointer, count: number, met: Pointer): number;
+  answersInOrder(
+    arrays: Pointer, arrayCount: number, latest: number, isDouble: number, flip: bigint, starts: Pointer, entityCount: number, order: Pointer, asked: number, from: number,
+    end: number, out: Pointer, known: Pointer,
+  ): number;
   spansOf(entities: Pointer, count: number, starts: Pointer, startPlaces: Pointer, endPlaces: Pointer, first: Pointer, end: Pointer): void;
   markSpans(first: Pointer, end: Pointer, count: number, changes: Pointer): void;
   wantedOf(changes: Pointer, stretches: number, wanted: Pointer): number;

@@ -19,7 +19,7 @@ import { Aggregation } from '../aggregation.ts';
 import { stretchKey } from '../types.ts';
 import { type Answers, mergeSpans, type Question } from './answers.ts';
 import { keyed, keyedSchema, LabelsAsTable, mergePlan, optionsOf, TableLevel, type TablePlan } from './levels.ts';
-import type { Spans } from './moments.ts';
+import type { Spans } from './spans.ts';
 import { countsOfKnown } from './shared-answers.ts';
 import { rowsBeforeStretches, taken } from './table-answers.ts';
 

@@ -10,22 +10,16 @@ import { invariant } from '../../base/errors.ts';
 import type { CoarseScale, CoarseTimes } from '../coarse.ts';
 import { columnGrouper, Grouper, type Window } from '../grouper.ts';
 import type { Instance } from '../instance.ts';
-import type { Moments } from '../plan.ts';
+import type { Moments, PlacedMoments } from '../plan.ts';
 import { Buffer64, ColumnStage, gatherWide } from '../staging.ts';
-import { int64Max, int64Min, type KeyColumn, tileType, type TimeColumn, unitNs } from '../types.ts';
+import { int64Max, type KeyColumn, tileType, type TimeColumn, unitNs } from '../types.ts';
+import { type CellScale, cellScale } from './cells.ts';
+import { placeMoments } from './placed.ts';
 
 /** The rows that lie in a stretch that is asked for, and where the number of the stretch of each is; good until the next call. */
 export interface Located {
   readonly window: Window;
   readonly stretches: number;
-}
-
-/** How times become cells (kernel/asof.ts). */
-interface Scale {
-  readonly first: bigint;
-  readonly last: bigint;
-  readonly shift: bigint;
-  readonly multiplier: bigint;
 }
 
 /** Some rows, and where something is of each that tells its entity (`Knowing`). */
@@ -42,12 +36,8 @@ export interface Knowing {
   words(keys: readonly Data[], window: Window): number;
 }
 
-/** The share of marked parts up to which they are asked. */
-const passingMost = 0.5;
-/** Parts that an entity has bits for; a part of coarse times is at most eight of theirs, and they are asked where moments touch so many of them. */
-const masked = { parts: 32n, coarseShift: 3n, coarseLeast: 16n } as const;
-/** What is read behind the cells of an entity. */
-const cellsSlack = 32;
+/** A part of coarse times is at most 2^so many of those that entities have bits for: eight (kernel/asof.ts). */
+const coarseShiftMost = 3n;
 
 /** Rows that are grouped at a time. */
 const rowsAtOnce = 16_384;
@@ -84,17 +74,8 @@ export function knowEntities(instance: Instance, keys: readonly KeyColumn[], { e
 export class Locator {
   private readonly known: Knowing;
   private readonly entities: number;
-  private readonly starts: number;
-  private readonly points: number;
-  private readonly cells: number;
-  private readonly ranges: number;
-  /** 0: all are. */
-  private readonly wanted: number;
-  private readonly scale: Scale;
-  /** How times become parts: those of coarse times, where such are likely to come. */
-  private readonly parts: CoarseScale;
-  /** For each entity, which of 32 parts of time its wanted stretches touch: where those are few, most events are passed over by it. 0: they are not. */
-  private readonly masks: number;
+  private readonly scale: CellScale;
+  readonly placed: PlacedMoments;
   private readonly numbers: Buffer64;
   private readonly nearRows: Buffer64;
   private readonly times: Buffer64;
@@ -113,24 +94,10 @@ export class Locator {
     /** Of the column of the event time. */
     coarse: CoarseScale | undefined,
   ) {
-    const { kernels } = instance;
-    const { points, wanted } = moments;
     this.entities = moments.starts.length - 1;
     this.known = knowEntities(instance, keys, moments, stageOf);
-    // Entities that are not known are all the one behind the last, which has no points.
-    const starts = new Uint32Array(moments.starts.length + 1).fill(points.length);
-    starts.set(moments.starts);
-    this.starts = instance.placed(starts);
-    this.points = instance.placed(points);
-    this.scale = scaleOf(moments);
-    const { first, last, shift, multiplier } = this.scale;
-    this.cells = instance.alloc(points.length * 2 + cellsSlack);
-    kernels.cellsOf(this.points, points.length, first, last, shift, multiplier, this.cells);
-    this.ranges = instance.alloc((points.length / 2 + 2) * 4);
-    kernels.rangesOf(this.starts, this.entities, this.cells, this.ranges);
-    this.wanted = wanted === undefined ? 0 : instance.placed(wanted);
-    this.parts = partsOf(moments, coarse);
-    this.masks = this.markParts();
+    this.scale = cellScale(moments.first, moments.last);
+    this.placed = placeMoments(instance, moments, coarse);
     this.numbers = new Buffer64(instance);
     this.nearRows = new Buffer64(instance);
     this.coarse = new ColumnStage(instance);
@@ -139,18 +106,6 @@ export class Locator {
     this.rows = new Buffer64(instance);
     this.stretches = new Buffer64(instance);
     this.stage = stageOf(time.name);
-  }
-
-  /** 0 where most events would pass. */
-  private markParts(): number {
-    const { instance, entities, scale, parts } = this;
-    if (scale.last - scale.first > int64Max) return 0;
-    const bytes = (entities + 1) * 4;
-    const masks = instance.alloc(bytes);
-    const set = instance.kernels.markParts(this.starts, entities, this.points, this.wanted, parts.first, parts.shift, masks);
-    if (set < entities * 32 * passingMost) return masks;
-    instance.free(masks, bytes);
-    return 0;
   }
 
   /** Of tiles, by their starts: the first instant that an event of theirs may have, in the unit of the event time. */
@@ -165,22 +120,22 @@ export class Locator {
 
   /** Whether most events are passed over by one look each. */
   get passesMost(): boolean {
-    return this.masks !== 0;
+    return this.placed.masks !== 0;
   }
 
   /** Of the selected rows, which have no null in a key and none in the event time, those that might lie in a stretch that is asked for; good until the next call. */
   near(keys: readonly Data[], time: Data, window: Window, coarse: CoarseTimes | undefined): Numbered {
-    if (this.masks === 0) return this.numbered(keys, window);
-    const { instance, entities, known: { firstKey }, parts } = this;
+    const { instance, entities, known: { firstKey }, placed: { masks, parts } } = this;
+    if (masks === 0) return this.numbered(keys, window);
     const words = this.known.words(keys, window);
     const numbers = this.numbers.ensure(window.count * 4);
     const rows = this.nearRows.ensure(window.count * 4);
     const steps = window.rows === 0 && coarse?.first === parts.first ? parts.shift - coarse.shift : -1n;
-    const isCoarse = steps >= 0n && steps <= masked.coarseShift;
+    const isCoarse = steps >= 0n && steps <= coarseShiftMost;
     const times = isCoarse ? this.coarse.stageFixed(coarse!.data, window.start, window.length) : gatherWide(instance, this.stage, time, this.layout, window, this.times);
     const count = instance.kernels.mightLocate(
       firstKey === undefined ? 0 : 1, isCoarse ? 1 : 0, words, firstKey ?? 0n, times, window.rows, window.count, entities,
-      parts.first, isCoarse ? steps : parts.shift, this.masks, rows, numbers,
+      parts.first, isCoarse ? steps : parts.shift, masks, rows, numbers,
     );
     return { window: { ...window, rows, count }, firstKey: undefined, words: numbers };
   }
@@ -204,11 +159,11 @@ export class Locator {
   private place(numbered: Numbered, times: number): Located {
     const { window } = numbered;
     const numbers = this.numbersOf(numbered);
-    const { instance, entities, scale: { first, last, shift, multiplier } } = this;
+    const { instance, entities, scale: { first, last, shift, multiplier }, placed: { starts, cells, ranges, points, wanted } } = this;
     const rows = this.rows.ensure(window.count * 4);
     const stretches = this.stretches.ensure(window.count * 4);
     const count = instance.kernels.locate(
-      numbers, times, window.rows, window.count, entities, this.starts, this.cells, this.ranges, this.points, first, last, shift, multiplier, this.wanted, rows, stretches,
+      numbers, times, window.rows, window.count, entities, starts, cells, ranges, points, first, last, shift, multiplier, wanted, rows, stretches,
     );
     return { window: { ...window, rows, count }, stretches };
   }
@@ -216,28 +171,4 @@ export class Locator {
   private get layout() {
     return { kind: 'int', bytes: this.time.bytes, signed: true } as const;
   }
-}
-
-/** The least shift that brings a distance to so many bits. */
-function shiftTo(distance: bigint, bits: bigint): bigint {
-  let shift = 0n;
-  while (distance >> shift >= 1n << bits) shift++;
-  return shift;
-}
-
-/** The cells of times between the first point and the last. */
-function scaleOf({ first, last }: Moments): Scale {
-  const distance = last - first;
-  const shift = shiftTo(distance, 32n);
-  return { first, last, shift, multiplier: ((1n << 48n) - 1n) / ((distance >> shift) + 1n) };
-}
-
-/** Parts of time, of which moments touch at most as many as there are bits: as coarse times have them, unless those would be few. */
-function partsOf({ first, last }: Moments, coarse: CoarseScale | undefined): CoarseScale {
-  const partsFrom = (origin: bigint, shift: bigint): bigint => ((last - origin) >> shift) - ((first - origin) >> shift) + 1n;
-  const isCoarse = coarse !== undefined && first - coarse.first >= int64Min && last - coarse.first <= int64Max && partsFrom(coarse.first, coarse.shift) >= masked.coarseLeast;
-  const origin = isCoarse ? coarse.first : first;
-  let shift = isCoarse ? coarse.shift : 0n;
-  while (partsFrom(origin, shift) > masked.parts) shift++;
-  return { first: origin, shift };
 }

@@ -13,11 +13,13 @@ import { type Data, Field, Schema, tableToIPC, type DataType } from '../../arrow
 import { tableOfColumns } from '../../arrow/canonical.ts';
 import { ceilDivide, floorDivide, type TimeRange } from '../../base/time.ts';
 import { borrowInstance, type Instance } from '../instance.ts';
-import type { EntityKeys, Moments } from '../plan.ts';
+import type { EntityKeys, MomentArrays, Moments } from '../plan.ts';
 import { Buffer64, ColumnStage, gatherWide } from '../staging.ts';
 import { int64Max, int64Min, type KeyColumn, type TimeColumn, unitNs } from '../types.ts';
 import type { Window } from '../grouper.ts';
+import { cellScale } from './cells.ts';
 import { eachWindow, entityGrouper } from './locator.ts';
+import { OpenSpans, type Spans } from './spans.ts';
 
 /** An end of a range: so long before the label's time, and not after an instant; or an instant. */
 export type Bound = { readonly backUs: bigint; readonly notAfterUs?: bigint | undefined } | { readonly atUs: bigint };
@@ -35,14 +37,8 @@ export interface Labels {
   readonly time: { readonly column: TimeColumn; readonly data: Data };
 }
 
-/** The stretches of each label's range: [first, end); equal where there are none. */
-export interface Spans {
-  readonly first: Uint32Array;
-  readonly end: Uint32Array;
-}
-
 export interface PlannedMoments {
-  readonly moments: Moments;
+  readonly moments: Moments & { readonly at: MomentArrays };
   /** One for each range. */
   readonly spans: readonly Spans[];
   /** All events that any label asks about lie inside; undefined: there are none. */
@@ -51,8 +47,12 @@ export interface PlannedMoments {
   readonly entities: number;
   /** Labels with a null in a key or in their time. */
   readonly labelsWithNull: number;
+  /** What holds all of that, for whoever has no more use of it (`freeNow`). */
+  readonly buffers: readonly ArrayBufferLike[];
 }
 
+/** Items of a part that is put in order at a time, and how many parts there are at most. */
+const itemsOf = { part: 1 << 14, partsMost: 256 } as const;
 /** Integer keys are numbered as they are where there are at most so many numbers a label, or in all. */
 const numbersOf = { eachLabel: 8, few: 1 << 16, most: 1 << 24 } as const;
 
@@ -63,23 +63,18 @@ export function planMoments(labels: Labels, ranges: readonly LabelRange[], event
   try {
     return instance.guard(() => {
       const found = findEntities(instance, labels);
-      const placed = placePoints(instance, labels, found, bounds, eventTime);
-      const placesOf = (bound: Bound): number => placed.places + bounds.findIndex((other) => isSame(other, bound)) * labels.rows * 4;
-      const inMemory = ranges.map(({ start, end }) => {
-        const [first, behind] = [instance.alloc(labels.rows * 4), instance.alloc(labels.rows * 4)];
-        instance.kernels.spansOf(found.entityOf, labels.rows, placed.starts, start === undefined ? 0 : placesOf(start), placesOf(end), first, behind);
-        return { first, end: behind };
-      });
-      const spans = inMemory.map(({ first, end }) => ({ first: instance.view32(first, labels.rows).slice(), end: instance.view32(end, labels.rows).slice() }));
-      const starts = shared(instance.view32(placed.starts, found.count + 1));
-      const points = shared(instance.view64(placed.points, placed.count));
-      const [first, last] = extremesOf(instance, placed.points, placed.count);
-      // Where every label asks for all before the one moment that it has, no stretch is in nobody's range.
+      const ordered = orderPoints(instance, labels, found, bounds, eventTime);
+      const starts = sharedStarts(instance, ordered.starts, found.count + 1);
       const isOpen = ranges.some(({ start }) => start === undefined);
-      const wanted = isOpen && bounds.length === 1 ? undefined : wantedOf(instance, inMemory, labels.rows, placed.count);
-      const moments: Moments = { entities: found.keys, starts, points, first, last, wanted };
-      const { labelsWithNull, entities } = found;
-      return { moments, spans, range: placed.count === 0 ? undefined : rangeOf(first, last, isOpen, eventTime), labelsWithNull, entities };
+      // Where every label asks for all before the one moment that it has, no stretch is in nobody's range.
+      const { spans, wanted } = isOpen && bounds.length === 1 ? openSpans(instance, labels, ranges, ordered, starts) : placedSpans(instance, labels, ranges, bounds, found, ordered);
+      const { first, last, count } = ordered;
+      const at = { kind: 'arrays', points: new BigInt64Array(instance.copied(ordered.points, count * 8)), cells: new Int16Array(instance.copied(ordered.cells, count * 2)), wanted } as const;
+      const moments = { entities: found.keys, starts, count, first, last, at };
+      const entities = instance.kernels.entitiesWithPoints(ordered.starts, found.count);
+      const arrays = [at.points, at.cells, ...(wanted === undefined ? [] : [wanted]), ...spans.flatMap((each) => (each instanceof OpenSpans ? [each.ascending.order] : [each.first, each.end]))];
+      const buffers = arrays.map(({ buffer }) => buffer);
+      return { moments, spans, buffers, range: count === 0 ? undefined : rangeOf(first, last, isOpen, eventTime), labelsWithNull: found.labelsWithNull, entities };
     });
   } finally {
     instance.giveBack();
@@ -87,10 +82,9 @@ export function planMoments(labels: Labels, ranges: readonly LabelRange[], event
 }
 
 /** A copy that threads are given without another. */
-function shared<Words extends Uint32Array | BigInt64Array | Uint8Array>(words: Words): Words {
-  const buffer = new (globalThis.SharedArrayBuffer ?? ArrayBuffer)(words.byteLength);
-  const copy = new (words.constructor as new (buffer: ArrayBufferLike) => Words)(buffer);
-  copy.set(words as never);
+function sharedStarts(instance: Instance, starts: number, count: number): Uint32Array {
+  const copy = new Uint32Array(new (globalThis.SharedArrayBuffer ?? ArrayBuffer)(count * 4));
+  copy.set(instance.view32(starts, count));
   return copy;
 }
 
@@ -108,9 +102,8 @@ interface Found {
   /** Where the number of each label's entity is; 0xffffffff: it is nobody's. */
   readonly entityOf: number;
   readonly keys: EntityKeys;
-  /** Numbers, and how many of them are an entity's. */
+  /** Numbers, of which not all need be an entity's. */
   readonly count: number;
-  readonly entities: number;
   readonly labelsWithNull: number;
 }
 
@@ -150,15 +143,13 @@ function findEntities(instance: Instance, { rows, keys, time }: Labels): Found {
   const close = keys.length === 1 && column.layout.kind === 'int' ? closeKeys(instance, rows, eachValid, wordsOf) : undefined;
   if (close !== undefined) {
     const numbers = new Buffer64(instance);
-    const met = instance.alloc(close.count);
-    instance.view8(met, close.count).fill(0);
     eachValid((window) => {
       const isWhole = window.rows === 0;
       const out = isWhole ? entityOf + window.start * 4 : numbers.ensure(window.count * 4);
       kernels.numberKeys(wordsOf(window), window.count, close.first, close.count, out);
       if (!isWhole) put(out, window);
     });
-    return { entityOf, keys: { kind: 'close', first: close.first }, count: close.count, entities: kernels.distinctNumbers(entityOf, rows, met), labelsWithNull };
+    return { entityOf, keys: { kind: 'close', first: close.first }, count: close.count, labelsWithNull };
   }
   const grouper = entityGrouper(instance, keys.map((key) => key.column), stageOf);
   grouper.expect(rows);
@@ -166,7 +157,7 @@ function findEntities(instance: Instance, { rows, keys, time }: Labels): Found {
   const { count } = grouper;
   const schema = new Schema(keys.map((key) => new Field(key.column.name, key.column.type, false)));
   const table = tableOfColumns(schema, grouper.keyColumns(Uint32Array.from({ length: count }, (_, i) => i)), count);
-  return { entityOf, keys: { kind: 'listed', stream: tableToIPC(table, 'stream') }, count, entities: count, labelsWithNull };
+  return { entityOf, keys: { kind: 'listed', stream: tableToIPC(table, 'stream') }, count, labelsWithNull };
 }
 
 /** The least key of all, and how many numbers there are from it to the greatest; undefined where those are too many. */
@@ -181,22 +172,69 @@ function closeKeys(
   return last >= first && last - first < BigInt(most) ? { first, count: Number(last - first) + 1 } : undefined;
 }
 
-/** All points of all labels, sorted; `places` has of each bound in turn the point of each label. */
-function placePoints(
-  instance: Instance, labels: Labels, { entityOf, count: entities }: Found, bounds: readonly Bound[], eventTime: DataType,
-): { readonly starts: number; readonly points: number; readonly count: number; readonly places: number } {
+/** Points in order, as kernel/points.ts has them, and where. */
+interface Ordered {
+  readonly starts: number;
+  readonly points: number;
+  readonly cells: number;
+  readonly count: number;
+  readonly order: number;
+  /** Items that are anybody's. */
+  readonly asked: number;
+  /** The earliest point and the latest; 0 where there are none. */
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
+/** All points of all labels, for each bound in turn, in order. */
+function orderPoints(instance: Instance, labels: Labels, { entityOf, count: entities }: Found, bounds: readonly Bound[], eventTime: DataType): Ordered {
+  const { kernels } = instance;
   const { rows } = labels;
-  const count = rows * bounds.length;
-  const words = instance.alloc(count * 8);
-  const owners = bounds.length === 1 ? entityOf : instance.alloc(count * 4);
-  bounds.forEach((bound, i) => {
-    if (owners !== entityOf) instance.put(instance.view32(entityOf, rows), owners + i * rows * 4);
-    writePoints(instance, labels, bound, eventTime, words + i * rows * 8);
+  const items = rows * bounds.length;
+  const words = instance.alloc(items * 8);
+  for (const [i, bound] of bounds.entries()) writePoints(instance, labels, bound, eventTime, words + i * rows * 8);
+  const { shift, parts } = partsFor(items, entities);
+  const counts = instance.alloc((parts + 1) * 4);
+  instance.view32(counts, parts + 1).fill(0);
+  const extremes = instance.alloc(16);
+  kernels.countPoints(entityOf, words, rows, bounds.length, shift, counts, extremes);
+  const asked = instance.view32(counts, parts + 1).reduce((sum, each) => sum + each, 0);
+  const [first, last] = asked === 0 ? [0n, 0n] : (instance.view64(extremes, 2) as unknown as [bigint, bigint]);
+  const [starts, points, cells, order] = [instance.alloc((entities + 1) * 4), instance.alloc(asked * 8), instance.alloc(asked * 2), instance.alloc(items * 4)];
+  const scale = cellScale(first, last);
+  const count = kernels.orderPoints(
+    entityOf, words, rows, bounds.length, entities, shift, parts, counts, first, last, scale.shift, scale.multiplier, starts, points, cells, order,
+  );
+  return { starts, points, cells, count, order, asked, first, last };
+}
+
+/** How entities are cut into parts that have about as many items as stay in the cache while they are put in order. */
+function partsFor(items: number, entities: number): { readonly shift: number; readonly parts: number } {
+  const most = Math.min(Math.ceil(items / itemsOf.part), itemsOf.partsMost);
+  let shift = 0;
+  while (entities > most * 2 ** shift) shift++;
+  return { shift, parts: Math.max(1, Math.ceil(entities / 2 ** shift)) };
+}
+
+/** The spans of ranges without a start. */
+function openSpans(instance: Instance, { rows }: Labels, ranges: readonly LabelRange[], { order, asked }: Ordered, starts: Uint32Array) {
+  const ascending = { order: new Uint32Array(instance.copied(order, rows * 4)), asked };
+  return { spans: ranges.map(() => new OpenSpans(ascending, starts)), wanted: undefined };
+}
+
+/** The spans of ranges, and which stretches lie in any (undefined: all do). */
+function placedSpans(instance: Instance, { rows }: Labels, ranges: readonly LabelRange[], bounds: readonly Bound[], { entityOf }: Found, { starts, order, asked, count }: Ordered) {
+  const { kernels } = instance;
+  const places = instance.alloc(rows * bounds.length * 4);
+  kernels.pointsOfItems(order, asked, places);
+  const placesOf = (bound: Bound): number => places + bounds.findIndex((other) => isSame(other, bound)) * rows * 4;
+  const inMemory = ranges.map(({ start, end }) => {
+    const [first, behind] = [instance.alloc(rows * 4), instance.alloc(rows * 4)];
+    kernels.spansOf(entityOf, rows, starts, start === undefined ? 0 : placesOf(start), placesOf(end), first, behind);
+    return { first, end: behind };
   });
-  const starts = instance.alloc((entities + 1) * 4);
-  const points = instance.alloc(count * 8);
-  const places = instance.alloc(count * 4);
-  return { starts, points, count: instance.kernels.sortPoints(owners, words, count, entities, starts, points, places), places };
+  const spans = inMemory.map(({ first, end }): Spans => ({ first: new Uint32Array(instance.copied(first, rows * 4)), end: new Uint32Array(instance.copied(end, rows * 4)) }));
+  return { spans, wanted: wantedOf(instance, inMemory, rows, count) };
 }
 
 /** The point of each label for one bound, in the unit of the events: an event is before it exactly when it is before the bound. */
@@ -210,6 +248,10 @@ function writePoints(instance: Instance, { rows, time }: Labels, bound: Bound, e
   const labelNs = unitNs(time.column.type);
   const fineNs = [labelNs, eventNs, 1_000n].reduce((a, b) => (a < b ? a : b));
   const last = bound.notAfterUs === undefined ? int64Max : inEvents(bound.notAfterUs);
+  if (labelNs === eventNs && time.column.bytes === 8 && bound.backUs === 0n && last === int64Max) {
+    instance.put((time.data.values as BigInt64Array).subarray(0, rows), out);
+    return;
+  }
   const layout = { kind: 'int', bytes: time.column.bytes, signed: true } as const;
   const [stage, wide] = [new ColumnStage(instance), new Buffer64(instance)];
   eachWindow(rows, (window) => {
@@ -222,16 +264,6 @@ function clamped(value: bigint): bigint {
   return value > int64Max ? int64Max : value < -int64Max ? -int64Max : value;
 }
 
-/** The earliest point and the latest; 0 where there are none. */
-function extremesOf(instance: Instance, points: number, count: number): readonly [bigint, bigint] {
-  if (count === 0) return [0n, 0n];
-  const bounds = instance.alloc(16);
-  instance.view64(bounds, 2).set([int64Max, int64Min]);
-  instance.kernels.boundsOf(points, count, bounds);
-  const [first, last] = instance.view64(bounds, 2) as unknown as [bigint, bigint];
-  return [first, last];
-}
-
 /** Which stretches lie in any span: each span opens at its first and closes at its end. Undefined: all do. */
 function wantedOf(instance: Instance, spans: readonly { readonly first: number; readonly end: number }[], labels: number, stretches: number): Uint8Array | undefined {
   const changes = instance.alloc((stretches + 1) * 4);
@@ -239,7 +271,7 @@ function wantedOf(instance: Instance, spans: readonly { readonly first: number; 
   for (const { first, end } of spans) instance.kernels.markSpans(first, end, labels, changes);
   const wanted = instance.alloc(stretches);
   const count = instance.kernels.wantedOf(changes, stretches, wanted);
-  return count === stretches ? undefined : shared(instance.view8(wanted, stretches));
+  return count === stretches ? undefined : instance.view8(wanted, stretches).slice();
 }
 
 function rangeOf(first: bigint, last: bigint, isOpen: boolean, eventTime: DataType): TimeRange {

@@ -3,12 +3,13 @@
  * sixteen bytes (kernel/nearest.ts) instead of thirty-two, less waits for memory, threads' stretches are merged as they stand, and a label's answer is read
  * by one look. Rows without a value or a time cannot be told of here: those are added to the states of groups, as in any question, and then all are.
  */
+import type { Data } from '../../arrow/arrow.ts';
 import type { Instance } from '../instance.ts';
 import { isByTime } from '../plan.ts';
 import { columnOfWords, isWords } from '../states/extreme.ts';
 import { signsOf, type TimedStretch, type WholeStretch } from '../states/state.ts';
 import type { BoundPlan, ValueColumn } from '../types.ts';
-import type { SomeAnswers, SomeLabels } from './shared-answers.ts';
+import type { PlacedAscending, SomeAnswers, SomeLabels } from './shared-answers.ts';
 
 const stateBytes = 16;
 
@@ -32,7 +33,7 @@ export class NearestStates {
   /** Undefined where something else is asked, or more. */
   static of(instance: Instance, { plan: { outputs, moments }, values: [column] }: BoundPlan): NearestStates | undefined {
     if (outputs.length !== 1 || !isByTime(outputs[0]!) || !isWords(column!) || column!.tie !== undefined) return undefined;
-    return new NearestStates(instance, column!, moments!.points.length);
+    return new NearestStates(instance, column!, moments!.count);
   }
 
   add({ words, times, rows, ids, count }: WholeStretch): void {
@@ -97,5 +98,20 @@ export class NearestStates {
     instance.free(out, count * 8);
     instance.free(validity, bitmapBytes);
     return { columns, labelsKnown: labelsKnown! };
+  }
+
+  /** Writes the answers of some labels, those at [from, from + count) of their order; returns how many have a value. */
+  answerAscending({ arrays, starts, entities, order, asked, out, known }: PlacedAscending, { from, count }: Pick<SomeLabels, 'from' | 'count'>): number {
+    const { instance: { kernels }, column, latest, isDouble } = this;
+    return kernels.answersInOrder(arrays.pointer, arrays.count, latest, isDouble, signsOf(column).flip, starts, entities, order, asked, from, from + count, out, known);
+  }
+
+  /** The answers of all labels, once all are written. */
+  ascendingAnswers({ out, known, count }: PlacedAscending, labelsKnown: number): Data {
+    const { instance, column } = this;
+    const nullCount = count - labelsKnown;
+    instance.kernels.packBits(known, count);
+    const bits = nullCount === 0 ? {} : { nullBitmap: instance.view8(known, (count + 7) >> 3).slice() };
+    return columnOfWords(column, new Uint32Array(instance.copied(out, count * 8)), { nullCount, ...bits });
   }
 }

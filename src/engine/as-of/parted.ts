@@ -13,13 +13,15 @@ import type { Numbered } from './locator.ts';
 import type { Window } from '../grouper.ts';
 import type { Instance, ViewType } from '../instance.ts';
 import type { Moments } from '../plan.ts';
+import { lengthened, type Short } from '../short.ts';
 import { Buffer64, type ColumnStage, hasNulls } from '../staging.ts';
 import { layoutOf } from '../types.ts';
 
-/** A column of a batch. */
+/** A column of a batch, and its short form where it has one. */
 export interface StagedColumn {
   readonly data: Data;
   readonly stage: ColumnStage;
+  readonly short: Short | undefined;
 }
 
 /** Some events of one part: where the numbers of their entities are, and the columns, of which these are the rows of the window. */
@@ -76,6 +78,7 @@ export class PartedEvents {
   private readonly partOf: number;
   private readonly fills: number;
   private readonly places: Buffer64;
+  private readonly wide: Buffer64;
   private room: Room | undefined;
 
   private constructor(
@@ -92,18 +95,19 @@ export class PartedEvents {
     this.fills = instance.alloc(cut.parts * 4);
     instance.view32(this.fills, cut.parts).fill(0);
     this.places = new Buffer64(instance);
+    this.wide = new Buffer64(instance);
   }
 
   /** Undefined where it would not pay, or there is no room for it, or the columns cannot wait. `add` is given what has waited. */
   static of(
     instance: Instance, columns: readonly AsideColumn[], moments: Moments, batchSize: number, options: PartedOptions, add: (waiting: Waiting) => void,
   ): PartedEvents | undefined {
-    const { points, starts } = moments;
+    const { count, starts } = moments;
     const isForced = options.parts !== undefined;
-    if (points.length === 0 || !columns.every(({ type }) => isWord(type))) return undefined;
-    if (!isForced && (points.length < stretchesOf.least || options.rowsExpected < rowsLeast)) return undefined;
-    const parts = Math.min(options.parts ?? Math.ceil(points.length / stretchesOf.part), partsMost);
-    const cut = cutEntities(starts, points.length, parts);
+    if (count === 0 || !columns.every(({ type }) => isWord(type))) return undefined;
+    if (!isForced && (count < stretchesOf.least || options.rowsExpected < rowsLeast)) return undefined;
+    const parts = Math.min(options.parts ?? Math.ceil(count / stretchesOf.part), partsMost);
+    const cut = cutEntities(starts, count, parts);
     const rowBytes = columns.reduce((sum, { type }) => sum + bytesOf(type), 4);
     const each = isForced ? batchSize + 1 : Math.floor(Math.min(waitingBytes, options.bytesMax) / (cut.parts * rowBytes));
     return each > batchSize ? new PartedEvents(instance, columns, starts.length - 1, cut, batchSize, each, add) : undefined;
@@ -119,8 +123,10 @@ export class PartedEvents {
     const places = this.places.ensure(count * 4);
     kernels.placesInParts(firstKey === undefined ? 0 : 1, words, firstKey ?? 0n, count, entities, shift, this.partOf, parts, fills, room.each, places, room.numbers);
     room.lanes.forEach(({ shift: wide, pointer }, i) => {
-      const { data, stage } = columns[i]!;
-      kernels.scatterLane(wide, stage.stageFixed(data, start, length), rows, count, places, pointer);
+      const { data, stage, short } = columns[i]!;
+      // Of few rows what is short is read: what it costs is the memory that is touched.
+      if (rows !== 0 && short !== undefined) kernels.scatterLane(wide, lengthened(instance, data.type, short, window, this.wide), 0, count, places, pointer);
+      else kernels.scatterLane(wide, stage.stageFixed(data, start, length), rows, count, places, pointer);
     });
     // A copy: the memory may grow meanwhile.
     instance.view32(fills, parts).slice().forEach((fill, part) => {

@@ -9,11 +9,13 @@
 import { type Data, Field, makeData, Schema, type Table } from '../../arrow/arrow.ts';
 import { tableOfColumns } from '../../arrow/canonical.ts';
 import type { AccumulatorMemory, Accumulators } from '../accumulator.ts';
+import { answerBuffer, freeNow } from '../answer-memory.ts';
 import type { Instance } from '../instance.ts';
 import { isByTime, type OutputColumn } from '../plan.ts';
 import { countsValues } from '../types.ts';
-import type { Answers, Question } from './answers.ts';
+import { type Answers, labelsOf, type Question } from './answers.ts';
 import { keyText, numbered } from './levels.ts';
+import type { AscendingLabels } from './spans.ts';
 
 /** A question, and where in memory the spans of all labels are. */
 export interface PlacedQuestion {
@@ -35,8 +37,25 @@ export interface SomeAnswers {
   readonly labelsKnown: number;
 }
 
-/** What labels are answered by: the nearest values of stretches (nearest.ts), or what each thread has of them in the rows of groups. */
+/** Labels in the order of their moments, and where in memory their answers come to stand. */
+export interface PlacedAscending {
+  /** Where the nearest values of stretches are that each thread has: addresses in memory. */
+  readonly arrays: { readonly pointer: number; readonly count: number };
+  /** Where the stretches of each entity begin. */
+  readonly starts: number;
+  readonly entities: number;
+  readonly order: number;
+  /** How many labels are anybody's, and how many there are. */
+  readonly asked: number;
+  readonly count: number;
+  /** 64 bits for each label, and a byte. */
+  readonly out: number;
+  readonly known: number;
+}
+
+/** What labels are answered by: the nearest values of stretches (nearest.ts), read in order or by each label's span, or what each thread has of them in the rows of groups. */
 export type LabelSource =
+  | { readonly kind: 'ascending'; readonly labels: PlacedAscending }
   | { readonly kind: 'nearest'; readonly pointer: number }
   | { readonly kind: 'rows'; readonly memories: readonly AccumulatorMemory[] };
 
@@ -53,7 +72,19 @@ export function areNarrow({ kernels }: Instance, { questions, count }: SomeLabel
 /** All labels, their spans in memory. */
 export function placeLabels(instance: Instance, questions: readonly Question[]): SomeLabels {
   const placed = questions.map(({ outputs, spans: { first, end } }) => ({ outputs, first: instance.placed(first), end: instance.placed(end) }));
-  return { questions: placed, from: 0, count: questions[0]!.spans.first.length };
+  return { questions: placed, from: 0, count: labelsOf(questions[0]!) };
+}
+
+/** Labels in the order of their moments, with room for their answers. */
+export function placeAscending(instance: Instance, { order, asked }: AscendingLabels, arrays: readonly number[], starts: number, entities: number): PlacedAscending {
+  const { length: count } = order;
+  const known = instance.alloc(count + 8);
+  // Bits beyond the end are zero.
+  instance.view8(known + count, 8).fill(0);
+  return {
+    arrays: { pointer: instance.placed(Uint32Array.from(arrays)), count: arrays.length },
+    starts, entities, order: instance.placed(order), asked, count, out: instance.alloc(count * 8), known,
+  };
 }
 
 /** All labels in pieces of at most so many, and of whole bytes of a bitmap. */
@@ -105,13 +136,14 @@ function mergeSpans(
   instance.free(place, 8);
 }
 
-/** Answers of all labels from those of some, in order. */
+/** Answers of all labels from those of some, in order, which are used up. */
 export function joinedAnswers(questions: readonly Question[], some: readonly SomeAnswers[]): Answers {
   let next = 0;
   const columns = questions.map(({ outputs }) => outputs.map((output) => {
     const column = next++;
     return { output, data: joined(some.map(({ columns: each }) => each[column]!)) };
   }));
+  if (some.length > 1) freeNow(some.flatMap(({ columns: each }) => each.flatMap(({ values, nullBitmap }) => [values, nullBitmap].flatMap((array) => (array ? [(array as Uint8Array).buffer] : [])))));
   return { columns, labelsKnown: some.reduce((sum, { labelsKnown }) => sum + labelsKnown, 0) };
 }
 
@@ -121,7 +153,8 @@ function joined(parts: readonly Data[]): Data {
   const length = parts.reduce((sum, part) => sum + part.length, 0);
   const nullCount = parts.reduce((sum, part) => sum + part.nullCount, 0);
   const arrays = parts.map(({ values }) => values as Uint8Array);
-  const data = new (arrays[0]!.constructor as Uint8ArrayConstructor)(arrays.reduce((sum, array) => sum + array.length, 0));
+  const bytes = arrays.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const data = new (arrays[0]!.constructor as new (buffer: ArrayBufferLike) => Uint8Array)(answerBuffer(bytes).buffer);
   const nullBitmap = new Uint8Array((length + 7) >> 3).fill(255);
   let [element, row] = [0, 0];
   for (const [i, part] of parts.entries()) {

@@ -8,7 +8,7 @@ import { isByTime, type OutputColumn } from '../plan.ts';
 import { stretchKey } from '../types.ts';
 import { type Answers, mergedAnswers, type Question } from './answers.ts';
 import { TableLevel } from './levels.ts';
-import type { Spans } from './moments.ts';
+import type { Spans } from './spans.ts';
 
 /**
  * `states`: what a plan with moments and all outputs gave. `schema` and `timestamp` are those of the events, `stretches` is how

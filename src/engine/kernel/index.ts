@@ -15,6 +15,7 @@
  *   merge     the states of another thread, in the same memory      part      the same, a range of keys at a time
  *   aside     rows put aside by part, to be grouped a part at a time
  *   output    from states to columns
+ *   points    points in time of labels, put in order
  *   asof      points in time of entities, and the stretch between two of them that an event lies in
  *   nearest   the latest value of each stretch, where nothing else is asked
  *   parted    events put in parts by their entities, to be located a part at a time
@@ -46,10 +47,11 @@ export { newDistinct, addDistinct, mergeDistinct, addDistinctBytes, listDistinct
 export { addSketch, mergeSketches, addSketchBytes, sketchSize, writeSketch, sketchEstimate } from './sketch';
 export { newSquareTable, addSquares, mergeSquares, writeSquares, addSquareBytes } from './squares';
 export { addIntegerSquares, addDecimals, addDecimalSquares, mergeWords } from './integers';
-export { pointsBefore, boundsOf, sortPoints, cellsOf, markParts, numberKeys, rangesOf, mightLocate, locate } from './asof';
+export { pointsBefore, boundsOf, countPoints, orderPoints, entitiesWithPoints, pointsOfItems } from './points';
+export { markParts, numberKeys, rangesOf, mightLocate, locate } from './asof';
 export { placesInParts } from './parted';
-export { emptyNearest, addNearest, mergeNearest, nearestRows, settleNearest, answersOfNearest } from './nearest';
-export { distinctNumbers, spansOf, markSpans, wantedOf, fullStretches, knownSpans, fullSpans, nearStretches, pickStretches, nodesOfSpans, lengthOfRanges, knownGroups } from './spans';
+export { emptyNearest, addNearest, mergeNearest, nearestRows, settleNearest, answersOfNearest, answersInOrder } from './nearest';
+export { spansOf, markSpans, wantedOf, fullStretches, knownSpans, fullSpans, nearStretches, pickStretches, nodesOfSpans, lengthOfRanges, knownGroups } from './spans';
 export { locateArrivals } from './arrivals';
 export { argsort64, argsortStrings, ranksOf, flipSigns } from './sort';
 export { newSearch, searchBytes, partsOfWords, partInts, partStrings, sampleInts, sampleStrings, mergeSomeInts, gatherRows } from './part';
@@ -57,4 +59,4 @@ export {
   partsOfStrings, headsOf, placesOf, scatterLane, scatterBits, scatterLengths, scatterBytes, copyLane, blocksOf, gatherLane, bytesOfPart, gatherBytes, offsetsOf, packBits,
 } from './aside';
 export { mergeStates, mergeNullCounts, gatherStates } from './merge';
-export { wordsOf, extremesOf, countsOf, fewerThan, sumsOf, meansOf, keysOf } from './output';
+export { wordsOf, extremesOf, countsOf, fewerThan, enoughValues, sumsOf, meansOf, keysOf } from './output';

@@ -114,3 +114,85 @@ export function answersOfNearest(
   if ((labels & 7) != 0) store<u8>(validity + (labels >> 3), bits);
   return found;
 }
+
+/** What the arrays of threads have of a stretch, merged; `arrays` has where they are, u32 each. */
+@inline function mergedAt(arrays: usize, count: i32, stretch: u32): v128 {
+  let own = v128.load(stateAt(wordAt(arrays, 0), stretch));
+  for (let i = 1; i < count; i++) own = greater(v128.load(stateAt(wordAt(arrays, i), stretch)), own);
+  return own;
+}
+
+/**
+ * Answers labels that ask for all before their moments, those at [from, end) of `order` (kernel/points.ts), of which those from `asked` on are nobody's: what each has
+ * is what was nearest so far of its entity, so states are read once, one after the other. At `out` each label's value is written, as `answersOfNearest` has it,
+ * and at `known` whether it has one, a byte each. Returns how many have one.
+ */
+export function answersInOrder(
+  arrays: usize, arrayCount: i32, latest: i32, isDouble: i32, flip: i64, starts: usize, entityCount: u32, order: usize, asked: u32, from: u32, end: u32, out: usize, known: usize,
+): i32 {
+  const last = min<u32>(end, asked);
+  let next: u32 = 0;
+  for (let i: u32 = 0; i < from; i++) next += 1 - (wordAt(order, i) >> 31);
+  let behind: u32 = 0;
+  let entity: u32 = 0;
+  let nearOrder = i64.MIN_VALUE;
+  let nearKey: i64 = 0;
+  if (from < last) {
+    // The entity of the first point, and what was nearest before it.
+    const first = next - (wordAt(order, from) >> 31);
+    entity = entityAt(starts, entityCount, first);
+    behind = wordAt(starts, entity + 1);
+    for (let stretch = wordAt(starts, entity); stretch < next; stretch++) {
+      const own = mergedAt(arrays, arrayCount, stretch);
+      const isNear = isNearer(i64x2.extract_lane(own, 0), nearOrder, latest);
+      nearOrder = isNear ? i64x2.extract_lane(own, 0) : nearOrder;
+      nearKey = isNear ? i64x2.extract_lane(own, 1) : nearKey;
+    }
+  }
+  let found = 0;
+  for (let i = from; i < last; i++) {
+    const word = wordAt(order, i);
+    if (word >> 31 == 0) {
+      if (next >= behind) {
+        nearOrder = i64.MIN_VALUE;
+        do entity++;
+        while (wordAt(starts, entity + 1) <= next);
+        behind = wordAt(starts, entity + 1);
+      }
+      const own = mergedAt(arrays, arrayCount, next);
+      const isNear = isNearer(i64x2.extract_lane(own, 0), nearOrder, latest);
+      nearOrder = isNear ? i64x2.extract_lane(own, 0) : nearOrder;
+      nearKey = isNear ? i64x2.extract_lane(own, 1) : nearKey;
+      next++;
+    }
+    const has = u32(nearOrder != i64.MIN_VALUE);
+    putAnswer(word & labelBits, has, isDouble != 0 ? nearKey ^ ((nearKey >> 63) & i64.MAX_VALUE) : nearKey ^ flip, out, known);
+    found += has;
+  }
+  for (let i = max<u32>(from, last); i < end; i++) putAnswer(wordAt(order, i), 0, 0, out, known);
+  return found;
+}
+
+const labelBits: u32 = 0x7fffffff;
+
+@inline function putAnswer(label: u32, has: u32, word: i64, out: usize, known: usize): void {
+  store<i64>(out + (<usize>label << 3), word & (0 - <i64>has));
+  store<u8>(known + label, has);
+}
+
+/** Of stretches one after the other the last that has a value where the latest is asked for, else the first. */
+@inline function isNearer(order: i64, nearOrder: i64, latest: i32): bool {
+  return order != i64.MIN_VALUE && (latest != 0 || nearOrder == i64.MIN_VALUE);
+}
+
+/** The entity that a stretch is of. */
+function entityAt(starts: usize, entityCount: u32, stretch: u32): u32 {
+  let from: u32 = 0;
+  let end = entityCount;
+  while (end - from > 1) {
+    const middle = (from + end) >> 1;
+    if (wordAt(starts, middle) <= stretch) from = middle;
+    else end = middle;
+  }
+  return from;
+}

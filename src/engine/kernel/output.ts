@@ -44,6 +44,15 @@ export function fewerThan(atLeast: i32, rows: usize, stride: i32, nulls: usize, 
   return fewer;
 }
 
+/** Which groups have at least so many values, a bit each. */
+export function enoughValues(atLeast: i32, rows: usize, stride: i32, nulls: usize, groups: usize, count: i32, bitmap: usize): void {
+  for (let first = 0; first < count; first += 8) {
+    let bits: u32 = 0;
+    for (let i = first; i < min<i32>(first + 8, count); i++) bits |= u32(valuesAt(rows, stride, nulls, load<u32>(groups + (<usize>i << 2))) >= atLeast) << (i & 7);
+    store<u8>(bitmap + (first >> 3), <u8>bits);
+  }
+}
+
 export function sumsOf(states: usize, stride: i32, groups: usize, count: i32, out: usize): void {
   for (let i = 0; i < count; i++) {
     const state = stateOf(states, stride, groups, i);

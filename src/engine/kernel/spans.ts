@@ -10,18 +10,6 @@ const none: u32 = 0xffffffff;
   store<u32>(words + (<usize>i << 2), word);
 }
 
-/** How many different numbers there are, those of nobody aside. `met`: a byte for each, none of them set. */
-export function distinctNumbers(numbers: usize, count: i32, met: usize): i32 {
-  let distinct = 0;
-  for (let i = 0; i < count; i++) {
-    const number = wordAt(numbers, i);
-    if (number == none) continue;
-    distinct += i32(load<u8>(met + number) == 0);
-    store<u8>(met + number, 1);
-  }
-  return distinct;
-}
-
 /** The span of each label: `startPlaces` has the point it begins at (0: there is none), `endPlaces` the one it ends at. Nobody's is empty. */
 export function spansOf(entities: usize, count: i32, starts: usize, startPlaces: usize, endPlaces: usize, first: usize, end: usize): void {
   for (let i = 0; i < count; i++) {

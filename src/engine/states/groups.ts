@@ -180,9 +180,15 @@ export class Groups {
   }
 
   private validityOf(column: number, groups: Uint32Array, atLeast: number): Validity {
-    if (this.fewerThan(atLeast, column, groups) === 0) return { nullCount: 0 };
-    const counts = this.counts(column, groups);
-    return validityOf(groups.length, (i) => counts[i]! >= atLeast);
+    const nullCount = this.fewerThan(atLeast, column, groups);
+    if (nullCount === 0) return { nullCount };
+    const { pointer, stride, instance } = this;
+    const bytes = (groups.length + 7) >> 3;
+    const bitmap = instance.alloc(bytes);
+    instance.kernels.enoughValues(atLeast, pointer, stride, this.settle()[column]!, this.placed(groups), groups.length, bitmap);
+    const nullBitmap = instance.view8(bitmap, bytes).slice();
+    instance.free(bitmap, bytes);
+    return { nullBitmap, nullCount };
   }
 
   /** How many of these groups have fewer values of a column. */

@@ -16,11 +16,12 @@ import { columnsOf } from '../../arrow/expression.ts';
 import { streamOfSchema } from '../../arrow/schema-stream.ts';
 import { throwIfCancelled } from '../../base/errors.ts';
 import { Aggregation, type AggregationMemory, type AggregationOptions, type Counters, type StateOptions, statesSchema } from '../aggregation.ts';
-import type { Answers, Question } from '../as-of/answers.ts';
-import { joinedAnswers, placeLabels, type SomeAnswers, someAtATime, type SomeLabels } from '../as-of/shared-answers.ts';
+import { type Answers, labelsOf, type Question } from '../as-of/answers.ts';
+import { placeMoments } from '../as-of/placed.ts';
+import { type SomeAnswers, someAtATime, type SomeLabels } from '../as-of/shared-answers.ts';
 import { travellingFields } from '../beside.ts';
 import { joinedBeside } from '../beside-columns.ts';
-import { memoryMax, sharedModule } from '../instance.ts';
+import { type Instance, memoryMax, sharedModule } from '../instance.ts';
 import { type Cut, partsMax } from '../cut.ts';
 import { answerHere, mustDrain, noGroups, partOf, type PartOfGroups, PartReader, tableOfParts } from '../parts.ts';
 import type { GroupByPlan, OutputColumn } from '../plan.ts';
@@ -39,7 +40,7 @@ const stretchRowsCopied = 1 << 16;
 const stretchRowsInPlace = { least: 1 << 15, most: 1 << 18 } as const;
 /** Stretches after which, at the least, each thread comes back for another. */
 const stretchesEach = 4;
-/** Stretches that wait for each thread while it works on another. */
+/** Stretches that wait for each thread while it works on another, where they are copied. */
 const stretchesAhead = 2;
 /** Stretches after which the event loop gets its turn. */
 const stretchesPerTurn = 4;
@@ -51,7 +52,7 @@ const groupsHere = 1 << 18;
 const partedDefault = { from: 1 << 19, groups: 1 << 16 } as const;
 /** Labels that are worth several threads, and how many a thread answers at a time. */
 const labelsForThreads = 1 << 14;
-const labelsAtOnce = 1 << 18;
+const labelsAtOnce = 1 << 17;
 /** Units that threads are told of at a time, so that telling them holds up nothing; and how often before they have answered. */
 const unitsAtOnce = 256;
 const unitsAhead = 2;
@@ -120,10 +121,11 @@ export class TeamRun {
   counters: readonly Counters[];
   private closing: Promise<void> | undefined;
   private readonly onAbort = (): void => this.cancel();
+  private readonly plans: readonly GroupByPlan[];
 
   /** Throws as `Aggregation.create` does, and RangeError where there is no room for a shared memory. */
   constructor(
-    private readonly plans: readonly GroupByPlan[],
+    plans: readonly GroupByPlan[],
     private readonly schema: Schema,
     private readonly threads: number,
     options: AggregationOptions,
@@ -145,6 +147,12 @@ export class TeamRun {
     this.team = leaseMemory(this.options.memoryLimit, home);
     this.isHome = this.team === home;
     const { instance } = this.team;
+    try {
+      this.plans = plans.map((plan) => placedPlan(plan, instance, options));
+    } catch (error) {
+      giveBackMemory(this.team, true);
+      throw error;
+    }
     this.packer = new BatchPacker(instance);
     this.ringAddress = instance.kernels.allocZeroed(ringBytes) >>> 0;
     this.asideCells = instance.kernels.allocZeroed(plans.length * 4) >>> 0;
@@ -453,6 +461,8 @@ export class TeamRun {
     while (await this.addOne());
     // Whoever takes batches leaves once there are none: to hear of that is to hear that they are done with.
     this.ring.closed = true;
+    // They settle what waits in them as they leave; so does this thread, meanwhile.
+    for (const aggregation of this.own ?? []) aggregation.settle();
     await this.untilAnswered();
     for (const entry of [...this.underWay.keys()]) await this.untilFree(entry);
     await this.untilAnswered();
@@ -561,19 +571,18 @@ export class TeamRun {
 
   /** The answers of labels by all threads, of a run of one plan with moments; undefined where they are not to be had so. Nothing can be added any more. */
   async answerLabels(questions: readonly Question[]): Promise<Answers | undefined> {
-    const labels = questions[0]!.spans.first.length;
     await this.quiet();
     const members = this.members.filter(({ begun, worker }) => begun && worker.alive);
+    const labels = labelsOf(questions[0]!);
     if (labels < this.labelsLeast || members.length === 0) return undefined;
     const { described } = await this.describe(members);
     const [own] = this.ownAggregations();
-    const { instance } = this.team;
-    const asked = instance.guard(() => placeLabels(instance, questions));
-    const source = own!.labelSource(described.map(([memory]) => memory!), asked);
-    if (source === undefined) return undefined;
+    const asked = own!.askedLabels(described.map(([memory]) => memory!), questions);
+    if (asked === undefined) return undefined;
     this.counters = [countersOf([own!, ...described.map(([memory]) => memory!)])];
-    const pieces = someAtATime(asked, Math.min(labelsAtOnce, Math.ceil(labels / this.threads)));
-    const schema = answersSchema(this.plans[0]!, this.schema, questions);
+    const { source } = asked;
+    const pieces = someAtATime(asked.labels, Math.min(labelsAtOnce, Math.ceil(labels / this.threads)));
+    const schema = answersSchema(this.plans[0]!, this.schema, source.kind === 'ascending' ? [] : questions);
     const lanes = members.map(({ worker }) => async (piece: SomeLabels): Promise<SomeAnswers> => {
       const { table, labelsKnown } = await worker.call('labels', { job: this.job, source, labels: piece });
       return { columns: unpackTable(schema, table).batches[0]!.data.children as Data[], labelsKnown };
@@ -582,7 +591,7 @@ export class TeamRun {
       await this.turn();
       return own!.answerSome(source, piece);
     });
-    return joinedAnswers(questions, await inTurn(pieces, lanes));
+    return own!.allAnswers(source, questions, await inTurn(pieces, lanes));
   }
 
   private get labelsLeast(): number {
@@ -672,6 +681,13 @@ export class TeamRun {
     const sound = this.failure === undefined && ended.every(({ status }) => status === 'fulfilled') && this.members.every(({ worker }) => worker.alive);
     giveBackMemory(team, sound);
   }
+}
+
+/** The plan with its moments where all threads find them. */
+function placedPlan(plan: GroupByPlan, instance: Instance, { coarse }: AggregationOptions): GroupByPlan {
+  const { moments, timestamp } = plan;
+  if (moments === undefined) return plan;
+  return { ...plan, moments: { ...moments, at: instance.guard(() => placeMoments(instance, moments, coarse?.get(timestamp!))) } };
 }
 
 /** The columns that labels are answered by, of each question in turn. */

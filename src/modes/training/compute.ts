@@ -9,7 +9,8 @@ import { throwIfCancelled } from '../../base/errors.ts';
 import { statesSchema } from '../../engine/aggregation.ts';
 import { type Answers, answerLabels, type Question } from '../../engine/as-of/answers.ts';
 import { answerLateLabels } from '../../engine/as-of/late.ts';
-import { planMoments, type Spans } from '../../engine/as-of/moments.ts';
+import { planMoments } from '../../engine/as-of/moments.ts';
+import type { Spans } from '../../engine/as-of/spans.ts';
 import { answerLabelsOf } from '../../engine/as-of/table-answers.ts';
 import type { GroupByPlan, OutputColumn } from '../../engine/plan.ts';
 import { createAggregations } from '../../engine/run.ts';
@@ -39,7 +40,9 @@ export interface SetPlan {
   readonly source: Snapshot;
   readonly groupBy: GroupByPlan;
   readonly scan: ScanOptions;
-  /** The type in whose unit moments are. */
+  /** The moments of all entities. */
+  readonly points: BigInt64Array;
+  /** The type in whose unit they are. */
   readonly momentType: DataType;
   /** One for each part. */
   readonly spans: readonly Spans[];
@@ -47,6 +50,8 @@ export interface SetPlan {
   readonly seen: Uint32Array | undefined;
   readonly labelsWithNull: number;
   readonly entities: number;
+  /** What holds the moments and the spans. */
+  readonly buffers: readonly ArrayBufferLike[];
   /** Bytes of the moments, which each thread has, and of the states of a stretch. */
   readonly bytes: { readonly moments: number; readonly state: number };
 }
@@ -61,7 +66,7 @@ export function planSet(request: TrainingRequest, set: SetRequest, labels: Table
   const ours = labelsFor(definition, labels, source.schema, request);
   // The last range has nothing in it but where the label's own moment is.
   const ranges = [...parts.map((part) => part.range), ...(arrival === undefined ? [] : [{ start: atLabel, end: atLabel }])];
-  const { moments, spans, range, labelsWithNull, entities } = planMoments(ours, ranges, unit, run.memoryLimit);
+  const { moments, spans, range, labelsWithNull, entities, buffers } = planMoments(ours, ranges, unit, run.memoryLimit);
   const outputs = stretchOutputs(parts.flatMap((part) => part.outputs));
   // Labels that are nobody's ask for nothing.
   const asked = { outputs, range: range ?? { startUs: 0n, endUs: 0n } };
@@ -72,15 +77,15 @@ export function planSet(request: TrainingRequest, set: SetRequest, labels: Table
     ...(definition.filter !== undefined && { filter: definition.filter }),
   };
   const scan = sourceScan(source, { definition, parts: [{ ...asked, arrivedBeforeUs: asked.range.endUs }] }, definition.filter, run.signal);
-  const { starts, points, wanted } = moments;
+  const { points, cells, wanted } = moments.at;
   const keyBytes = moments.entities.kind === 'listed' ? moments.entities.stream.byteLength : 0;
   return {
-    set, source, groupBy, scan, labelsWithNull, momentType: unit,
+    set, source, groupBy, scan, labelsWithNull, momentType: unit, points, buffers,
     spans: spans.slice(0, parts.length),
     seen: arrival === undefined ? undefined : spans[parts.length]!.end,
     entities,
     bytes: {
-      moments: keyBytes + starts.byteLength + points.byteLength + (wanted?.byteLength ?? 0),
+      moments: keyBytes + moments.starts.byteLength + points.byteLength + cells.byteLength + (wanted?.byteLength ?? 0),
       state: 8 * (1 + statesSchema(groupBy, source.schema).fields.length),
     },
   };
@@ -126,7 +131,7 @@ async function answersOfSource(plan: SetPlan, run: RunOptions, onProgress: ((pro
     });
   }
   const { states, rows } = await aggregateRows(pass, [groupBy], await threadsFor(plan, run), async (aggregations, read) => ({ states: oneBatch((await aggregations.states())[0]!), rows: read }));
-  const asked = { timestamp, tieBreaker: definition.tieBreaker, stretches: groupBy.moments!.points.length, questions, seen, memoryLimit: run.memoryLimit };
+  const asked = { timestamp, tieBreaker: definition.tieBreaker, stretches: groupBy.moments!.count, questions, seen, memoryLimit: run.memoryLimit };
   return { answers: await answerLateLabels(states, source.schema, asked, turn), rows };
 }
 
@@ -149,7 +154,7 @@ async function answersMerged(plan: SetPlan, merge: Merge, run: RunOptions, onPro
   }
   const states = pieces.length === 1 ? pieces[0]! : await mergedStretches(plan, pieces, run);
   const { source, groupBy: { timestamp, moments } } = plan;
-  return { answers: await answerLabelsOf(states, source.schema, timestamp!, moments!.points.length, questionsOf(plan), turnOf(run), run.memoryLimit), rows };
+  return { answers: await answerLabelsOf(states, source.schema, timestamp!, moments!.count, questionsOf(plan), turnOf(run), run.memoryLimit), rows };
 }
 
 async function statesOfTiles({ groupBy }: SetPlan, { tables, snapshot, facts, tiles }: Merge, run: RunOptions): Promise<Table> {
@@ -188,7 +193,7 @@ async function mergedStretches({ groupBy: { outputs, timestamp, tieBreaker }, so
  * to bring those together takes longer than what is won (10 M rows, 1 M stretches: 1.3 s of work on one thread, 2.5 s on two).
  */
 async function threadsFor({ source, scan, groupBy }: SetPlan, run: RunOptions): Promise<RunOptions> {
-  const isShared = source.format !== 'memory' || groupBy.moments!.points.length * rowsPerStretch <= (await source.plan(scan)).rows;
+  const isShared = source.format !== 'memory' || groupBy.moments!.count * rowsPerStretch <= (await source.plan(scan)).rows;
   return isShared ? run : { ...run, threads: 1 };
 }
 

@@ -47,7 +47,7 @@ async function explainSet(sliced: SlicedSet): Promise<SetExplanation> {
   const { first: { plan: { groupBy, scan }, choice: { road, merge, costMs, reasons } }, source, set } = sliced;
   let [slices, entities, moments, memoryBytes] = [0, 0, 0, 0];
   for await (const { plan } of slicesOf(sliced)) {
-    const points = plan.groupBy.moments!.points.length;
+    const points = plan.groupBy.moments!.count;
     slices++;
     entities = Math.max(entities, plan.entities);
     moments = Math.max(moments, points);

@@ -71,7 +71,7 @@ async function tryMerge(plan: SetPlan, context: StoredContext): Promise<(Merge &
   const { definition } = plan.set;
   if (context.mode === 'virtualized') return { reason: 'mode virtualized always computes from the source' };
   if (definition.arrival !== undefined) return { reason: 'tiles do not tell which of their rows had arrived by each moment' };
-  if (plan.groupBy.moments!.points.length === 0) return { reason: 'no label asks for anything' };
+  if (plan.groupBy.moments!.count === 0) return { reason: 'no label asks for anything' };
   try {
     const merge = await mergeOf(plan, context.tables);
     return 'reason' in merge ? merge : { ...merge, costMs: await costsOf(plan, merge, context.throughputs ?? defaultThroughputs) };
@@ -81,7 +81,7 @@ async function tryMerge(plan: SetPlan, context: StoredContext): Promise<(Merge &
   }
 }
 
-async function mergeOf({ set: { definition }, source, groupBy: { range, moments }, momentType }: SetPlan, tables: FeatureTables): Promise<Merge | { readonly reason: string }> {
+async function mergeOf({ set: { definition }, source, groupBy: { range }, points, momentType }: SetPlan, tables: FeatureTables): Promise<Merge | { readonly reason: string }> {
   const stored = await readStored(tables);
   if (stored === undefined) return { reason: 'nothing is stored' };
   const { facts } = stored;
@@ -91,7 +91,7 @@ async function mergeOf({ set: { definition }, source, groupBy: { range, moments 
   if (change === undefined) return { reason: 'a source in memory is read as a whole' };
   if (!sameColumns(facts.sourceSchema, usedSchema(definition, source.schema))) return { reason: 'the types of its columns are others' };
   if (change.dirty === undefined) return { reason: 'files of the source are gone, and nobody knows which tiles their rows were in' };
-  const road = planTiles({ moments: moments!, momentUnitNs: unitNs(momentType), range: range!, tileUs: definition.tileUs, facts, dirty: change.dirty });
+  const road = planTiles({ points, momentUnitNs: unitNs(momentType), range: range!, tileUs: definition.tileUs, facts, dirty: change.dirty });
   if (road === undefined) return { reason: 'the moments of the labels cut every tile' };
   return { ...road, tables, snapshot: await tables.tiles.snapshot({ version: facts.tilesVersion }), facts, change };
 }

@@ -7,6 +7,7 @@
 import type { Data, Table } from '../../arrow/arrow.ts';
 import { canonicalTable, concatColumn } from '../../arrow/canonical.ts';
 import { MemoryLimitError } from '../../base/errors.ts';
+import { freeNow } from '../../engine/answer-memory.ts';
 import { memoryMax } from '../../engine/instance.ts';
 import type { Snapshot } from '../../store/table.ts';
 import type { Progress, RunOptions } from '../compute.ts';
@@ -70,7 +71,7 @@ export async function* slicesOf({ request, set, source, labels, stored, run, sli
   }
 }
 
-/** The features of all labels. */
+/** The features of all labels. What was planned is used up. */
 export async function answerSlices(sliced: SlicedSet, onProgress?: (progress: Progress) => void): Promise<SetAnswer> {
   const answers: SetAnswer[] = [];
   for await (const slice of slicesOf(sliced)) answers.push(...(await answerSlice(sliced, slice, onProgress)));
@@ -80,7 +81,9 @@ export async function answerSlices(sliced: SlicedSet, onProgress?: (progress: Pr
 async function answerSlice(sliced: SlicedSet, { start, end, plan, choice }: Slice, onProgress: ((progress: Progress) => void) | undefined): Promise<SetAnswer[]> {
   const { request, set, source, labels, stored, run } = sliced;
   try {
-    return [await featuresOfLabels(plan, choice, run, onProgress)];
+    const answer = await featuresOfLabels(plan, choice, run, onProgress);
+    freeNow(plan.buffers);
+    return [answer];
   } catch (error) {
     if (!(error instanceof MemoryLimitError)) throw error;
     if (end - start <= 1 || (await needOf(plan)) < limitOf(run) * innocentShare) throw limitError(plan, run, end - start, error);
@@ -100,7 +103,7 @@ function limitOf({ memoryLimit = memoryMax }: RunOptions): number {
 
 /** About how many bytes a plan takes: its moments, and states of all stretches; or, where arrivals are asked about, of no more than there are rows. */
 async function needOf({ bytes: { moments, state }, groupBy, source, scan, seen }: SetPlan): Promise<number> {
-  const stretches = groupBy.moments!.points.length;
+  const stretches = groupBy.moments!.count;
   return moments + roomFactor * state * (seen === undefined ? stretches : Math.min(stretches, (await source.plan(scan)).rows));
 }
 

@@ -9,7 +9,6 @@
  * Law: every event that is asked for comes in once. Pure.
  */
 import { ceilDivide, floorDivide, type TimeRange } from '../../base/time.ts';
-import type { Moments } from '../../engine/plan.ts';
 import { meet, type SourceChange, type Stretch, unionOf } from '../coverage.ts';
 import { rangeOf, type StoredFacts } from '../storage.ts';
 
@@ -22,8 +21,8 @@ export interface TileRoad {
 }
 
 export interface TileQuestion {
-  readonly moments: Moments;
-  /** In nanoseconds. */
+  /** The moments of all entities, and their unit in nanoseconds. */
+  readonly points: BigInt64Array;
   readonly momentUnitNs: bigint;
   /** All events that any label asks about. */
   readonly range: TimeRange;
@@ -39,7 +38,7 @@ const stretchesMost = 8;
 const cutMost = 1 << 16;
 
 /** Undefined where no whole tile is left. */
-export function planTiles({ moments: { points }, momentUnitNs, range, tileUs, facts, dirty }: TileQuestion): TileRoad | undefined {
+export function planTiles({ points, momentUnitNs, range, tileUs, facts, dirty }: TileQuestion): TileRoad | undefined {
   const floor = (instantUs: bigint): bigint => floorDivide(instantUs, tileUs) * tileUs;
   const ceil = (instantUs: bigint): bigint => ceilDivide(instantUs, tileUs) * tileUs;
   const cut = cutTiles(points, momentUnitNs, tileUs * 1_000n, facts.newestEventUs);
