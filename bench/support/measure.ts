@@ -19,17 +19,25 @@ export interface Runner {
 }
 
 const slowRounds = 2;
-/** `ms`: where there are more rounds than `few`. */
-const warmUp = { runs: 4, ms: 2_000, few: 4 } as const;
+/** From so many rounds on it is about how long it takes. */
+const roundsLeast = 5;
+/** `ms`: where it is about how long it takes. */
+const warmUp = { runs: 4, ms: 2_000 } as const;
+/** Rounds beyond those that are asked for, where they are short. */
+const more = { rounds: 15, ms: 5_000 } as const;
 
+/** `rounds`: at the least. */
 export async function measure(runners: ReadonlyMap<string, Runner>, rounds: number): Promise<Timing[]> {
-  const enough = rounds > warmUp.few ? warmUp.ms : 0;
+  const isTimed = rounds >= roundsLeast;
+  const enough = isTimed ? warmUp.ms : 0;
   for (const { run, isSlow } of runners.values()) {
     let [runs, ms] = [0, 0];
     for (; !isSlow && (runs < warmUp.runs || ms < enough); runs++) ms += await timed(run);
   }
   const times = new Map<string, number[]>([...runners.keys()].map((name) => [name, []]));
-  for (let round = 0; round < rounds; round++) {
+  const start = performance.now();
+  const hasTime = (round: number): boolean => isTimed && round < more.rounds && performance.now() - start < more.ms;
+  for (let round = 0; round < rounds || hasTime(round); round++) {
     for (const [name, { run, isSlow }] of runners) {
       if (!isSlow || round < slowRounds) times.get(name)!.push(await timed(run));
     }

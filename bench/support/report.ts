@@ -46,8 +46,8 @@ export function markdown(results: readonly Result[]): string {
   return `# The last full run
 
 Written by \`npm run bench -- --write\`; see [questions.ts](questions.ts) for what is asked. Sum, mean and count of an amount
-in cents, and the newest date, per key. Times are medians in milliseconds, contenders taking turns in one process per
-question; in brackets how many times as long as ours. Every answer was checked first. \`wanted\` is against native DuckDB.
+in cents, and the newest date, per key. Times are medians in milliseconds of 5 to 15 rounds, contenders taking turns in one process per
+question, each after two seconds of warming up; in brackets how many times as long as ours. Every answer was checked first. \`wanted\` is against native DuckDB.
 Everybody has two threads, but for duckdb-wasm and arquero, which have one. Tables in memory were brought into each contender's own
 memory first, ours by \`residentTable\`; \`copied\` is ours over an Arrow table as it comes.
 

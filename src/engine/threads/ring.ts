@@ -15,9 +15,10 @@ const entries = 64;
 
 export const ringBytes = (statesAt + 2 * entries) * 4;
 
-/** How long a taker waits for more before it turns to other work, and how long of that awake: one that sleeps may be woken where another thread is at work, and stand there for some ms. */
+/** How long a taker waits for more before it turns to other work. */
 const patienceMs = 5;
-const awakeMs = 0.5;
+/** How often it looks before it sleeps, for some 0.4 ms: one that sleeps may be woken where another thread is at work, and stand there for some ms. */
+const looksAwake = 2 ** 13;
 
 type WaitAsync = (array: Int32Array, index: number, value: number, timeout: number) => { readonly async: boolean; readonly value: Promise<string> | string };
 const { waitAsync } = Atomics as unknown as { readonly waitAsync?: WaitAsync };
@@ -84,15 +85,12 @@ export class Ring {
   /** Takes an entry, blocking the thread for a while; undefined when the ring is closed or nothing has come. */
   take(): Taken | undefined {
     const { words } = this;
-    let awakeUntil: number | undefined;
-    while (true) {
+    for (let looks = 1; ; looks++) {
       const produced = Atomics.load(words, producedAt);
       const taken = this.tryTake();
       if (taken !== undefined) return taken;
       if (Atomics.load(words, closedAt) === 1) return undefined;
-      const now = performance.now();
-      awakeUntil ??= now + awakeMs;
-      if (now < awakeUntil) continue;
+      if (looks < looksAwake) continue;
       if (Atomics.wait(words, producedAt, produced, patienceMs) === 'timed-out') return undefined;
     }
   }
