@@ -38,6 +38,8 @@ import type { BatchLayout } from './worker.ts';
 const stretchRowsCopied = 1 << 16;
 /** Rows of a resident table that are given out at a time: the fewer the less is left, so that all end together. */
 const stretchRowsInPlace = { least: 1 << 15, most: 1 << 18 } as const;
+/** Rows that the caller's thread adds before others get their turn, at first and at the most: code that has just begun to run takes up to a microsecond for each. */
+const ownRowsOf = { first: 1 << 13, most: 1 << 17 } as const;
 /** Stretches after which, at the least, each thread comes back for another. */
 const stretchesEach = 4;
 /** Stretches that wait for each thread while it works on another, where they are copied. */
@@ -109,8 +111,8 @@ export class TeamRun {
   private readonly isRanged: boolean;
   /** Joins to a batch what stands beside its columns. */
   private readonly joined: (batch: RecordBatch) => RecordBatch;
-  /** The most rows that the caller's thread adds next: code that has just begun to run is slow, and others are to have their turn. */
-  private ownRows: number = stretchRowsInPlace.least;
+  /** The most rows that the caller's thread adds next. */
+  private ownRows: number = ownRowsOf.first;
   /** What the caller's thread has added itself. */
   private own: Aggregation[] | undefined;
   private failure: { readonly error: unknown } | undefined;
@@ -308,7 +310,7 @@ export class TeamRun {
   /** How many of so many rows this thread adds before others get their turn. */
   private nextRows(most: number): number {
     const rows = Math.min(most, this.ownRows);
-    this.ownRows *= 2;
+    this.ownRows = Math.min(this.ownRows * 2, ownRowsOf.most);
     return rows;
   }
 
