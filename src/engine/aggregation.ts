@@ -30,7 +30,7 @@ import type { PartOfGroups, SplitGroups } from './parts.ts';
 import type { GroupByPlan, OutputColumn } from './plan.ts';
 import { type Short, shortForms } from './short.ts';
 import { Buffer64, columnData, ColumnStage } from './staging.ts';
-import { bindPlan, type BoundPlan, fieldOf, rangeInUnits, resultSchema, type TimeColumn, tileType } from './types.ts';
+import { bindPlan, type BoundPlan, fieldOf, type RangeInUnits, rangeInUnits, resultSchema, type TimeColumn, tileType } from './types.ts';
 
 export interface AggregationOptions {
   /** Rows that are worked on at a time; they should stay in the processor's cache. */
@@ -100,10 +100,10 @@ interface Values {
 
 /** What of a batch is read, and what of its rows count. */
 interface BatchColumns extends GroupedColumns {
-  readonly range: ReturnType<typeof rangeInUnits>;
+  readonly range: RangeInUnits | undefined;
   readonly coarseTimes: CoarseTimes | undefined;
   readonly coarse: CoarseRange | undefined;
-  readonly arrived: ReturnType<typeof rangeInUnits>;
+  readonly arrived: RangeInUnits | undefined;
   readonly values: Values;
   /** What goes along where rows are put aside, and where events wait. */
   readonly carried: readonly Data[];
@@ -194,7 +194,7 @@ export class Aggregation implements Counters {
   private readonly batchSize: number;
   private readonly expected: number;
   /** Of batches that are still there. */
-  private readonly batches = new WeakMap<RecordBatch, { readonly areChosen: boolean; readonly columns: BatchColumns | undefined }>();
+  private readonly batches = new WeakMap<RecordBatch, BatchColumns | 'none count'>();
   /** Whether most rows of those that were last looked at are left out. */
   private areFewKept = false;
   /** Rows whose time was compared with the range, and those that lay in it. */
@@ -283,35 +283,31 @@ export class Aggregation implements Counters {
   /** Groups what was put aside as other rows are: where states cannot be cut into parts, and some are there. */
   drain(): void {
     const { rowsSeen, rowsDroppedNullKey, rowsInRange } = this;
-    this.instance.guard(() => this.aside?.drain((batch) => this.addRows(batch, 0, batch.numRows, true)));
+    // Rows were chosen before.
+    this.instance.guard(() => this.aside?.drain((batch) => this.addRows(batch, this.readColumns(batch, {})!, 0, batch.numRows, undefined)));
     Object.assign(this, { rowsSeen, rowsDroppedNullKey, rowsInRange });
   }
 
   /** Adds the rows of a batch, or those from `first` to before `end`. Copies what it needs; the batch is not kept. */
   add(batch: RecordBatch, first = 0, end = batch.numRows): void {
     this.rowsSeen += end - first;
-    this.addRows(batch, first, end, false);
+    const columns = first < end ? this.columnsIn(batch) : undefined;
+    if (columns !== undefined) this.addRows(batch, columns, first, end, this.bound.plan.filter);
   }
 
-  /** `areChosen`: by the range, the arrival and the filter, before. */
-  private addRows(batch: RecordBatch, first: number, end: number, areChosen: boolean): void {
-    const columns = first < end ? this.columnsIn(batch, areChosen) : undefined;
-    if (columns === undefined) return;
-    this.each(batch, first, end, areChosen ? undefined : this.bound.plan.filter, (window) => this.addWindow(columns, window));
+  private addRows(batch: RecordBatch, columns: BatchColumns, first: number, end: number, filter: GroupByPlan['filter']): void {
+    this.each(batch, first, end, filter, (window) => this.addWindow(columns, window));
   }
 
   /** What is to be known of a batch; undefined where none of its rows counts. Most often a batch comes in several stretches. */
-  private columnsIn(batch: RecordBatch, areChosen: boolean): BatchColumns | undefined {
-    const known = this.batches.get(batch);
-    if (known?.areChosen === areChosen) return known.columns;
-    const columns = this.readColumns(batch, areChosen);
-    this.batches.set(batch, { areChosen, columns });
-    return columns;
+  private columnsIn(batch: RecordBatch): BatchColumns | undefined {
+    let known = this.batches.get(batch);
+    if (known === undefined) this.batches.set(batch, (known = this.readColumns(batch, this.bound.plan) ?? 'none count'));
+    return known === 'none count' ? undefined : known;
   }
 
-  private readColumns(batch: RecordBatch, areChosen: boolean): BatchColumns | undefined {
+  private readColumns(batch: RecordBatch, { range: wanted, arrival: asked }: Pick<GroupByPlan, 'range' | 'arrival'>): BatchColumns | undefined {
     const { bound } = this;
-    const { range: wanted, arrival: asked } = areChosen ? {} : bound.plan;
     const range = wanted && rangeInUnits(wanted, bound.time!.type);
     if (wanted !== undefined && range === undefined) return undefined;
     const { beforeUs } = asked ?? {};
@@ -331,7 +327,7 @@ export class Aggregation implements Counters {
       grouped: bound.tile === undefined ? keys : [...keys, time!],
       time,
       values,
-      carried: this.aside === undefined ? [] : asideColumns(bound).map(({ name, type }) => columnData(batch, name, type)),
+      carried: this.aside === undefined || this.aside.isDeclined ? [] : asideColumns(bound).map(({ name, type }) => columnData(batch, name, type)),
       waiting: this.parted === undefined ? [] : this.waiting.map(({ name, type }) => ({ data: columnData(batch, name, type), stage: this.stage(name), short: this.shortOf(batch, name) })),
     };
   }
@@ -634,7 +630,7 @@ export class Aggregation implements Counters {
   }
 
   /** Where rows are located in stretches, those outside of the range are in none; to compare first pays where they are many. */
-  private selectInRange(window: Window, data: Data, time: TimeColumn, range: { readonly start: bigint; readonly end: bigint }): Window {
+  private selectInRange(window: Window, data: Data, time: TimeColumn, range: RangeInUnits): Window {
     const { passed } = this;
     if (this.locator !== undefined && passed.compared >= comparedFirst && passed.kept * 10 > passed.compared * 9) {
       return this.selectValid(window, this.stage(time.name), data);
@@ -647,7 +643,7 @@ export class Aggregation implements Counters {
 
   /** The same, by which part of time each row lies in; times are looked at where a part is cut. */
   private selectByParts(
-    window: Window, { data: parts, low, high }: CoarseRange, data: Data, time: TimeColumn, { start, end }: { readonly start: bigint; readonly end: bigint },
+    window: Window, { data: parts, low, high }: CoarseRange, data: Data, time: TimeColumn, { start, end }: RangeInUnits,
   ): Window {
     if (low > high) return { ...window, count: 0 };
     const { kernels } = this.instance;
@@ -665,7 +661,7 @@ export class Aggregation implements Counters {
     window: Window,
     data: Data,
     time: TimeColumn,
-    range: { readonly start: bigint; readonly end: bigint },
+    range: RangeInUnits,
   ): Window {
     const { kernels } = this.instance;
     const stage = this.stage(time.name);

@@ -8,6 +8,7 @@
  */
 import type { Data, RecordBatch, Table } from '../arrow/arrow.ts';
 import { type Scale, Travelling } from './beside.ts';
+import type { RangeInUnits } from './types.ts';
 
 /** How times become parts. */
 export interface CoarseScale {
@@ -50,7 +51,7 @@ export function coarseTimesIn(batch: RecordBatch, column: string): CoarseTimes |
 }
 
 /** What coarse times tell of [start, end) in the column's unit; undefined where most rows are likely to be inside. */
-export function coarseRange({ data, first, shift }: CoarseTimes, { start, end }: { readonly start: bigint; readonly end: bigint }): CoarseRange | undefined {
+export function coarseRange({ data, first, shift }: CoarseTimes, { start, end }: RangeInUnits): CoarseRange | undefined {
   // Beyond the parts there are numbers of any size.
   const partOf = (time: bigint): number => Number((time - first) >> shift);
   const [low, high] = [Math.max(partOf(start), 0), Math.min(partOf(end - 1n), partMax)];

@@ -8,7 +8,7 @@ import { type Instant, parseInstant, resolveTimeRange, type TimeRange, type Time
 import { type AggSpec, type GroupByPlan, outputsOf } from './plan.ts';
 import { type AggregationRun, createAggregation, type RunOptions } from './run.ts';
 import { codedTable } from './threads/coded.ts';
-import { bindPlan, bindTime, fieldOf, rangeInUnits, resultSchema } from './types.ts';
+import { bindPlan, bindTime, fieldOf, type RangeInUnits, rangeInUnits, resultSchema } from './types.ts';
 
 export interface GroupByOptions {
   /** The event time column; needed by `timeRange`. */
@@ -99,7 +99,7 @@ export async function filterTimeRange(input: Table, column: string, range: TimeR
   return canonicalTable(input.schema, batches);
 }
 
-function rowsInside(batch: RecordBatch, column: string, { start, end }: { readonly start: bigint; readonly end: bigint }): Uint32Array {
+function rowsInside(batch: RecordBatch, column: string, { start, end }: RangeInUnits): Uint32Array {
   const data = batch.data.children[batch.schema.fields.findIndex((field) => field.name === column)]!;
   const times = data.values as BigInt64Array | Int32Array;
   const bitmap = data.nullBitmap && data.nullBitmap.length > 0 ? data.nullBitmap : undefined;

@@ -198,11 +198,17 @@ export function unitNs(type: DataType): bigint {
 export const int64Min = -(1n << 63n);
 export const int64Max = (1n << 63n) - 1n;
 
+/** A range of time, [start, end), in the unit of a column. */
+export interface RangeInUnits {
+  readonly start: bigint;
+  readonly end: bigint;
+}
+
 /**
  * A range in the unit of a time column: t · unit ≥ start exactly when t ≥ ⌈start / unit⌉, and so for the end. Undefined
  * when no value of the column can lie in it.
  */
-export function rangeInUnits(range: TimeRange, type: DataType): { readonly start: bigint; readonly end: bigint } | undefined {
+export function rangeInUnits(range: TimeRange, type: DataType): RangeInUnits | undefined {
   const unit = unitNs(type);
   const start = range.startUs === undefined ? int64Min : ceilDivide(range.startUs * 1_000n, unit);
   const end = range.endUs === undefined ? int64Max : ceilDivide(range.endUs * 1_000n, unit);

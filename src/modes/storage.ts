@@ -9,8 +9,9 @@
  * materialization that dies between the two commits has changed nothing that a reader sees.
  */
 import { createHash } from 'node:crypto';
-import { Schema, Table, tableFromIPC, tableToIPC } from '../arrow/arrow.ts';
+import { Schema } from '../arrow/arrow.ts';
 import { plainSchema } from '../arrow/canonical.ts';
+import { schemaOfText, textOfSchema } from '../arrow/schema-stream.ts';
 import type { TimeRange } from '../base/time.ts';
 import { formatExpression } from '../arrow/expression.ts';
 import type { FeatureSetDefinition, StorageFormat } from '../config/definition.ts';
@@ -135,7 +136,7 @@ export function infoFromFacts(facts: StoredFacts): Record<string, unknown> {
     rowsWithNullKey: facts.rowsWithNullKey ?? null,
     coverage: facts.coverage === undefined ? null : encodeCoverage(facts.coverage),
     hasStates: facts.hasStates,
-    sourceSchema: Buffer.from(tableToIPC(new Table(facts.sourceSchema), 'stream')).toString('base64'),
+    sourceSchema: textOfSchema(facts.sourceSchema),
   };
 }
 
@@ -155,7 +156,7 @@ function factsFromInfo(info: Readonly<Record<string, unknown>>): StoredFacts {
     rowsWithNullKey: typeof info.rowsWithNullKey === 'number' ? info.rowsWithNullKey : undefined,
     coverage: typeof info.coverage === 'string' ? decodeCoverage(info.coverage) : undefined,
     hasStates: info.hasStates === true,
-    sourceSchema: tableFromIPC(Buffer.from(String(info.sourceSchema), 'base64')).schema,
+    sourceSchema: schemaOfText(String(info.sourceSchema)),
   };
 }
 

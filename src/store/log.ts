@@ -11,7 +11,8 @@
  * Arrow schema is kept beside Delta's. Pure; own-log.ts reads and writes the files.
  */
 import { crc32 } from 'node:zlib';
-import { type Schema, Table, tableFromIPC, tableToIPC } from '../arrow/arrow.ts';
+import type { Schema } from '../arrow/arrow.ts';
+import { schemaOfText, textOfSchema } from '../arrow/schema-stream.ts';
 import { DamagedFileError, UnsupportedError } from '../base/errors.ts';
 import { checkPath } from './bytes.ts';
 import { deltaSchemaString } from './delta/write-schema.ts';
@@ -76,7 +77,7 @@ export function encodeEntry(entry: LogEntry): Uint8Array {
         format: { provider: table.format, options: {} },
         schemaString: deltaSchemaString(table.schema),
         partitionColumns: table.partitionBy,
-        configuration: { arrowSchema: encodeSchema(table.schema) },
+        configuration: { arrowSchema: textOfSchema(table.schema) },
         createdTime: committedAtMs,
       },
     });
@@ -133,7 +134,7 @@ function readActions(name: string, version: number, lines: readonly string[]): L
     info: commit.info ?? {},
     table: metaData && {
       id: String(metaData.id),
-      schema: decodeSchema(metaData.configuration.arrowSchema),
+      schema: schemaOfText(metaData.configuration.arrowSchema),
       format: metaData.format.provider === 'orc' ? 'orc' : 'parquet',
       partitionBy: metaData.partitionColumns.map(String),
     },
@@ -160,12 +161,4 @@ function filePath(path: unknown): string {
   const folders = checked.split('/').slice(0, -1);
   if (checked === '' || folders.some((folder) => !folder.includes('='))) throw new TypeError(`${JSON.stringify(path)} is not the name of a data file`);
   return checked;
-}
-
-function encodeSchema(schema: Schema): string {
-  return Buffer.from(tableToIPC(new Table(schema), 'stream')).toString('base64');
-}
-
-function decodeSchema(text: string): Schema {
-  return tableFromIPC(Buffer.from(text, 'base64')).schema;
 }

@@ -9,6 +9,7 @@
 import { type RecordBatch, Schema } from '../arrow/arrow.ts';
 import type { ColumnMemory } from '../arrow/column-memory.ts';
 import { schemaOfStream, streamOfSchema } from '../arrow/schema-stream.ts';
+import { LastAsked } from '../base/last-asked.ts';
 import type { Constant } from './conform.ts';
 import { cutRead, type DataFiles, type FileRead, metadataOf, planFiles, requestedSchema, scanFile } from './data-files.ts';
 import type { FileFormatName, FileMetadata } from './file-format.ts';
@@ -73,13 +74,10 @@ export async function* rowsOf(unit: unknown, signal?: AbortSignal, memory?: Colu
   yield* scanFile({ format, bytes, file, constants: told, metadata }, read, schema, { signal, lent: true, memory });
 }
 
-/** In the order in which they were last asked for. */
-const known = new Map<string, FileMetadata>();
+const known = new LastAsked<string, FileMetadata>(metadataMax);
 
 async function knownMetadata(identity: string, read: () => Promise<FileMetadata>): Promise<FileMetadata> {
   const metadata = known.get(identity) ?? (await read());
-  known.delete(identity);
-  known.set(identity, metadata);
-  if (known.size > metadataMax) known.delete(known.keys().next().value!);
+  known.keep(identity, metadata);
   return metadata;
 }

@@ -35,7 +35,7 @@ export interface AsOfKernels {
     out: Pointer, validity: Pointer,
   ): number;
   answersInOrder(
-    arrays: Pointer, arrayCount: number, latest: number, isDouble: number, flip: bigint, starts: Pointer, entityCount: number, order: Pointer, asked: number, from: number,
+    arrays: Pointer, arrayCount: number, isDouble: number, flip: bigint, starts: Pointer, entityCount: number, order: Pointer, asked: number, from: number,
     end: number, out: Pointer, known: Pointer,
   ): number;
   spansOf(entities: Pointer, count: number, starts: Pointer, startPlaces: Pointer, endPlaces: Pointer, first: Pointer, end: Pointer): void;

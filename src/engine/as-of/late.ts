@@ -14,7 +14,7 @@
  */
 import { Field, type Schema, type Table } from '../../arrow/arrow.ts';
 import { oneBatch } from '../../arrow/canonical.ts';
-import { pickRows } from '../../arrow/rows.ts';
+import { columnOf, pickRows } from '../../arrow/rows.ts';
 import { Aggregation } from '../aggregation.ts';
 import { stretchKey } from '../types.ts';
 import { type Answers, mergeSpans, type Question } from './answers.ts';
@@ -96,7 +96,7 @@ function split(states: Table): { readonly prompt: Table; readonly late: Table } 
 /** The keys of states as halves: in which stretch the events happened, and in which they became known. */
 function halvesOf(states: Table): Uint32Array {
   if (states.numRows === 0) return new Uint32Array(0);
-  const keys = states.getChild(stretchKey.name)!.data[0]!.values as BigInt64Array;
+  const keys = columnOf(states, stretchKey.name).values as BigInt64Array;
   return new Uint32Array(keys.buffer, keys.byteOffset, states.numRows * 2);
 }
 

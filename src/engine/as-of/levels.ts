@@ -10,7 +10,7 @@
  */
 import { type Data, Field, Int32, makeData, RecordBatch, Schema, Struct, type Table } from '../../arrow/arrow.ts';
 import { oneBatch } from '../../arrow/canonical.ts';
-import { pickColumns, pickRows } from '../../arrow/rows.ts';
+import { columnOf, pickColumns, pickRows } from '../../arrow/rows.ts';
 import { OverflowError } from '../../base/errors.ts';
 import type { Accumulators } from '../accumulator.ts';
 import { Aggregation, type AggregationOptions, type StretchStates } from '../aggregation.ts';
@@ -164,7 +164,7 @@ export class LabelsAsTable implements LabelStates {
     });
     const counts = new Set(outputs.filter(({ aggregation }) => countsValues(aggregation)).map(({ name }) => name));
     const picked = pickRows(pickColumns(table, outputs.map(({ name }) => name)), positions, counts);
-    return new Map(outputs.map(({ name }) => [name, picked.getChild(name)!.data[0]!]));
+    return new Map(outputs.map(({ name }) => [name, columnOf(picked, name)]));
   }
 
   /** Which labels have any nodes, a byte each. */
@@ -227,7 +227,7 @@ export const mergePlan = ({ outputs, timestamp, tieBreaker }: TablePlan, key: st
 });
 
 function eachLabel(table: Table, use: (label: number, row: number) => void): void {
-  if (table.numRows > 0) (table.getChild(labelColumn)!.data[0]!.values as Int32Array).forEach(use);
+  if (table.numRows > 0) (columnOf(table, labelColumn).values as Int32Array).forEach(use);
 }
 
 export function optionsOf({ memoryLimit }: TablePlan, rowsExpected: number): AggregationOptions {

@@ -102,8 +102,8 @@ export class NearestStates {
 
   /** Writes the answers of some labels, those at [from, from + count) of their order; returns how many have a value. */
   answerAscending({ arrays, starts, entities, order, asked, out, known }: PlacedAscending, { from, count }: Pick<SomeLabels, 'from' | 'count'>): number {
-    const { instance: { kernels }, column, latest, isDouble } = this;
-    return kernels.answersInOrder(arrays.pointer, arrays.count, latest, isDouble, signsOf(column).flip, starts, entities, order, asked, from, from + count, out, known);
+    const { instance: { kernels }, column, isDouble } = this;
+    return kernels.answersInOrder(arrays.pointer, arrays.count, isDouble, signsOf(column).flip, starts, entities, order, asked, from, from + count, out, known);
   }
 
   /** The answers of all labels, once all are written. */

@@ -3,7 +3,7 @@
  */
 import type { Data, Schema, Table } from '../../arrow/arrow.ts';
 import { oneBatch } from '../../arrow/canonical.ts';
-import { pickColumns, pickRows } from '../../arrow/rows.ts';
+import { columnOf, pickColumns, pickRows } from '../../arrow/rows.ts';
 import { isByTime, type OutputColumn } from '../plan.ts';
 import { stretchKey } from '../types.ts';
 import { type Answers, mergedAnswers, type Question } from './answers.ts';
@@ -45,7 +45,7 @@ export function taken(words: Uint32Array, places: Uint32Array): Uint32Array {
 export function rowsBeforeStretches(states: Table, stretches: number): Uint32Array {
   const before = new Uint32Array(stretches + 1);
   if (states.numRows > 0) {
-    const keys = states.getChild(stretchKey.name)!.data[0]!.values as BigInt64Array;
+    const keys = columnOf(states, stretchKey.name).values as BigInt64Array;
     const halves = new Uint32Array(keys.buffer, keys.byteOffset, keys.length * 2);
     for (let row = 0; row < keys.length; row++) before[halves[row * 2]! + 1] = 1;
   }
@@ -75,7 +75,7 @@ function pickedAnswer(states: Table, { column, aggregation }: OutputColumn, { fi
     const row = near[aggregation === 'last' ? end[label]! - 1 : first[label]!]!;
     if (row >= first[label]! && row < end[label]!) positions[label] = row;
   }
-  return pickRows(pickColumns(states, [name]), positions).getChildAt(0)!.data[0]!;
+  return columnOf(pickRows(pickColumns(states, [name]), positions), name);
 }
 
 /** The nearest row with a value, at or before each row, or at or after it; −1 and `rows` where there is none. */

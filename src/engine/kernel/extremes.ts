@@ -6,6 +6,11 @@
   return bits ^ ((bits >> 63) & 0x7fffffffffffffff);
 }
 
+/** The value of a key as 64 bits: of a double, or of an integer whose sign was flipped by `flip`. */
+@inline export function wordOf(key: i64, isDouble: i32, flip: i64): i64 {
+  return isDouble != 0 ? key ^ ((key >> 63) & 0x7fffffffffffffff) : key ^ flip;
+}
+
 // No branch: a wrong guess would be found out only when the group's cache line has come.
 
 @inline export function keepLess(state: usize, key: i64): void {

@@ -3,7 +3,7 @@
  * order as its event time: time + 1 where the latest is asked for, and −1 − time for the earliest, so that the greatest pair is the one. No event of a
  * stretch has the last time of all, since a moment comes behind it: so the least order is left for stretches without a value.
  */
-import { orderOf, wins } from './extremes';
+import { orderOf, wins, wordOf } from './extremes';
 import { wordAt } from './words';
 
 const none: u32 = 0xffffffff;
@@ -100,9 +100,7 @@ export function answersOfNearest(
     const state = stateAt(states, (latest != 0 ? to - 1 : from) & (0 - isAsked));
     const stretch = load<u32>(state);
     const has = isAsked & u32(stretch >= from) & u32(stretch < to);
-    const key = load<i64>(state, 8);
-    const word = isDouble != 0 ? key ^ ((key >> 63) & i64.MAX_VALUE) : key ^ flip;
-    store<i64>(out + (<usize>i << 3), word & (0 - <i64>has));
+    store<i64>(out + (<usize>i << 3), wordOf(load<i64>(state, 8), isDouble, flip) & (0 - <i64>has));
     store<u8>(isKnown + i, has);
     found += has;
     bits |= has << (i & 7);
@@ -124,49 +122,41 @@ export function answersOfNearest(
 
 /**
  * Answers labels that ask for all before their moments, those at [from, end) of `order` (kernel/points.ts), of which those from `asked` on are nobody's: what each has
- * is what was nearest so far of its entity, so states are read once, one after the other. At `out` each label's value is written, as `answersOfNearest` has it,
+ * is the greatest state so far of its entity, so states are read once, one after the other. At `out` each label's value is written, as `answersOfNearest` has it,
  * and at `known` whether it has one, a byte each. Returns how many have one.
  */
 export function answersInOrder(
-  arrays: usize, arrayCount: i32, latest: i32, isDouble: i32, flip: i64, starts: usize, entityCount: u32, order: usize, asked: u32, from: u32, end: u32, out: usize, known: usize,
+  arrays: usize, arrayCount: i32, isDouble: i32, flip: i64, starts: usize, entityCount: u32, order: usize, asked: u32, from: u32, end: u32, out: usize, known: usize,
 ): i32 {
   const last = min<u32>(end, asked);
   let next: u32 = 0;
   for (let i: u32 = 0; i < from; i++) next += 1 - (wordAt(order, i) >> 31);
   let behind: u32 = 0;
   let entity: u32 = 0;
-  let nearOrder = i64.MIN_VALUE;
-  let nearKey: i64 = 0;
+  const empty = i64x2.splat(i64.MIN_VALUE);
+  let near = empty;
   if (from < last) {
     // The entity of the first point, and what was nearest before it.
     const first = next - (wordAt(order, from) >> 31);
     entity = entityAt(starts, entityCount, first);
     behind = wordAt(starts, entity + 1);
-    for (let stretch = wordAt(starts, entity); stretch < next; stretch++) {
-      const own = mergedAt(arrays, arrayCount, stretch);
-      const isNear = isNearer(i64x2.extract_lane(own, 0), nearOrder, latest);
-      nearOrder = isNear ? i64x2.extract_lane(own, 0) : nearOrder;
-      nearKey = isNear ? i64x2.extract_lane(own, 1) : nearKey;
-    }
+    for (let stretch = wordAt(starts, entity); stretch < next; stretch++) near = greater(mergedAt(arrays, arrayCount, stretch), near);
   }
   let found = 0;
   for (let i = from; i < last; i++) {
     const word = wordAt(order, i);
     if (word >> 31 == 0) {
       if (next >= behind) {
-        nearOrder = i64.MIN_VALUE;
+        near = empty;
         do entity++;
         while (wordAt(starts, entity + 1) <= next);
         behind = wordAt(starts, entity + 1);
       }
-      const own = mergedAt(arrays, arrayCount, next);
-      const isNear = isNearer(i64x2.extract_lane(own, 0), nearOrder, latest);
-      nearOrder = isNear ? i64x2.extract_lane(own, 0) : nearOrder;
-      nearKey = isNear ? i64x2.extract_lane(own, 1) : nearKey;
+      near = greater(mergedAt(arrays, arrayCount, next), near);
       next++;
     }
-    const has = u32(nearOrder != i64.MIN_VALUE);
-    putAnswer(word & labelBits, has, isDouble != 0 ? nearKey ^ ((nearKey >> 63) & i64.MAX_VALUE) : nearKey ^ flip, out, known);
+    const has = u32(i64x2.extract_lane(near, 0) != i64.MIN_VALUE);
+    putAnswer(word & labelBits, has, wordOf(i64x2.extract_lane(near, 1), isDouble, flip), out, known);
     found += has;
   }
   for (let i = max<u32>(from, last); i < end; i++) putAnswer(wordAt(order, i), 0, 0, out, known);
@@ -178,11 +168,6 @@ const labelBits: u32 = 0x7fffffff;
 @inline function putAnswer(label: u32, has: u32, word: i64, out: usize, known: usize): void {
   store<i64>(out + (<usize>label << 3), word & (0 - <i64>has));
   store<u8>(known + label, has);
-}
-
-/** Of stretches one after the other the last that has a value where the latest is asked for, else the first. */
-@inline function isNearer(order: i64, nearOrder: i64, latest: i32): bool {
-  return order != i64.MIN_VALUE && (latest != 0 || nearOrder == i64.MIN_VALUE);
 }
 
 /** The entity that a stretch is of. */

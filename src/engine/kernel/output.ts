@@ -2,6 +2,7 @@
  * From the states of groups to columns: `groups` names those wanted, in order; `states` points at the state asked for of
  * group 0. Each function writes one 64-bit element a group.
  */
+import { wordOf } from './extremes';
 
 @inline function stateOf(states: usize, stride: i32, groups: usize, i: i32): usize {
   return states + <usize>load<u32>(groups + (<usize>i << 2)) * stride;
@@ -15,8 +16,7 @@ export function wordsOf(states: usize, stride: i32, groups: usize, count: i32, o
 export function extremesOf(states: usize, stride: i32, groups: usize, count: i32, isDouble: i32, flip: i64, out: usize): void {
   for (let i = 0; i < count; i++) {
     const key = load<i64>(stateOf(states, stride, groups, i));
-    const word = isDouble != 0 ? key ^ ((key >> 63) & 0x7fffffffffffffff) : key ^ flip;
-    store<i64>(out + (<usize>i << 3), word);
+    store<i64>(out + (<usize>i << 3), wordOf(key, isDouble, flip));
   }
 }
 

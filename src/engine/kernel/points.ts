@@ -157,18 +157,13 @@ function intoParts(entities: usize, from: usize, labels: i32, bounds: i32, shift
 /** Orders the points of a part, those of `count` records at `own`; `place` is where it begins in the order, and `kept` how many points are before it. */
 function orderPart(own: usize, count: u32, place: u32, firstEntity: u32, entityCount: u32, starts: usize, kept: u32): u32 {
   const ends = starts - (<usize>firstEntity << 2);
-  memory.fill(starts, 0, <usize>entityCount << 2);
+  // The word behind is the next part's, or the one that is left over.
+  memory.fill(starts, 0, <usize>(entityCount + 1) << 2);
   for (let i: u32 = 0; i < count; i++) {
     const end = ends + (<usize>load<u32>(own + (<usize>i << 4), 12) << 2);
-    store<u32>(end, load<u32>(end) + 1);
+    store<u32>(end, load<u32>(end, 4) + 1, 4);
   }
-  let sum: u32 = 0;
-  for (let entity: u32 = 0; entity < entityCount; entity++) {
-    const start = starts + (<usize>entity << 2);
-    const points = load<u32>(start);
-    store<u32>(start, sum);
-    sum += points;
-  }
+  sumUp(starts, <i32>entityCount);
   for (let i: u32 = 0; i < count; i++) {
     const record = v128.load(own + (<usize>i << 4));
     const end = ends + (<usize>i32x4.extract_lane(record, 3) << 2);
@@ -188,7 +183,7 @@ function orderPart(own: usize, count: u32, place: u32, firstEntity: u32, entityC
 }
 
 @inline function timeOf(record: u32): i64 {
-  return load<i64>(records + (<usize>record << 4));
+  return timeIn(records, record);
 }
 
 @inline function itemOf(record: u32): u32 {
