@@ -1,9 +1,13 @@
-/** The caller's thread is never blocked for more than 25 ms while workers work: a timer that should come every millisecond. */
+/**
+ * The caller's thread is never blocked for more than 25 ms while workers work: a timer that should come every millisecond. Of later runs it is the longest
+ * block of five, and of three such series the median: what else the machine does stops a thread for some ten milliseconds now and then.
+ */
 import { fromParquet, openTauro } from '../contenders/tauro.ts';
 import { parquetPath, type Place } from '../contenders/contender.ts';
 import { writeParquet } from '../contenders/duckdb.ts';
 import { asToy, questions } from '../questions.ts';
 import { makeDataset } from '../support/dataset.ts';
+import { median } from '../support/measure.ts';
 import type { Fact } from '../support/result.ts';
 import type { Law } from './law.ts';
 import { existsSync } from 'node:fs';
@@ -23,9 +27,13 @@ export const mainThreadLaw: Law = {
       const run = question.from === 'memory' ? (await openTauro(place)).run : await fromParquet(question, folder, place.table);
       // The first run compiles kernels and starts workers; both are the caller's time too.
       facts.push({ what: `${name}, first run`, unit: 'ms', measured: await longestBlock(run), most: 25 });
-      const later: number[] = [];
-      for (let round = 0; round < (toy ? 2 : 5); round++) later.push(await longestBlock(run));
-      facts.push({ what: `${name}, later`, unit: 'ms', measured: Math.max(...later), most: 25 });
+      const longest: number[] = [];
+      for (let series = 0; series < 3; series++) {
+        const blocks: number[] = [];
+        for (let round = 0; round < (toy ? 2 : 5); round++) blocks.push(await longestBlock(run));
+        longest.push(Math.max(...blocks));
+      }
+      facts.push({ what: `${name}, later`, unit: 'ms', measured: median(longest), most: 25 });
     }
     return facts;
   },

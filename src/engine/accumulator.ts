@@ -9,6 +9,7 @@
  */
 import { type Data, Field, Int64 } from '../arrow/arrow.ts';
 import { invariant } from '../base/errors.ts';
+import { complete, type Steps } from '../base/steps.ts';
 import type { Counted, MergedGroups, Window } from './grouper.ts';
 import type { Instance } from './instance.ts';
 import type { Agg } from './plan.ts';
@@ -584,13 +585,19 @@ export class Accumulators {
   }
 
   /** The partial states of these groups, in order. */
-  stateColumns(groups: Uint32Array): StateColumn[] {
+  *stateColumns(groups: Uint32Array): Steps<StateColumn[]> {
     this.settle();
-    return this.placed.flatMap(({ column, states }, index) => {
-      const counts = this.groups.column(groups, this.groups.countReading(index, groups));
-      const data = [counts, ...states.flatMap(({ state }) => state.columns(groups))];
-      return stateFields(column).map((field, i) => ({ field, data: data[i]! }));
-    });
+    const columns: StateColumn[] = [];
+    for (const [index, { column, states }] of this.placed.entries()) {
+      const data = [this.groups.column(groups, this.groups.countReading(index, groups))];
+      for (const { state } of states) {
+        yield;
+        data.push(...state.columns(groups));
+      }
+      columns.push(...stateFields(column).map((field, i) => ({ field, data: data[i]! })));
+      yield;
+    }
+    return columns;
   }
 
   /**
@@ -598,9 +605,14 @@ export class Accumulators {
    * all of them. `keyText` describes a group, for messages.
    */
   outputs(wanted: readonly Output[], groups: Uint32Array, keyText: (position: number) => string): Data[] {
+    return complete(this.reading(wanted, groups, keyText));
+  }
+
+  /** The same, in steps. */
+  *reading(wanted: readonly Output[], groups: Uint32Array, keyText: (position: number) => string): Steps<Data[]> {
     this.settle();
     const readings = wanted.map((output) => this.readingOf(output, groups));
-    const elements = this.groups.read(groups, readings.flatMap((reading) => reading?.write ?? []));
+    const elements = yield* this.groups.reading(groups, readings.flatMap((reading) => reading?.write ?? []));
     return wanted.map(({ column, aggregation }, i) => {
       const reading = readings[i];
       return reading === undefined ? this.stateOf(column, aggregation).output!(aggregation, groups, keyText) : reading.column(elements.shift()!);

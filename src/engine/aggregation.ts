@@ -11,6 +11,7 @@ import { tableOfColumns } from '../arrow/canonical.ts';
 import { columnsOf } from '../arrow/expression.ts';
 import { valueReader } from '../arrow/values.ts';
 import { ArgumentError } from '../base/errors.ts';
+import { complete, type Steps, within } from '../base/steps.ts';
 import { formatInstant, type TimeRange } from '../base/time.ts';
 import { type AccumulatorMemory, Accumulators, type EventTimes, stateFields } from './accumulator.ts';
 import { type CoarseRange, coarseRange, type CoarseScale, type CoarseTimes, coarseTimesIn } from './coarse.ts';
@@ -55,6 +56,9 @@ export interface AggregationOptions {
     readonly stretchRows?: number;
   };
 }
+
+/** What is read out: the answer, or partial states. */
+export type Answered = 'finish' | 'states';
 
 export interface StateOptions {
   /** The column of the states table that holds the tile's start. */
@@ -570,26 +574,40 @@ export class Aggregation implements Counters {
 
   /** The partial states so far, in ascending order of the tile, if there is one, and the keys. */
   states(): Table {
-    this.settle();
-    return this.instance.guard(() => {
-      this.accumulators.settle();
-      const groups = this.grouper.sorted();
-      const columns = [...this.grouper.keyColumns(groups), ...this.accumulators.stateColumns(groups).map(({ data }) => data)];
-      return tableOfColumns(statesSchemaOf(this.bound), columns, groups.length);
-    });
+    return complete(this.answering('states'));
   }
 
   /** The answer so far, in ascending order of the keys. */
   finish(): Table {
+    return complete(this.answering('finish'));
+  }
+
+  /** Either of both, in steps. Nothing may be added between them. */
+  answering(what: Answered): Steps<Table> {
+    return within(what === 'finish' ? this.readingOut() : this.readingStates(), (step) => this.instance.guard(step));
+  }
+
+  private *readingStates(): Steps<Table> {
+    const groups = this.sortedGroups();
+    const keys = this.grouper.keyColumns(groups);
+    yield;
+    const states = yield* this.accumulators.stateColumns(groups);
+    return tableOfColumns(statesSchemaOf(this.bound), [...keys, ...states.map(({ data }) => data)], groups.length);
+  }
+
+  private *readingOut(): Steps<Table> {
+    const groups = this.sortedGroups();
+    const keys = this.grouper.keyColumns(groups).slice(0, this.bound.named.length);
+    yield;
+    const keyText = (position: number): string => keys.map((key) => textAt(key, position)).join(', ');
+    const outputs = yield* this.accumulators.reading(this.bound.plan.outputs, groups, keyText);
+    return tableOfColumns(resultSchema(this.bound), [...keys, ...outputs], groups.length);
+  }
+
+  private sortedGroups(): Uint32Array {
     this.settle();
-    return this.instance.guard(() => {
-      this.accumulators.settle();
-      const groups = this.grouper.sorted();
-      const keys = this.grouper.keyColumns(groups).slice(0, this.bound.named.length);
-      const keyText = (position: number): string => keys.map((key) => textAt(key, position)).join(', ');
-      const outputs = this.accumulators.outputs(this.bound.plan.outputs, groups, keyText);
-      return tableOfColumns(resultSchema(this.bound), [...keys, ...outputs], groups.length);
-    });
+    this.accumulators.settle();
+    return this.grouper.sorted();
   }
 
   /** Gives the memory back. The aggregation cannot be used any more. */
@@ -643,17 +661,14 @@ export class Aggregation implements Counters {
 
   /** The same, by which part of time each row lies in; times are looked at where a part is cut. */
   private selectByParts(
-    window: Window, { data: parts, low, high }: CoarseRange, data: Data, time: TimeColumn, { start, end }: RangeInUnits,
+    window: Window, { data: parts, low, high, lowCut, highCut }: CoarseRange, data: Data, time: TimeColumn, { start, end }: RangeInUnits,
   ): Window {
     if (low > high) return { ...window, count: 0 };
-    const { kernels } = this.instance;
-    const bytes = this.coarse.stageFixed(parts, window.start, window.length);
-    const rows = this.rows.ensure(window.length * 4);
-    const near = kernels.selectBytes(bytes, window.rows, window.count, low, high, rows);
-    if (near === 0) return { ...window, count: 0 };
+    const { start: first, length, rows: among } = window;
     const stage = this.stage(time.name);
-    const edges = this.edges.ensure(near * 4);
-    const count = kernels.selectNear(stage.stageFixed(data, window.start, window.length), bytes, low, high, rows, near, start, end, edges, rows);
+    const [times, bytes] = [stage.stageFixed(data, first, length), this.coarse.stageFixed(parts, first, length)];
+    const [edges, rows] = [this.edges.ensure(length * 4), this.rows.ensure(length * 4)];
+    const count = this.instance.kernels.selectNear(times, bytes, low, high, lowCut, highCut, among, window.count, start, end, edges, rows);
     return this.selectValid({ ...window, rows, count }, stage, data);
   }
 

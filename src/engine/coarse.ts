@@ -26,6 +26,9 @@ export interface CoarseRange {
   readonly data: Data;
   readonly low: number;
   readonly high: number;
+  /** Those of both that it cuts through; −1 where all of the part's times lie inside. */
+  readonly lowCut: number;
+  readonly highCut: number;
 }
 
 const partMax = 255;
@@ -55,7 +58,9 @@ export function coarseRange({ data, first, shift }: CoarseTimes, { start, end }:
   // Beyond the parts there are numbers of any size.
   const partOf = (time: bigint): number => Number((time - first) >> shift);
   const [low, high] = [Math.max(partOf(start), 0), Math.min(partOf(end - 1n), partMax)];
-  return high - low >= partsMost ? undefined : { data, low, high };
+  if (high - low >= partsMost) return undefined;
+  const startOf = (part: number): bigint => first + (BigInt(part) << shift);
+  return { data, low, high, lowCut: startOf(low) < start ? low : -1, highCut: startOf(high + 1) > end ? high : -1 };
 }
 
 /** How the coarse times of a table's columns are made, by name, of those that have them. */

@@ -4,6 +4,7 @@
  */
 import type { ColumnMemory } from '../arrow/column-memory.ts';
 import { InvariantError, MemoryLimitError } from '../base/errors.ts';
+import { complete, Pace, type Steps } from '../base/steps.ts';
 import { answerBuffer } from './answer-memory.ts';
 import { plainKernel, sharedKernel } from './kernel-bytes.js';
 import type { AsOfKernels } from './as-of/kernels.ts';
@@ -23,12 +24,14 @@ export interface Kernels extends StateKernels, AsOfKernels {
   reset(kept: number): void;
   attach(): void;
   usedBytes(): number;
-  enterRegion(block: Pointer, bytes: number): void;
-  leaveRegion(): void;
+  newRegion(block: Pointer, bytes: number): void;
+  swapRegion(region: Pointer): void;
   setLimit(bytes: number): void;
   selectRange64(times: Pointer, rows: Pointer, count: number, start: bigint, end: bigint, out: Pointer): number;
-  selectBytes(bytes: Pointer, rows: Pointer, count: number, low: number, high: number, out: Pointer): number;
-  selectNear(times: Pointer, bytes: Pointer, low: number, high: number, rows: Pointer, count: number, start: bigint, end: bigint, edges: Pointer, out: Pointer): number;
+  selectNear(
+    times: Pointer, bytes: Pointer, low: number, high: number, lowCut: number, highCut: number, rows: Pointer, count: number, start: bigint, end: bigint,
+    edges: Pointer, out: Pointer,
+  ): number;
   coarsen(times: Pointer, count: number, first: bigint, shift: bigint, out: Pointer): void;
   unitOf(words: Pointer, count: number, origin: bigint, unit: bigint): bigint;
   shorten(words: Pointer, count: number, bitmap: Pointer, bitOffset: number, first: bigint, unit: bigint, out: Pointer): void;
@@ -121,7 +124,7 @@ export interface Kernels extends StateKernels, AsOfKernels {
   meansOf(states: Pointer, rows: Pointer, stride: number, nulls: Pointer, groups: Pointer, count: number, out: Pointer, undecided: Pointer): number;
   keysOf(keys: Pointer, groups: Pointer, count: number, bytes: number, out: Pointer): void;
   lengthOfSpans(spans: Pointer, count: number): number;
-  concatSpans(spans: Pointer, count: number, offsets: Pointer, out: Pointer): void;
+  concatSpans(spans: Pointer, count: number, before: number, offsets: Pointer, out: Pointer): void;
   newWideTable(): Pointer;
   wideOf(table: Pointer, group: number): Pointer;
   wideAddLimb(wide: Pointer, limb: number, value: number): void;
@@ -143,6 +146,8 @@ const keptAt = 68;
 
 /** Elements that kernels write before they are copied out. */
 const writtenAtOnce = 4_096;
+/** And elements after which others may have their turn, at first and at the most. */
+const newPace = (): Pace => new Pace(2 ** 13, 2 ** 17);
 
 /** Behind every block that is read by whole words stands this much room. */
 export const slackBytes = 16;
@@ -181,12 +186,16 @@ export interface ViewType {
   readonly BYTES_PER_ELEMENT: number;
 }
 
+/** Writes `some` elements, from the `start`-th on, at `out`. */
+export type WriteOfElements = (start: number, some: number, out: number) => void;
+
 export class Instance {
   readonly kernels: Kernels;
   private bytesView = new Uint8Array(0);
   private readonly buffers = new WeakSet<ArrayBufferLike>();
   private broken = false;
   private limit = 0;
+  private pace = newPace();
 
   constructor(
     module: WebAssembly.Module,
@@ -209,6 +218,7 @@ export class Instance {
 
   private configure(memoryLimit: number | undefined): void {
     this.broken = false;
+    this.pace = newPace();
     this.limit = memoryLimit ?? memoryMax;
     this.kernels.setLimit(this.limit);
     this.kernels.forceHash(1, 0);
@@ -263,10 +273,15 @@ export class Instance {
    * What each of these writes, `width` bytes for each of `count` elements, as a buffer outside of this memory. They are called in turn for some
    * elements, from `start` on, so that what they read is in the cache, and what they have written when it is copied out.
    */
-  written(count: number, width: number, writes: readonly ((start: number, some: number, out: number) => void)[]): ArrayBuffer[] {
+  written(count: number, width: number, writes: readonly WriteOfElements[]): ArrayBuffer[] {
+    return complete(this.writing(count, width, writes));
+  }
+
+  *writing(count: number, width: number, writes: readonly WriteOfElements[]): Steps<ArrayBuffer[]> {
     const out = this.alloc(writtenAtOnce * width);
     const copies = writes.map(() => answerBuffer(count * width));
     for (let start = 0; start < count; start += writtenAtOnce) {
+      if (start > 0 && this.pace.isDue(writtenAtOnce)) yield;
       const some = Math.min(writtenAtOnce, count - start);
       for (const [i, write] of writes.entries()) {
         write(start, some, out);

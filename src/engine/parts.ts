@@ -10,11 +10,18 @@
  * one aggregation over all rows gives. See kernel/part.ts.
  */
 import { type Schema, Table } from '../arrow/arrow.ts';
-import { Aggregation, asideColumns, type AggregationMemory, type AggregationOptions } from './aggregation.ts';
+import { complete, inTurns, Pace, type Steps, within } from '../base/steps.ts';
+import { Aggregation, type Answered, asideColumns, type AggregationMemory, type AggregationOptions } from './aggregation.ts';
 import { type AsideColumn, AsideReader, type PartAside, partAside } from './aside.ts';
 import type { Instance } from './instance.ts';
 import type { GroupByPlan } from './plan.ts';
 import { bindPlan } from './types.ts';
+
+/** Lets others have their turn; throws where the work was cancelled. */
+export type Turn = () => Promise<void>;
+
+/** To read out fewer takes no longer than a turn may. */
+const groupsForSteps = 2 ** 13;
 
 /** Groups of one thread by part: `ids` is where their numbers are, those of part p from `starts[p]` to `starts[p + 1]`. */
 export interface SplitGroups {
@@ -52,22 +59,23 @@ export function mustDrain(memories: readonly AggregationMemory[], { isCuttable }
   return !isCuttable && memories.some(({ aside }) => aside !== undefined) && memories.some(({ groups }) => groups > 0);
 }
 
-/** The answer of an aggregation that is alone, in parts where rows were put aside; `turn` is called before each. */
-export async function answerHere(aggregation: Aggregation, reader: PartReader, what: 'finish' | 'states', turn: () => Promise<void>): Promise<Table> {
+/** The answer of an aggregation that is alone, in parts where rows were put aside; `turn` is called between steps of some milliseconds. */
+export async function answerHere(aggregation: Aggregation, reader: PartReader, what: Answered, turn: Turn): Promise<Table> {
   if (mustDrain([aggregation.memory], aggregation)) aggregation.drain();
   const { memory } = aggregation;
-  if (memory.aside === undefined) return aggregation[what]();
+  if (memory.aside === undefined) return memory.groups < groupsForSteps ? aggregation[what]() : inTurns(aggregation.answering(what), turn);
   const { cut } = memory.aside;
   const parts = cut.bounds.length + 1;
   const split = memory.groups === 0 ? noGroups(memory, parts) : aggregation.split(memory, cut);
   const tables: Table[] = [];
   for (let part = 0; part < parts; part++) {
     await turn();
-    tables.push(reader.read([partOf(split, part)], what));
+    tables.push(await inTurns(reader.reading([partOf(split, part)], what), turn));
   }
   return tableOfParts(tables[0]!.schema, tables);
 }
 
+/** A block of memory that parts are grouped in, one after the other. */
 interface Region {
   readonly block: number;
   readonly bytes: number;
@@ -79,6 +87,8 @@ export class PartReader {
   private region: Region | undefined;
   private readonly plan: GroupByPlan;
   private readonly columns: readonly AsideColumn[];
+  /** Rows that were put aside after which others may get their turn. */
+  private readonly pace = new Pace(2 ** 13, 2 ** 17);
   /** The most groups that any part had. */
   private groupsMost = 0;
 
@@ -95,24 +105,46 @@ export class PartReader {
   }
 
   /** The answer, or the partial states, of the groups in one part. */
-  read(groups: readonly PartOfGroups[], what: 'finish' | 'states'): Table {
+  read(groups: readonly PartOfGroups[], what: Answered): Table {
+    return complete(this.reading(groups, what));
+  }
+
+  /** The same, in steps. One part is to be done before the next is begun. */
+  *reading(groups: readonly PartOfGroups[], what: Answered): Steps<Table> {
     const { instance } = this;
     const aside = groups.flatMap((each) => (each.aside === undefined || each.aside.rows === 0 ? [] : [each.aside]));
     const rows = aside.reduce((sum, each) => sum + each.rows, 0);
     const merged = groups.reduce((sum, each) => sum + each.count, 0);
     const groupsExpected = merged + Math.min(rows, Math.ceil(Math.max(0, ...aside.map((each) => each.groups)) * spareGroups));
-    const bytes = roomOf(Math.max(groupsExpected, Math.min(merged + rows, this.groupsMost)), groups);
+    const { block, bytes } = instance.guard(() => this.regionOf(roomOf(Math.max(groupsExpected, Math.min(merged + rows, this.groupsMost)), groups)));
+    instance.kernels.newRegion(block, bytes);
+    const inside = <Result>(work: () => Result): Result => this.inside(block, work);
+    const aggregation = inside(() => Aggregation.create(this.plan, this.schema, { ...this.options, rowsExpected: merged + rows, groupsExpected }, instance));
+    inside(() => {
+      for (const each of groups) aggregation.mergePart(each);
+    });
+    yield;
+    if (aside.length > 0) yield* within(this.adding(aggregation, aside), inside);
+    this.groupsMost = Math.max(this.groupsMost, aggregation.groupCount);
+    return yield* within(aggregation.answering(what), inside);
+  }
+
+  private *adding(aggregation: Aggregation, aside: readonly PartAside[]): Steps<void> {
+    for (const batch of new AsideReader(this.instance, this.columns).batches(aside)) {
+      aggregation.add(batch);
+      if (this.pace.isDue(batch.numRows)) yield;
+    }
+  }
+
+  /** Does some work, for which memory is taken from a region. */
+  private inside<Result>(region: number, work: () => Result): Result {
+    const { instance } = this;
     return instance.guard(() => {
-      const region = this.regionOf(bytes);
-      instance.kernels.enterRegion(region.block, region.bytes);
+      instance.kernels.swapRegion(region);
       try {
-        const aggregation = Aggregation.create(this.plan, this.schema, { ...this.options, rowsExpected: merged + rows, groupsExpected }, instance);
-        for (const each of groups) aggregation.mergePart(each);
-        if (aside.length > 0) for (const batch of new AsideReader(instance, this.columns).batches(aside)) aggregation.add(batch);
-        this.groupsMost = Math.max(this.groupsMost, aggregation.groupCount);
-        return aggregation[what]();
+        return work();
       } finally {
-        instance.kernels.leaveRegion();
+        instance.kernels.swapRegion(region);
       }
     });
   }

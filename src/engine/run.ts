@@ -8,7 +8,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RecordBatch, Schema, Table } from '../arrow/arrow.ts';
 import type { ColumnMemory } from '../arrow/column-memory.ts';
 import { ArgumentError, throwIfCancelled } from '../base/errors.ts';
-import { Aggregation, type AggregationOptions, type Counters, type StateOptions } from './aggregation.ts';
+import { Aggregation, type Answered, type AggregationOptions, type Counters, type StateOptions } from './aggregation.ts';
 import type { Answers, Question } from './as-of/answers.ts';
 import { joinedBeside } from './beside-columns.ts';
 import { coarseScales } from './coarse.ts';
@@ -179,7 +179,7 @@ function inline(
       }
     }
   };
-  const answers = (what: 'finish' | 'states'): Promise<Table[]> =>
+  const answers = (what: Answered): Promise<Table[]> =>
     Promise.all(
       aggregations.map((aggregation, i) => {
         if (leased === undefined) return aggregation[what]();

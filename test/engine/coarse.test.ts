@@ -70,6 +70,10 @@ test('which parts a range touches: none outside, and nothing is said where most 
     const range = coarseRange(coarseTimesIn(rows, 'time')!, { start, end });
     return range && [range.low, range.high];
   };
+  const cuts = (start: bigint, end: bigint) => {
+    const { lowCut, highCut } = coarseRange(coarseTimesIn(rows, 'time')!, { start, end })!;
+    return [lowCut, highCut];
+  };
   // 255 s take 243 parts of 2^20 µs.
   assert.deepEqual(parts(0n, 1n), [0, 0]);
   assert.deepEqual(parts(10n * second, 20n * second), [9, 19]);
@@ -78,4 +82,11 @@ test('which parts a range touches: none outside, and nothing is said where most 
   assert.ok(parts(least, 0n)![0]! > parts(least, 0n)![1]!);
   assert.ok(parts(300n * second, greatest)![0]! > 255);
   assert.equal(coarseTimesIn(batch, 'time'), undefined);
+  const part = 1n << 20n;
+  assert.deepEqual(cuts(3n * part, 7n * part), [-1, -1]);
+  assert.deepEqual(cuts(3n * part + 1n, 7n * part), [3, -1]);
+  assert.deepEqual(cuts(3n * part, 7n * part - 1n), [-1, 6]);
+  assert.deepEqual(cuts(3n * part, 7n * part + 1n), [-1, 7]);
+  assert.deepEqual(cuts(least, 1n), [-1, 0]);
+  assert.deepEqual(cuts(250n * second, greatest), [238, -1]);
 });

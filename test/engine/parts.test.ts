@@ -4,6 +4,7 @@ import test from 'node:test';
 import fc from 'fast-check';
 import { Table } from '../../src/arrow/arrow.ts';
 import { tablesEqual } from '../../src/arrow/canonical.ts';
+import type { Steps } from '../../src/base/steps.ts';
 import { Aggregation } from '../../src/engine/aggregation.ts';
 import { boundsOf, type Cut, cutStrings } from '../../src/engine/cut.ts';
 import { borrowInstance } from '../../src/engine/instance.ts';
@@ -34,6 +35,19 @@ const plans: readonly GroupByPlan[] = [
   { keys: ['key'], outputs: outputsOf({ amount: ['sum', 'mean', 'count'] }) },
 ];
 
+/** What each comes to, a step of each in turn. */
+function stepByStep<Result>(works: readonly Steps<Result>[]): Result[] {
+  const results: Result[] = [];
+  while (Object.keys(results).length < works.length) {
+    for (const [i, work] of works.entries()) {
+      if (i in results) continue;
+      const { done, value } = work.next();
+      if (done) results[i] = value;
+    }
+  }
+  return results;
+}
+
 test('property: the groups of two aggregations, in parts cut anywhere, are those of one', () => {
   const cases = fc.integer({ min: 0, max: 80 }).chain((rows) =>
     fc.record({ plan: fc.constantFrom(...plans), isNarrow: fc.boolean(), columns: columns(rows), half: fc.nat({ max: rows }), bounds: fc.array(word, { maxLength: 9 }), skipped: fc.nat({ max: 8 }), what: fc.constantFrom('finish' as const, 'states' as const) }),
@@ -53,6 +67,11 @@ test('property: the groups of two aggregations, in parts cut anywhere, are those
       const split = [first!, second!].map((aggregation) => whole!.split(aggregation.memory, cut));
       const reader = new PartReader(instance, plan, table.schema, {});
       const parts = Array.from({ length: bounds.length + 1 }, (_, part) => reader.read(split.map((groups) => partOf(groups, part)), what));
+      const byTwo = new PartReader(instance, plan, table.schema, {});
+      for (const [part, alone] of parts.entries()) {
+        const groups = split.map((each) => partOf(each, part));
+        for (const read of stepByStep([reader.reading(groups, what), byTwo.reading(groups, what)])) assert.ok(tablesEqual(read, alone), 'step by step with another');
+      }
       const expected = whole![what]();
       const answer = new Table(expected.schema, parts.flatMap(({ batches }) => batches));
       assert.ok(tablesEqual(expected, answer));

@@ -25,8 +25,8 @@
  *
  * Every pointer is a byte address in this instance's memory. Arrays that come in hold at least `count` elements.
  */
-export { alloc, allocZeroed, attach, enlarge, enterRegion, free, leaveRegion, reset, setLimit, outOfMemory, usedBytes } from './memory';
-export { selectRange64, selectBytes, selectNear, coarsen, allAlikeInRange64, selectRange32, selectValid } from './select';
+export { alloc, allocZeroed, attach, enlarge, free, newRegion, reset, setLimit, outOfMemory, swapRegion, usedBytes } from './memory';
+export { selectRange64, selectNear, coarsen, allAlikeInRange64, selectRange32, selectValid } from './select';
 export {
   gather64, gather32, gatherI8, gatherU8, gatherI16, gatherU16, gatherI32, gatherU32, gatherF32, gatherBits,
   compact64, tileOf, shiftOffsets,

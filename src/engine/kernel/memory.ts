@@ -6,6 +6,10 @@
  *   | – | break, kept: u32 at 64 | what is kept | span of A | span of B | large block of A | … → break
  *
  * `reset` gives back all but what is kept, for everyone: no other instance may be at work.
+ *
+ * A region is a block from which others are cut, as far as it goes, all given back at once. Its first 16 bytes say where that stands while nobody is in it:
+ *
+ *   | lists | next | end | – | blocks … |
  */
 
 const breakAt: usize = 64;
@@ -13,6 +17,7 @@ const breakAt: usize = 64;
 const keptAt: usize = 68;
 const heapStart: u32 = 4096;
 const spanBytes: u32 = 1 << 18;
+const regionHead: u32 = 16;
 /** Sizes from here on have eight steps to the next power of two. */
 const finePower: i32 = 20;
 const classes: i32 = finePower + ((33 - finePower) << 3);
@@ -24,10 +29,7 @@ let next: u32 = 0;
 let end: u32 = 0;
 let limit: u64 = 0xffff0000;
 
-/** While it works in a region: what it goes back to. */
-let outerLists: usize = 0;
-let outerNext: u32 = 0;
-let outerEnd: u32 = 0;
+/** Whether blocks are cut from a region. */
 let inRegion: bool = false;
 
 /** 1 after an allocation failed for want of memory; the instance traps then. */
@@ -54,22 +56,25 @@ export function attach(): void {
   outOfMemory = 0;
 }
 
-/** From now on blocks are cut from this block, as far as it goes; `leaveRegion` gives them all back at once. */
-export function enterRegion(block: usize, bytes: u32): void {
-  outerLists = lists;
-  outerNext = next;
-  outerEnd = end;
-  lists = 0;
-  next = <u32>block;
-  end = <u32>block + bytes;
-  inRegion = true;
+/** A region of this block, with nothing in it. */
+export function newRegion(block: usize, bytes: u32): void {
+  store<u32>(block, 0);
+  store<u32>(block, <u32>block + regionHead, 4);
+  store<u32>(block, <u32>block + bytes, 8);
 }
 
-export function leaveRegion(): void {
-  lists = outerLists;
-  next = outerNext;
-  end = outerEnd;
-  inRegion = false;
+/** From now on blocks are cut from a region, or, the second time, no longer. What was cut before stands. */
+export function swapRegion(region: usize): void {
+  const otherLists: usize = load<usize>(region);
+  const otherNext = load<u32>(region, 4);
+  const otherEnd = load<u32>(region, 8);
+  store<u32>(region, <u32>lists);
+  store<u32>(region, next, 4);
+  store<u32>(region, end, 8);
+  lists = otherLists;
+  next = otherNext;
+  end = otherEnd;
+  inRegion = !inRegion;
 }
 
 /** Bytes up to the break. */

@@ -55,8 +55,8 @@ export function lengthOfSpans(spans: usize, count: i32): f64 {
   return <f64>length;
 }
 
-/** Writes what spans name side by side to `out`, and to `offsets` where each ends. There is room for 16 bytes behind `out`. */
-export function concatSpans(spans: usize, count: i32, offsets: usize, out: usize): void {
+/** Writes what spans name side by side to `out`, and to `offsets` where each ends, `before` bytes being before them. There is room for 16 bytes behind `out`. */
+export function concatSpans(spans: usize, count: i32, before: u32, offsets: usize, out: usize): void {
   let end = out;
   for (let i = 0; i < count; i++) {
     const span = load<u64>(spans + (<usize>i << 3));
@@ -64,7 +64,7 @@ export function concatSpans(spans: usize, count: i32, offsets: usize, out: usize
     if (length <= 16) v128.store(end, v128.load(addressOf(span)));
     else memory.copy(end, addressOf(span), length);
     end += length;
-    store<u32>(offsets + (<usize>i << 2), <u32>(end - out));
+    store<u32>(offsets + (<usize>i << 2), before + <u32>(end - out));
   }
 }
 

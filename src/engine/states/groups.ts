@@ -6,6 +6,7 @@
  *              | rows u64 | …                                                group 1
  */
 import { type Data, Int64, makeData } from '../../arrow/arrow.ts';
+import { complete, type Steps } from '../../base/steps.ts';
 import type { Instance } from '../instance.ts';
 import { Buffer64 } from '../staging.ts';
 
@@ -104,13 +105,13 @@ export class Groups {
   }
 
   /** What kernels write of groups, a buffer for each. */
-  read(groups: Uint32Array, writes: readonly WriteOfGroups[]): ArrayBuffer[] {
+  *reading(groups: Uint32Array, writes: readonly WriteOfGroups[]): Steps<ArrayBuffer[]> {
     const wanted = this.placed(groups);
-    return this.instance.written(groups.length, 8, writes.map((write) => (start, some, out) => write(wanted + start * 4, some, out, start)));
+    return yield* this.instance.writing(groups.length, 8, writes.map((write) => (start, some, out) => write(wanted + start * 4, some, out, start)));
   }
 
   elements(groups: Uint32Array, write: WriteOfGroups): ArrayBuffer {
-    return this.read(groups, [write])[0]!;
+    return complete(this.reading(groups, [write]))[0]!;
   }
 
   /** Where these groups are in memory; those that are elsewhere stay until others are asked for. */

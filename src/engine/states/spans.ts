@@ -1,6 +1,7 @@
 /** Values of any length: strings, binary, and decimals as 16 bytes that order as they do. */
 import { type Data, DataType, makeData, Type } from '../../arrow/arrow.ts';
 import { OverflowError } from '../../base/errors.ts';
+import { complete, Pace, type Steps } from '../../base/steps.ts';
 import type { Instance } from '../instance.ts';
 import { Buffer64, ColumnStage } from '../staging.ts';
 import type { Layout } from '../types.ts';
@@ -57,10 +58,15 @@ export function stageDecimals(
 }
 
 /** Spans that are read out at a time. */
-const spansAtOnce = 1 << 16;
+const spansAtOnce = 1 << 14;
 
 /** The column that spans (address and length in turn) are, of a string, binary or decimal type. */
 export function spanColumn(instance: Instance, name: string, type: DataType, spans: Uint32Array, validity: Validity): Data {
+  return complete(readingSpans(instance, name, type, spans, validity, new Pace(spansAtOnce, spansAtOnce)));
+}
+
+/** The same, in steps of as many spans as `pace` says. */
+export function* readingSpans(instance: Instance, name: string, type: DataType, spans: Uint32Array, validity: Validity, pace: Pace): Steps<Data> {
   if (type.typeId === Type.Decimal) return decimalColumn(instance, type, spans, validity);
   const length = spans.length / 2;
   const there = validity.nullBitmap === undefined ? spans : withoutNulls(spans, validity.nullBitmap);
@@ -69,10 +75,10 @@ export function spanColumn(instance: Instance, name: string, type: DataType, spa
   const parts: Uint8Array[] = [];
   let total = 0;
   for (let start = 0; start < length; start += spansAtOnce) {
-    const { ends, bytes } = concat(instance, there.subarray(start * 2, (start + spansAtOnce) * 2));
+    if (start > 0 && pace.isDue(spansAtOnce)) yield;
+    const { ends, bytes } = concat(instance, there.subarray(start * 2, (start + spansAtOnce) * 2), large ? 0 : total);
     if (large) for (const [i, end] of ends.entries()) valueOffsets[start + 1 + i] = BigInt(total + end);
-    else if (total === 0) (valueOffsets as Int32Array).set(ends, start + 1);
-    else for (const [i, end] of ends.entries()) valueOffsets[start + 1 + i] = total + end;
+    else (valueOffsets as Int32Array).set(ends, start + 1);
     total += bytes.length;
     if (!large && total > 0x7fffffff) {
       throw new OverflowError(name, '(all)', `the values are longer together than the ${0x7fffffff} bytes that a ${type} column holds; use LargeUtf8`);
@@ -93,8 +99,8 @@ function joined(parts: readonly Uint8Array[], bytes: number): Uint8Array {
   return all;
 }
 
-/** What spans name, side by side, and where each ends. */
-function concat(instance: Instance, spans: Uint32Array): { readonly ends: Uint32Array; readonly bytes: Uint8Array } {
+/** What spans name, side by side, and where each ends, `before` bytes being before them. */
+function concat(instance: Instance, spans: Uint32Array, before: number): { readonly ends: Uint32Array; readonly bytes: Uint8Array } {
   const { kernels } = instance;
   const count = spans.length / 2;
   const blockBytes = count * 12;
@@ -103,7 +109,7 @@ function concat(instance: Instance, spans: Uint32Array): { readonly ends: Uint32
   const length = kernels.lengthOfSpans(block, count);
   const out = instance.alloc(length);
   const ends = block + count * 8;
-  kernels.concatSpans(block, count, ends, out);
+  kernels.concatSpans(block, count, before, ends, out);
   const found = { ends: instance.view32(ends, count).slice(), bytes: instance.view8(out, length).slice() };
   instance.free(out, length);
   instance.free(block, blockBytes);

@@ -10,11 +10,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Data, DataType, Field, Int32, type Int64, RecordBatch, Schema, Struct, Table, Utf8, makeData } from '../../arrow/arrow.ts';
 import { columnsOf } from '../../arrow/expression.ts';
+import { Pace, type Steps, within } from '../../base/steps.ts';
 import { Beside, type BesidePlace, type BesideRows, makeBeside } from '../beside.ts';
 import { intColumn, sortWords } from '../grouper.ts';
 import { borrowInstance, type Instance } from '../instance.ts';
 import type { GroupByPlan } from '../plan.ts';
-import { spanColumn } from '../states/spans.ts';
+import { readingSpans, spanColumn } from '../states/spans.ts';
 
 /** Each value is to stand in so many rows, in the middle. */
 const rowsEach = 4;
@@ -128,7 +129,7 @@ function groupRows({ instance, at, rows, each }: BesideRows, { grouper, group }:
 export interface CodedTable {
   readonly table: Table;
   /** `schema`: the answer's, with the keys themselves. */
-  decode(answer: Table, schema: Schema): Table;
+  decoding(answer: Table, schema: Schema): Steps<Table>;
 }
 
 /** Undefined where no key has codes in all batches, or is only a key. */
@@ -150,39 +151,47 @@ export function codedTable(table: Table, plan: GroupByPlan): CodedTable | undefi
     return new RecordBatch(codedSchema, makeData({ type: new Struct(fields), length: numRows, nullCount: 0, children }));
   });
   const keys = new Map([...valuesOf].map(([i, values]) => [schema.fields[i]!.name, values]));
-  return { table: new Table(codedSchema, batches), decode: (answer, answerSchema) => decode(answer, answerSchema, keys) };
+  return { table: new Table(codedSchema, batches), decoding: (answer, answerSchema) => decoding(answer, answerSchema, keys) };
 }
 
 function codesData(data: Data): Data {
   return new Data(new Int32(), data.offset, data.length, data.nullCount, [undefined, codesBeside.of(data)!.elements, data.nullBitmap] as never);
 }
 
-function decode(answer: Table, schema: Schema, keys: ReadonlyMap<string, Data>): Table {
+function* decoding(answer: Table, schema: Schema, keys: ReadonlyMap<string, Data>): Steps<Table> {
   const instance = borrowInstance(undefined);
   try {
-    return instance.guard(() => {
-      const readers = schema.fields.map(({ name }) => keys.has(name) && (DataType.isUtf8(keys.get(name)!.type) ? textReader : integerReader)(instance, keys.get(name)!));
-      const batches = answer.batches.map(({ numRows, data }) => {
-        const children = data.children.map((child, i) => {
-          const reader = readers[i];
-          return reader ? reader(child!.values as Int32Array) : child!;
-        });
-        return new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length: numRows, nullCount: 0, children }));
-      });
-      return new Table(schema, batches);
-    });
+    return yield* within(decodingIn(instance, answer, schema, keys), (step) => instance.guard(step));
   } finally {
     instance.giveBack();
   }
 }
 
-type Reader = (codes: Int32Array) => Data;
+/** Rows whose keys are looked up before others may have their turn, at first and at the most. */
+const rowsPerStep = { first: 2 ** 14, most: 2 ** 17 } as const;
+
+function* decodingIn(instance: Instance, answer: Table, schema: Schema, keys: ReadonlyMap<string, Data>): Steps<Table> {
+  const pace = new Pace(rowsPerStep.first, rowsPerStep.most);
+  const readers = schema.fields.map(({ name }) => {
+    const values = keys.get(name);
+    return values && (DataType.isUtf8(values.type) ? textReader : integerReader)(instance, values, pace);
+  });
+  const batches: RecordBatch[] = [];
+  for (const { numRows, data } of answer.batches) {
+    const children: Data[] = [];
+    for (const [i, child] of data.children.entries()) children.push(readers[i] === undefined ? child! : yield* readers[i](child!.values as Int32Array));
+    batches.push(new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length: numRows, nullCount: 0, children })));
+  }
+  return new Table(schema, batches);
+}
+
+type Reader = (codes: Int32Array) => Steps<Data>;
 
 /** From codes to texts, as a column. */
-function textReader(instance: Instance, { type, valueOffsets, values, length }: Data): Reader {
+function textReader(instance: Instance, { type, valueOffsets, values, length }: Data, pace: Pace): Reader {
   const bytes = instance.placed(values as Uint8Array);
   const offsets = instance.placed(valueOffsets);
-  return (codes) => {
+  return function* (codes) {
     const blockBytes = codes.length * 12;
     const spans = instance.alloc(blockBytes);
     const wanted = spans + codes.length * 8;
@@ -190,13 +199,17 @@ function textReader(instance: Instance, { type, valueOffsets, values, length }: 
     instance.kernels.gatherCodeSpans(wanted, length, offsets, bytes, 0, codes.length, spans);
     const found = instance.view32(spans, codes.length * 2).slice();
     instance.free(spans, blockBytes);
-    return spanColumn(instance, 'text', type, found, { nullCount: 0 });
+    if (pace.isDue(codes.length)) yield;
+    return yield* readingSpans(instance, 'text', type, found, { nullCount: 0 }, pace);
   };
 }
 
-function integerReader(instance: Instance, { type, values }: Data): Reader {
+function integerReader(instance: Instance, { type, values }: Data, pace: Pace): Reader {
   const words = instance.placed(values as BigInt64Array);
-  return (codes) => wordsColumn(instance, type, words, new Uint32Array(codes.buffer, codes.byteOffset, codes.length));
+  return function* (codes) {
+    if (pace.isDue(codes.length)) yield;
+    return wordsColumn(instance, type, words, new Uint32Array(codes.buffer, codes.byteOffset, codes.length));
+  };
 }
 
 /** Of 64-bit words in memory those with these ids, as a column. */

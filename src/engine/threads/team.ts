@@ -15,7 +15,8 @@ import { plainType } from '../../arrow/canonical.ts';
 import { columnsOf } from '../../arrow/expression.ts';
 import { streamOfSchema } from '../../arrow/schema-stream.ts';
 import { throwIfCancelled } from '../../base/errors.ts';
-import { Aggregation, type AggregationMemory, type AggregationOptions, type Counters, type StateOptions, statesSchema } from '../aggregation.ts';
+import { inTurns } from '../../base/steps.ts';
+import { Aggregation, type Answered, type AggregationMemory, type AggregationOptions, type Counters, type StateOptions, statesSchema } from '../aggregation.ts';
 import { type Answers, labelsOf, type Question } from '../as-of/answers.ts';
 import { placeMoments } from '../as-of/placed.ts';
 import { type SomeAnswers, someAtATime, type SomeLabels } from '../as-of/shared-answers.ts';
@@ -252,6 +253,8 @@ export class TeamRun {
     states: BatchLayout['states'],
     work: (aggregation: Aggregation, start: number, end: number, plan: number) => void,
   ): Promise<void> {
+    // To start a thread holds this one up for ten milliseconds.
+    if (this.members.some(({ worker }) => !worker.ready)) await nextTurn();
     const types = fields.map(({ type }) => plainType(type));
     const columns = fields.map(({ name }, i) => ({ name, data: columnData(batch, name, types[i]!) }));
     const isCopied = columns.some(({ data }) => data.values && this.team.instance.addressOf(data.values as ArrayBufferView) === undefined);
@@ -480,7 +483,7 @@ export class TeamRun {
   }
 
   /** What has become of the rows so far, one table for each plan. */
-  async answers(what: 'finish' | 'states'): Promise<Table[]> {
+  async answers(what: Answered): Promise<Table[]> {
     await this.quiet();
     const members = this.members.filter(({ begun, worker }) => begun && worker.alive);
     let { described, own, all } = await this.describe(members);
@@ -519,14 +522,14 @@ export class TeamRun {
   }
 
   /** Takes over what others have of a plan, and answers. */
-  private answerHere(plan: number, members: readonly Member[], memories: readonly AggregationMemory[], what: 'finish' | 'states'): Table {
+  private answerHere(plan: number, members: readonly Member[], memories: readonly AggregationMemory[], what: Answered): Promise<Table> {
     const aggregation = this.ownAggregations()[plan]!;
     for (const [m, memory] of memories.entries()) {
       if (memory.groups === 0) continue;
       aggregation.merge(memory);
       members[m]!.taken.add(plan);
     }
-    return aggregation[what]();
+    return inTurns(aggregation.answering(what), () => this.turn());
   }
 
   /** What each thread has, of each plan. */
@@ -593,14 +596,14 @@ export class TeamRun {
       await this.turn();
       return own!.answerSome(source, piece);
     });
-    return own!.allAnswers(source, questions, await inTurn(pieces, lanes));
+    return own!.allAnswers(source, questions, await sharedOut(pieces, lanes));
   }
 
   private get labelsLeast(): number {
     return this.options.rare?.stretchRows === undefined ? labelsForThreads : 1;
   }
 
-  private schemaOf(plan: GroupByPlan, what: 'finish' | 'states'): Schema {
+  private schemaOf(plan: GroupByPlan, what: Answered): Schema {
     return what === 'finish' ? resultSchema(bindPlan(plan, this.schema)) : statesSchema(plan, this.schema);
   }
 
@@ -622,7 +625,7 @@ export class TeamRun {
   }
 
   /** Whoever has time takes the next part. `wanted`: how to cut, or in how many parts. */
-  private async answerInParts(plan: number, members: readonly Member[], all: readonly AggregationMemory[], wanted: Cut | number, what: 'finish' | 'states'): Promise<Table> {
+  private async answerInParts(plan: number, members: readonly Member[], all: readonly AggregationMemory[], wanted: Cut | number, what: Answered): Promise<Table> {
     const { job } = this;
     const cut = typeof wanted === 'number' ? await members[0]!.worker.call('cut', { job, plan, all, parts: wanted }) : wanted;
     const parts = cut.bounds.length + 1;
@@ -651,7 +654,7 @@ export class TeamRun {
       const reader = this.readerHere(plan);
       lanes.push(takeParts(async (groups) => {
         await nextTurn();
-        return reader.read(groups, what);
+        return inTurns(reader.reading(groups, what), () => this.turn());
       }));
     }
     await Promise.all(lanes);
@@ -700,7 +703,7 @@ function answersSchema(plan: GroupByPlan, schema: Schema, questions: readonly Qu
 }
 
 /** Calls lanes with one piece after the other, each with the next as soon as it is done with one. Of several errors the one of the first piece is thrown. */
-async function inTurn<Piece, Answer>(pieces: readonly Piece[], lanes: readonly ((piece: Piece) => Promise<Answer>)[]): Promise<Answer[]> {
+async function sharedOut<Piece, Answer>(pieces: readonly Piece[], lanes: readonly ((piece: Piece) => Promise<Answer>)[]): Promise<Answer[]> {
   const answers: Answer[] = [];
   const failures = new Map<number, unknown>();
   let next = 0;

@@ -9,7 +9,7 @@ import type { Schema } from '../../arrow/arrow.ts';
 import type { ColumnMemory } from '../../arrow/column-memory.ts';
 import { schemaOfStream } from '../../arrow/schema-stream.ts';
 import { invariant, throwIfCancelled } from '../../base/errors.ts';
-import { Aggregation, type AggregationMemory, type AggregationOptions, type StateOptions } from '../aggregation.ts';
+import { Aggregation, type Answered, type AggregationMemory, type AggregationOptions, type StateOptions } from '../aggregation.ts';
 import { type LabelSource, type SomeLabels, tableOfAnswers } from '../as-of/shared-answers.ts';
 import type { Cut } from '../cut.ts';
 import { Instance } from '../instance.ts';
@@ -51,12 +51,12 @@ export interface Requests {
   /** Groups the rows of a plan that were put aside. */
   drain: { asks: { readonly job: Job; readonly plan: number }; gives: undefined };
   /** Takes over what other threads have of one plan, and answers. */
-  answer: { asks: { readonly job: Job; readonly plan: number; readonly others: readonly AggregationMemory[]; readonly what: 'finish' | 'states' }; gives: PackedTable };
+  answer: { asks: { readonly job: Job; readonly plan: number; readonly others: readonly AggregationMemory[]; readonly what: Answered }; gives: PackedTable };
   /** Cuts the keys of all threads into parts, and says which groups of one are in which (parts.ts). */
   cut: { asks: { readonly job: Job; readonly plan: number; readonly all: readonly AggregationMemory[]; readonly parts: number }; gives: Cut };
   split: { asks: { readonly job: Job; readonly plan: number; readonly memory: AggregationMemory; readonly cut: Cut }; gives: SplitGroups };
   /** Merges what all threads have in one part, and answers. */
-  part: { asks: { readonly job: Job; readonly plan: number; readonly groups: readonly PartOfGroups[]; readonly what: 'finish' | 'states' }; gives: PackedTable };
+  part: { asks: { readonly job: Job; readonly plan: number; readonly groups: readonly PartOfGroups[]; readonly what: Answered }; gives: PackedTable };
   /** Answers some labels from what threads have (as-of/shared-answers.ts). */
   labels: { asks: { readonly job: Job; readonly source: LabelSource; readonly labels: SomeLabels }; gives: { readonly table: PackedTable; readonly labelsKnown: number } };
   /** Forgets the groups, so that they are not counted again. */

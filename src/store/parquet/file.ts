@@ -7,10 +7,12 @@
  *
  * One row group at a time is in memory, and the bytes of the next while it is worked on.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Data, DataType, Field, makeData, RecordBatch, Schema, Struct } from '../../arrow/arrow.ts';
 import type { ColumnMemory } from '../../arrow/column-memory.ts';
 import { DamagedFileError, SchemaMismatchError, throwIfCancelled, UnsupportedError } from '../../base/errors.ts';
 import { didYouMean } from '../../base/names.ts';
+import { inTurns } from '../../base/steps.ts';
 import type { TimeRange } from '../../base/time.ts';
 import type { FileBytes } from '../bytes.ts';
 import type { FilePlan } from '../file-format.ts';
@@ -18,7 +20,7 @@ import type { ScanOptions, TimeSpan } from '../table.ts';
 import { joinSpans } from '../time-span.ts';
 import { codecNames, decodeColumns, type DecodeOptions, isDecodable } from './decode.ts';
 import { coalesce, type FetchedGroup, fetchGroup, isCut, ReadBuffer, readExactly, totalBytes } from './fetch.ts';
-import { type ByteRange, type Column, fileSizeMin, type Footer, parseFooter } from './footer.ts';
+import { type ByteRange, type Column, fileSizeMin, type Footer, readingFooter } from './footer.ts';
 import { magic } from './marks.ts';
 import { borrowPageMemory } from './page-memory.ts';
 import { type ColumnStatistics, comparableValues, mightContain, mightHaveAny, timeSpan } from './statistics.ts';
@@ -77,7 +79,7 @@ export async function openParquet(bytes: FileBytes): Promise<ParquetFile> {
     throw notParquet(`its footer should be ${footerBytes} bytes long, and the file has ${size}`);
   }
   const footer = footerStart >= tailStart ? tail.subarray(footerStart - tailStart, tail.length - 8) : await readExactly(bytes, footerStart, size - 8);
-  return { name, ...parseFooter(name, footer, footerStart) };
+  return { name, ...(await inTurns(readingFooter(name, footer, footerStart), nextTurn)) };
 }
 
 /** Throws SchemaMismatchError for a column that is not there, UnsupportedError for one that cannot be read. */

@@ -9,10 +9,11 @@
  */
 import { Field, Schema } from '../../arrow/arrow.ts';
 import { DamagedFileError, UnsupportedError } from '../../base/errors.ts';
+import type { Steps } from '../../base/steps.ts';
 import { embeddedTypes } from './arrow-schema.ts';
 import { magic, ourName } from './marks.ts';
 import { type ColumnStatistics, statisticsOf } from './statistics.ts';
-import { readThrift, ThriftError, type ThriftStruct, textOf } from './thrift.ts';
+import { readingThrift, ThriftError, type ThriftStruct, textOf } from './thrift.ts';
 import { type ColumnType, columnTypeOf, isText, physicalType, type TypeHint } from './types.ts';
 
 /** Magic, length, magic: less cannot be Parquet. */
@@ -63,6 +64,9 @@ export interface Footer {
   readonly keyValueMetadata: ReadonlyMap<string, string>;
 }
 
+/** Column chunks after which others may have their turn. */
+const chunksPerStep = 64;
+
 /** A top-level column, as the schema has it: one leaf, or a group of them. */
 interface TopLevel {
   readonly name: string;
@@ -72,11 +76,11 @@ interface TopLevel {
   readonly repetition: number;
 }
 
-/** The footer in `bytes`; `footerStart` is where it stands in the file called `name`. */
-export function parseFooter(name: string, bytes: Uint8Array, footerStart: number): Footer {
+/** The footer in `bytes`, in steps; `footerStart` is where it stands in the file called `name`. */
+export function* readingFooter(name: string, bytes: Uint8Array, footerStart: number): Steps<Footer> {
   let meta: ThriftStruct;
   try {
-    meta = readThrift(bytes).value;
+    meta = yield* readingThrift(bytes);
   } catch (thrown) {
     if (!(thrown instanceof ThriftError)) throw thrown;
     throw damaged(name, `cannot be read: ${thrown.message}`, thrown);
@@ -101,7 +105,12 @@ export function parseFooter(name: string, bytes: Uint8Array, footerStart: number
   }
   const ordered = columnOrders(meta);
   const padding = paddingOf(createdBy);
-  const rowGroups = groups.map((group, index) => rowGroupOf(name, index, group, { readable, leaves, footerStart, ordered, padding, areStepsWide: areStepsWide(createdBy) }));
+  const layout = { readable, leaves, footerStart, ordered, padding, areStepsWide: areStepsWide(createdBy) };
+  const rowGroups: RowGroup[] = [];
+  for (const [index, group] of groups.entries()) {
+    if (index > 0 && (index * leaves) % chunksPerStep < leaves) yield;
+    rowGroups.push(rowGroupOf(name, index, group, layout));
+  }
   const rows = rowGroups.reduce((sum, group) => sum + group.rows, 0);
   // There were writers that left it at zero.
   if (rowsClaimed !== 0 && rowsClaimed !== rows) throw damaged(name, `says ${rowsClaimed} rows, but its row groups hold ${rows}`);

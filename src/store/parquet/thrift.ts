@@ -8,6 +8,7 @@
  * Law: the input is hostile. No length is believed beyond the bytes that are there, nesting and the number of values are
  * bounded, and what does not fit is a ThriftError. Binary values alias the input.
  */
+import type { Steps } from '../../base/steps.ts';
 
 /** The bytes are not the compact protocol. The caller knows which file they are from. */
 export class ThriftError extends Error {}
@@ -152,9 +153,20 @@ export function readThrift(bytes: Uint8Array, start = 0): { readonly value: Thri
   return { value, end: reader.position };
 }
 
+/** Values after which others may have their turn: code that has just begun to run takes a microsecond for each. */
+const valuesPerStep = 1_024;
+
+/** The same of a struct with long lists, in steps. */
+export function readingThrift(bytes: Uint8Array): Steps<ThriftStruct> {
+  return new Reader(bytes, 0).structInSteps();
+}
+
 class Reader {
   private readonly view: DataView;
   private values = 0;
+  /** Of the field whose header was read last. */
+  private id = 0;
+  private type = 0;
 
   constructor(
     private readonly bytes: Uint8Array,
@@ -166,17 +178,40 @@ class Reader {
   struct(depth: number): ThriftStruct {
     if (depth > depthMax) throw new ThriftError(`structs are nested deeper than ${depthMax}`);
     const struct = new ThriftStruct();
-    let id = 0;
-    for (;;) {
-      const header = this.byte();
-      if (header === 0) return struct;
-      const type = header & 15;
-      id = header >> 4 === 0 ? this.int() : id + (header >> 4);
-      if (id < -0x8000 || id > 0x7fff) throw new ThriftError(`a field has the id ${id}`);
-      // A boolean field is its type; both are kept as one type, and written by value.
-      if (type === thriftType.true || type === thriftType.false) struct.append(id, thriftType.true, type === thriftType.true);
-      else struct.append(id, type, this.value(type, depth));
+    for (let id = 0; this.header(id); ) {
+      id = this.id;
+      this.appendTo(struct, depth);
     }
+    return struct;
+  }
+
+  /** A struct, with steps between the elements of its lists. */
+  *structInSteps(): Steps<ThriftStruct> {
+    const struct = new ThriftStruct();
+    for (let id = 0; this.header(id); ) {
+      id = this.id;
+      if (this.type === thriftType.list) struct.append(id, this.type, yield* this.listInSteps());
+      else this.appendTo(struct, 0);
+    }
+    return struct;
+  }
+
+  /** Reads the header of the field behind the one with this id; false where there is none. */
+  private header(before: number): boolean {
+    const header = this.byte();
+    if (header === 0) return false;
+    this.type = header & 15;
+    this.id = header >> 4 === 0 ? this.int() : before + (header >> 4);
+    if (this.id < -0x8000 || this.id > 0x7fff) throw new ThriftError(`a field has the id ${this.id}`);
+    return true;
+  }
+
+  /** Reads the field whose header was read. */
+  private appendTo(struct: ThriftStruct, depth: number): void {
+    const { id, type } = this;
+    // A boolean field is its type; both are kept as one type, and written by value.
+    if (type === thriftType.true || type === thriftType.false) struct.append(id, thriftType.true, type === thriftType.true);
+    else struct.append(id, type, this.value(type, depth));
   }
 
   private value(type: number, depth: number): ThriftValue {
@@ -214,13 +249,29 @@ class Reader {
 
   private list(depth: number): ThriftList {
     if (depth > depthMax) throw new ThriftError(`lists are nested deeper than ${depthMax}`);
-    const header = this.byte();
-    const elementType = header & 15;
-    const size = header >> 4 === 15 ? this.size() : header >> 4;
-    this.expectRoomFor(size);
+    const { elementType, size } = this.listHeader();
     const elements: ThriftValue[] = [];
     for (let i = 0; i < size; i++) elements.push(this.value(elementType, depth));
     return { elementType, elements };
+  }
+
+  private *listInSteps(): Steps<ThriftList> {
+    const { elementType, size } = this.listHeader();
+    const elements: ThriftValue[] = [];
+    for (let i = 0, turn = this.values + valuesPerStep; i < size; i++) {
+      elements.push(this.value(elementType, 1));
+      if (this.values < turn) continue;
+      turn = this.values + valuesPerStep;
+      yield;
+    }
+    return { elementType, elements };
+  }
+
+  private listHeader(): { readonly elementType: number; readonly size: number } {
+    const header = this.byte();
+    const size = header >> 4 === 15 ? this.size() : header >> 4;
+    this.expectRoomFor(size);
+    return { elementType: header & 15, size };
   }
 
   private map(depth: number): ThriftMap {
@@ -273,8 +324,15 @@ class Reader {
   }
 
   private long(): bigint {
-    let raw = 0n;
-    for (let i = 0; i < 10; i++) {
+    // Most take few bytes, and numbers are faster than bigints, which each further byte would make another of.
+    let low = 0;
+    for (let i = 0, factor = 1; i < 7; i++, factor *= 128) {
+      const byte = this.byte();
+      low += (byte & 127) * factor;
+      if (byte < 128) return BigInt(low % 2 === 0 ? low / 2 : -(low + 1) / 2);
+    }
+    let raw = BigInt(low);
+    for (let i = 7; i < 10; i++) {
       const byte = this.byte();
       raw |= BigInt(byte & 127) << BigInt(7 * i);
       if (byte < 128) return BigInt.asIntN(64, (raw >> 1n) ^ -(raw & 1n));
