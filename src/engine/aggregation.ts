@@ -183,7 +183,7 @@ export class Aggregation implements Counters {
   private readonly stages = new Map<string, ColumnStage>();
   private readonly rows: Buffer64;
   private readonly coarse: ColumnStage;
-  private readonly edges: Buffer64;
+  private readonly near: Buffer64;
   private readonly grouper: Grouper;
   /** Where rows are grouped by stretches between moments. */
   private readonly locator: Locator | undefined;
@@ -220,7 +220,7 @@ export class Aggregation implements Counters {
     instance.kernels.forceHash(noDirectAddressing ? 0 : 1, allHashesEqual ? 1 : 0);
     this.rows = new Buffer64(instance);
     this.coarse = new ColumnStage(instance);
-    this.edges = new Buffer64(instance);
+    this.near = new Buffer64(instance);
     const { moments } = bound.plan;
     const { time, arrival } = bound;
     this.locator = moments && arrival === undefined ? new Locator(instance, bound.keys, time!, moments, (name) => this.stage(name), options.coarse?.get(time!.name)) : undefined;
@@ -667,8 +667,8 @@ export class Aggregation implements Counters {
     const { start: first, length, rows: among } = window;
     const stage = this.stage(time.name);
     const [times, bytes] = [stage.stageFixed(data, first, length), this.coarse.stageFixed(parts, first, length)];
-    const [edges, rows] = [this.edges.ensure(length * 4), this.rows.ensure(length * 4)];
-    const count = this.instance.kernels.selectNear(times, bytes, low, high, lowCut, highCut, among, window.count, start, end, edges, rows);
+    const [room, rows] = [this.near.ensure(length * 4 + (length >> 3) + 8), this.rows.ensure(length * 4)];
+    const count = this.instance.kernels.selectNear(times, bytes, low, high, lowCut, highCut, among, window.count, start, end, room, rows);
     return this.selectValid({ ...window, rows, count }, stage, data);
   }
 

@@ -30,7 +30,7 @@ export interface Kernels extends StateKernels, AsOfKernels {
   selectRange64(times: Pointer, rows: Pointer, count: number, start: bigint, end: bigint, out: Pointer): number;
   selectNear(
     times: Pointer, bytes: Pointer, low: number, high: number, lowCut: number, highCut: number, rows: Pointer, count: number, start: bigint, end: bigint,
-    edges: Pointer, out: Pointer,
+    room: Pointer, out: Pointer,
   ): number;
   coarsen(times: Pointer, count: number, first: bigint, shift: bigint, out: Pointer): void;
   unitOf(words: Pointer, count: number, origin: bigint, unit: bigint): bigint;

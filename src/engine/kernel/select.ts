@@ -74,81 +74,84 @@ export function allAlikeInRange64(times: usize, count: i32, start: i64, end: i64
 
 /**
  * Rows whose 64-bit time lies in [start, end), by bytes that order as times do: those whose byte is in [low, high], of which times are looked at where it is
- * `lowCut` or `highCut` (−1: neither), since the range cuts through what that stands for. Loops have no branch on a time, so that waits for times overlap:
- * which rows those are, and which are looked at; which of these are outside; what is left. `edges` has room for `count`, as `out` has. Meant for where few
- * of many rows pass.
+ * `lowCut` or `highCut` (−1: neither), since the range cuts through what that stands for. Meant for where few of many rows pass. No loop has a branch on
+ * a time, so that waits for times overlap: a bit for each row that may pass, and which of them are looked at; of these, the bits of those outside are taken
+ * back; the rows that are left.
+ *
+ *   room ─▶ | bits, a u64 for 64 rows | rows that are looked at, u32 each |       count / 8 + 8 and count · 4 bytes
  */
 export function selectNear(
-  times: usize, bytes: usize, low: i32, high: i32, lowCut: i32, highCut: i32, rows: usize, count: i32, start: i64, end: i64, edges: usize, out: usize,
+  times: usize, bytes: usize, low: i32, high: i32, lowCut: i32, highCut: i32, rows: usize, count: i32, start: i64, end: i64, room: usize, out: usize,
 ): i32 {
-  let selected = out;
-  let edge = edges;
-  let i = 0;
-  if (rows == 0) {
-    const lows = i8x16.splat(<i8>low);
-    const widths = i8x16.splat(<i8>(high - low));
-    const cuts = i8x16.splat(<i8>max(lowCut, highCut));
-    const otherCuts = i8x16.splat(<i8>lowCut);
-    const isCut = max(lowCut, highCut) >= 0;
-    const isCutTwice = min(lowCut, highCut) >= 0 && lowCut != highCut;
-    for (; i + 64 <= count; i += 64) {
-      const place = bytes + <usize>i;
-      const near = masks(place, lows, widths);
-      if (near == 0) continue;
-      if (isCut) {
-        let cut = near & equal(place, cuts);
-        if (isCutTwice) cut |= near & equal(place, otherCuts);
-        // Most often there is one or none, and which of both cannot be guessed.
-        const first = <u32>((selected - out) >> 2);
-        store<u32>(edge, first + before(near, cut));
-        edge += <usize>(cut != 0) << 2;
-        for (cut &= cut - 1; cut != 0; cut &= cut - 1, edge += 4) store<u32>(edge, first + before(near, cut));
-      }
-      selected = bitsFrom(i, near, selected);
-    }
-  }
-  for (; i < count; i++) {
-    const row = rows == 0 ? <u32>i : load<u32>(rows + (<usize>i << 2));
-    const byte = <i32>load<u8>(bytes + row);
-    const isNear = i32(<u32>(byte - low) <= <u32>(high - low));
-    store<u32>(selected, row);
-    store<u32>(edge, <u32>((selected - out) >> 2));
-    edge += <usize>(isNear & (i32(byte == lowCut) | i32(byte == highCut))) << 2;
-    selected += <usize>isNear << 2;
-  }
+  const words = (count + 63) >> 6;
+  const looked = room + (<usize>words << 3);
+  const lookedEnd = rows == 0 ? nearOfAll(bytes, low, high, lowCut, highCut, count, room, looked) : nearOf(bytes, low, high, lowCut, highCut, rows, 0, count, room, looked);
   const length = <u64>(end - start);
-  let outside = edges;
-  for (let at = edges; at < edge; at += 4) {
-    const position = load<u32>(at);
-    store<u32>(outside, position);
-    outside += <usize>(<u64>(load<i64>(times + (<usize>load<u32>(out + (<usize>position << 2)) << 3)) - start) >= length) << 2;
+  for (let at = looked; at < lookedEnd; at += 4) {
+    const i = <i32>load<u32>(at);
+    const isOutside = <u64>(<u64>(load<i64>(times + (atRow(rows, i) << 3)) - start) >= length);
+    const word = room + (<usize>(i >> 6) << 3);
+    store<u64>(word, load<u64>(word) & ~(isOutside << (i & 63)));
   }
-  if (outside == edges) return <i32>((selected - out) >> 2);
-  let to = out + (<usize>load<u32>(edges) << 2);
-  for (let at = edges; at < outside; at += 4) {
-    const from = out + (<usize>load<u32>(at) << 2) + 4;
-    const next = at + 4 < outside ? out + (<usize>load<u32>(at, 4) << 2) : selected;
-    to = movedDown(from, next, to);
+  let selected = out;
+  for (let i = 0; i < words; i++) {
+    const bits = load<u64>(room + (<usize>i << 3));
+    if (bits != 0) selected = rows == 0 && i < count >> 6 ? bitsFrom(i << 6, bits, selected) : rowsOfBits(rows, i << 6, bits, selected);
   }
-  return <i32>((to - out) >> 2);
+  return <i32>((selected - out) >> 2);
 }
 
-/** How many bits stand before the first of others. */
-@inline function before(bits: u64, others: u64): u32 {
-  return <u32>popcnt<u64>(bits & ((others & -others) - 1));
+/** The bits of all rows; returns where what is looked at ends. Sixteen bytes are compared at a time. */
+function nearOfAll(bytes: usize, low: i32, high: i32, lowCut: i32, highCut: i32, count: i32, out: usize, looked: usize): usize {
+  const lows = i8x16.splat(<i8>low);
+  const widths = i8x16.splat(<i8>(high - low));
+  const cuts = i8x16.splat(<i8>max(lowCut, highCut));
+  const otherCuts = i8x16.splat(<i8>lowCut);
+  const isCut = max(lowCut, highCut) >= 0;
+  const isCutTwice = min(lowCut, highCut) >= 0 && lowCut != highCut;
+  let end = looked;
+  let i = 0;
+  for (; i + 64 <= count; i += 64) {
+    const place = bytes + <usize>i;
+    const near = <u64>near16(place, lows, widths) | (<u64>near16(place + 16, lows, widths) << 16)
+      | (<u64>near16(place + 32, lows, widths) << 32) | (<u64>near16(place + 48, lows, widths) << 48);
+    store<u64>(out + <usize>(i >> 3), near);
+    if (!isCut) continue;
+    let cut = equal64(place, cuts);
+    if (isCutTwice) cut |= equal64(place, otherCuts);
+    // Most often there is one or none, and which of both cannot be guessed.
+    store<u32>(end, i + <i32>ctz<u64>(cut));
+    end += <usize>(cut != 0) << 2;
+    for (cut &= cut - 1; cut != 0; cut &= cut - 1, end += 4) store<u32>(end, i + <i32>ctz<u64>(cut));
+  }
+  return nearOf(bytes, low, high, lowCut, highCut, 0, i, count, out, end);
 }
 
-/** Of 64 bytes those that lie in a range, a bit each. */
-@inline function masks(place: usize, lows: v128, widths: v128): u64 {
-  return <u64>passing(place, lows, widths) | (<u64>passing(place + 16, lows, widths) << 16)
-    | (<u64>passing(place + 32, lows, widths) << 32) | (<u64>passing(place + 48, lows, widths) << 48);
+/** The bits of some rows, from the `first`-th on, which is the first of a word. */
+function nearOf(bytes: usize, low: i32, high: i32, lowCut: i32, highCut: i32, rows: usize, first: i32, count: i32, out: usize, looked: usize): usize {
+  let end = looked;
+  let bits: u64 = 0;
+  for (let i = first; i < count; i++) {
+    const byte = <i32>load<u8>(bytes + atRow(rows, i));
+    bits |= <u64>(<u32>(byte - low) <= <u32>(high - low)) << (i & 63);
+    store<u32>(end, i);
+    end += <usize>(i32(byte == lowCut) | i32(byte == highCut)) << 2;
+    if ((i & 63) != 63 && i + 1 < count) continue;
+    store<u64>(out + (<usize>(i >> 6) << 3), bits);
+    bits = 0;
+  }
+  return end;
 }
 
-@inline function passing(place: usize, lows: v128, widths: v128): u32 {
+@inline function atRow(rows: usize, i: i32): usize {
+  return rows == 0 ? <usize>i : <usize>load<u32>(rows + (<usize>i << 2));
+}
+
+@inline function near16(place: usize, lows: v128, widths: v128): u32 {
   return <u32>i8x16.bitmask(i8x16.le_u(i8x16.sub(v128.load(place), lows), widths));
 }
 
-@inline function equal(place: usize, to: v128): u64 {
+@inline function equal64(place: usize, to: v128): u64 {
   return <u64>equal16(place, to) | (<u64>equal16(place + 16, to) << 16) | (<u64>equal16(place + 32, to) << 32) | (<u64>equal16(place + 48, to) << 48);
 }
 
@@ -174,11 +177,11 @@ export function selectNear(
   return end;
 }
 
-/** Moves what stands at [from, end) down to `to`; returns where that ends. */
-@inline function movedDown(from: usize, end: usize, to: usize): usize {
-  for (; from + 16 <= end; from += 16, to += 16) v128.store(to, v128.load(from));
-  for (; from < end; from += 4, to += 4) store<u32>(to, load<u32>(from));
-  return to;
+/** The same of rows of a list, and nothing is written behind them. */
+function rowsOfBits(rows: usize, first: i32, bits: u64, out: usize): usize {
+  let end = out;
+  for (let left = bits; left != 0; left &= left - 1, end += 4) store<u32>(end, <u32>atRow(rows, first + <i32>ctz<u64>(left)));
+  return end;
 }
 
 /** Which of 256 parts of time each lies in, of 2^`shift` units each from `first` on, a byte each; the last for all beyond. */
