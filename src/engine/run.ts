@@ -12,6 +12,7 @@ import { Aggregation, type Answered, type AggregationOptions, type Counters, typ
 import type { Answers, Question } from './as-of/answers.ts';
 import { joinedBeside } from './beside-columns.ts';
 import { coarseScales } from './coarse.ts';
+import { makeRoomFor } from './heap-room.ts';
 import { answerHere, PartReader } from './parts.ts';
 import { asideRowsLeast } from './cut.ts';
 import type { GroupByPlan } from './plan.ts';
@@ -104,6 +105,13 @@ function areWorthThreads(rows: number): boolean {
   if (workersListening().length > 0) return true;
   rowsMissed += rows;
   return rowsMissed >= rowsForStart;
+}
+
+/** Answers that the caller gets. */
+async function given(answers: Promise<readonly Table[]>): Promise<readonly Table[]> {
+  const tables = await answers;
+  for (const { numRows, numCols } of tables) makeRoomFor(numRows * numCols * 8);
+  return tables;
 }
 
 /** Begins one aggregation. */
@@ -200,7 +208,7 @@ function inline(
     addUnits: (units, onRows) => fetchUnits(units, signal, add, onRows),
     addStates: (batch, stateOptions) => inTurns(batch, (aggregation, start, end, i) => aggregation.addStates(batch, stateOptions?.[i], start, end)),
     states: () => answers('states'),
-    finish: () => answers('finish'),
+    finish: () => given(answers('finish')),
     intoAggregations: async () => aggregations,
     answerLabels: async () => undefined,
     close,
@@ -243,7 +251,7 @@ function onThreads(
     addUnits: (units, onRows) => team.addUnits(units, onRows, (unit) => fetchUnits([unit], signal, add, onRows)),
     addStates: (batch, stateOptions) => team.addStates(batch, plans.map((_, i) => stateOptions?.[i])),
     states: () => team.answers('states'),
-    finish: () => team.answers('finish'),
+    finish: () => given(team.answers('finish')),
     intoAggregations: () => team.intoAggregations(),
     answerLabels: (questions) => team.answerLabels(questions),
     close: () => team.close(),
