@@ -72,13 +72,13 @@ interface Rows<Elements, Facts> {
   readonly facts: Facts;
 }
 
-/** The array of a column that has an element for each row, of text or words of 64 bits. */
+/** The array of a column that has an element for each row: of text, words of 64 bits, or codes into a dictionary. */
 function placeOf({ type, valueOffsets, values }: Data): ArrayBufferView | undefined {
   const array = DataType.isUtf8(type) ? valueOffsets : (values as BigInt64Array | null | undefined);
   return array?.BYTES_PER_ELEMENT === widthOf(type) ? array : undefined;
 }
 
-const widthOf = (type: DataType): number => (DataType.isUtf8(type) ? 4 : 8);
+const widthOf = (type: DataType): number => (DataType.isUtf8(type) ? 4 : DataType.isDictionary(type) ? type.indices.bitWidth / 8 : 8);
 
 export class Beside<Elements extends Int32Array | Uint16Array | Uint8Array, Facts> {
   private readonly byBuffer = new WeakMap<ArrayBufferLike, Rows<Elements, Facts>[]>();

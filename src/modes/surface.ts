@@ -36,7 +36,7 @@ export async function filterTimeRange(input: Table, column: string, range: TimeR
 
 /**
  * The same table in memory that the engine's threads share: `groupBy` reads it in place, on all threads, with nothing copied. For
- * tables that are asked more than once. Keys of text, or of 64-bit integers far apart, of which each value stands in four rows or
+ * tables that are asked more than once. Keys of text, in a dictionary or not, or of 64-bit integers far apart, of which each value stands in four rows or
  * more get codes, which are grouped by instead. To sort a million of them holds up the event loop for a quarter of a second.
  * Timestamps get a byte a row, by which ranges of time are found. Nested columns stay where they are. The memory is returned when
  * the table is garbage; what a question over it needs is taken there too, at most 4 GiB together.

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test, { after } from 'node:test';
 import fc from 'fast-check';
-import type { Table } from '../../src/arrow/arrow.ts';
+import { type Data, Field, Int32, makeData, RecordBatch, Schema, Struct, Table, Utf8, Vector, vectorFromArray } from '../../src/arrow/arrow.ts';
 import { tablesEqual } from '../../src/arrow/canonical.ts';
 import { col } from '../../src/arrow/expression.ts';
 import { CancelledError, OverflowError } from '../../src/base/errors.ts';
@@ -37,12 +37,12 @@ type Row = ReturnType<typeof rowsOf.generate>['value'][number];
 const tableOf = (rows: readonly Row[], cuts: readonly number[]): Table => {
   const column = <Name extends keyof Row>(name: Name, type: (typeof types)[keyof typeof types]) => ({ type, values: rows.map((row) => row[name]) });
   return batchesOf({
-    text: column('text', types.utf8), signed: column('signed', types.int64), unsigned: column('unsigned', types.uint64),
+    text: column('text', types.utf8), dictionary: column('text', types.dictionary), signed: column('signed', types.int64), unsigned: column('unsigned', types.uint64),
     other: column('other', types.int32), value: column('value', types.double), time: column('time', types.micros),
   } as never, cuts);
 };
 
-const keysOf = fc.constantFrom(['text'], ['signed'], ['unsigned'], ['text', 'other'], ['other', 'text'], ['text', 'signed', 'unsigned'], ['signed', 'other']);
+const keysOf = fc.constantFrom(['dictionary'], ['dictionary', 'other'], ['text'], ['signed'], ['unsigned'], ['text', 'other'], ['other', 'text'], ['text', 'signed', 'unsigned'], ['signed', 'other']);
 const specOf = fc.constantFrom<AggSpec>({ value: ['sum', 'mean', 'count'], time: 'max' }, { value: ['std', 'last'], other: 'count_distinct' }, { text: ['min', 'count'], value: 'sum' });
 const optionsOf = fc.constantFrom<GroupByOptions>(
   { timestamp: 'time' },
@@ -72,6 +72,8 @@ const many = (name: (i: number) => string, rows = 40_000): Table =>
   batchesOf({
     key: { type: types.utf8, values: Array.from({ length: rows }, (_, i) => name(i)) },
     wide: { type: types.int64, values: Array.from({ length: rows }, (_, i) => BigInt(i % 1000) * 2n ** 50n) },
+    dictionary: { type: types.dictionary, values: Array.from({ length: rows }, (_, i) => name(i)) },
+    small: { type: types.dictionary8, values: Array.from({ length: rows }, (_, i) => name(i % 100)) },
     close: { type: types.int64, values: Array.from({ length: rows }, (_, i) => BigInt(i % 1000)) },
     value: { type: types.int64, values: Array.from({ length: rows }, () => 2n ** 62n) },
   }, [10_000]);
@@ -91,11 +93,36 @@ test('what gets codes: text and integers far apart, of which each value stands i
   const resident = await residentTable(many((i) => `customer ${i % 9_000}`));
   assert.ok(isCoded(resident, ['key']));
   assert.ok(isCoded(resident, ['wide']));
+  assert.ok(isCoded(resident, ['dictionary']));
+  assert.ok(isCoded(resident, ['small']));
   assert.ok(isCoded(resident, ['close', 'wide']));
   assert.ok(!isCoded(resident, ['close']));
   assert.ok(!isCoded(resident, ['key'], { key: 'count' }));
   assert.ok(!isCoded(await residentTable(many((i) => `customer ${i % 11_000}`)), ['key']));
   assert.ok(!isCoded(many((i) => `customer ${i % 10}`), ['key']));
+});
+
+test('dictionaries that batches do not share, of several chunks, with entries twice or unused; one with a null entry has no codes', async () => {
+  const type = types.dictionary;
+  const column = (chunks: readonly (readonly (string | null)[])[], indices: readonly number[]): Data =>
+    makeData({ type, data: Int32Array.from(indices), nullCount: 0, dictionary: new Vector(chunks.flatMap((values) => vectorFromArray(values, new Utf8()).data)) } as never);
+  const table = (...columns: readonly Data[]): Table => {
+    const fields = [new Field('key', type, true), new Field('value', new Int32(), false)];
+    const batches = columns.map((key) => {
+      const value = makeData({ type: new Int32(), data: Int32Array.from({ length: key.length }, (_, i) => i) });
+      return new RecordBatch(new Schema(fields), makeData({ type: new Struct(fields), length: key.length, nullCount: 0, children: [key, value] as never }));
+    });
+    return new Table(new Schema(fields), batches);
+  };
+  const rows = Array.from({ length: 48 }, (_, i) => i % 6);
+  const made = table(column([['b', 'a', 'unused'], ['z', 'a', 'b']], rows), column([['a', 'c', 'z', 'never', 'c', 'b']], rows));
+  const resident = await residentTable(made);
+  assert.ok(isCoded(resident, ['key']));
+  assert.ok(tablesEqual(await groupBy(resident, 'key').agg({ value: ['sum', 'count'] }), await groupBy(made, 'key').agg({ value: ['sum', 'count'] })));
+  const withNull = table(column([['b', null, 'a', 'c', 'd', 'e']], rows));
+  const other = await residentTable(withNull);
+  assert.ok(!isCoded(other, ['key']));
+  assert.ok(tablesEqual(await groupBy(other, 'key').agg({ value: 'sum' }), await groupBy(withNull, 'key').agg({ value: 'sum' })));
 });
 
 test('an error names the key, not its code', async () => {

@@ -1,6 +1,6 @@
 /**
- * Keys of few values in resident tables: text, and 64-bit integers that lie far apart. Beside such a column stand codes, 32 bits a row,
- * that order as its values do:
+ * Keys of few values in resident tables: text, also in dictionaries, and 64-bit integers that lie far apart. Beside such a column stand codes, 32 bits a
+ * row, that order as its values do, which those of dictionaries need not:
  *
  *   kept ─▶ | … arrays of the table … | codes of column a | codes of column b | what a run needs …       values of a, of b: ascending
  *
@@ -15,6 +15,7 @@ import { Beside, type BesidePlace, type BesideRows, makeBeside } from '../beside
 import { intColumn, sortWords } from '../grouper.ts';
 import { borrowInstance, type Instance } from '../instance.ts';
 import type { GroupByPlan } from '../plan.ts';
+import { hasNulls } from '../staging.ts';
 import { readingSpans, spanColumn } from '../states/spans.ts';
 
 /** Each value is to stand in so many rows, in the middle. */
@@ -28,11 +29,14 @@ const codesBeside = new Beside<Int32Array, Data>();
 
 const isWideInteger = (type: DataType): boolean => DataType.isInt(type) && type.bitWidth === 64;
 
+const isTextDictionary = (type: DataType): boolean => DataType.isDictionary(type) && DataType.isUtf8(type.dictionary) && type.indices.bitWidth <= 32;
+
 /** Whether a column of this type may have codes. */
-export const isCodable = (type: DataType): boolean => DataType.isUtf8(type) || isWideInteger(type);
+export const isCodable = (type: DataType): boolean => DataType.isUtf8(type) || isWideInteger(type) || isTextDictionary(type);
 
 /** Gives a column that lies in the memory of a table its codes, where it has few values. */
 export function encodeColumn(parts: readonly Data[], place: BesidePlace): Promise<void> {
+  if (parts.length > 0 && isTextDictionary(parts[0]!.type)) return encodeDictionaries(parts, place);
   return makeBeside(parts, place, 4, async (beside) => {
     const { instance, at, rows } = beside;
     const coder = instance.guard(() => (DataType.isUtf8(parts[0]!.type) ? textCoder(instance) : integerCoder(instance, parts, rows)));
@@ -46,6 +50,49 @@ export function encodeColumn(parts: readonly Data[], place: BesidePlace): Promis
     codesBeside.keep(parts, codes, values);
     return 4;
   });
+}
+
+/** The same of codes into dictionaries, which batches need not share. */
+function encodeDictionaries(parts: readonly Data[], place: BesidePlace): Promise<void> {
+  return makeBeside(parts, place, 4, async ({ instance, at, rows }) => {
+    const coder = instance.guard(() => textCoder(instance));
+    const numbers = new Map<Data, Uint32Array>();
+    for (const entries of new Set(parts.flatMap((part) => part.dictionary!.data))) {
+      if (hasNulls(entries)) return 0;
+      numbers.set(entries, instance.guard(() => numbersOf(instance, coder, entries)));
+      if (instance.kernels.groupCount(coder.grouper) * rowsEach > rows) return 0;
+      await nextTurn();
+    }
+    const { values, ranks } = instance.guard(() => coder.sorted());
+    for (const [entries, each] of numbers) numbers.set(entries, each.map((number) => ranks[number]!));
+    const codes = new Int32Array(instance.view32(at, rows).buffer, at, rows);
+    let before = 0;
+    for (const { dictionary, values: indices, length } of parts) {
+      const found = joined(dictionary!.data.map((entries) => numbers.get(entries)!));
+      for (let row = 0; row < length; row++) {
+        // Under a null there may be anything.
+        codes[before + row] = found[(indices as Int32Array)[row]!] ?? 0;
+        if (row % rowsToTell === rowsToTell - 1) await nextTurn();
+      }
+      before += length;
+    }
+    codesBeside.keep(parts, codes, values);
+    return 4;
+  });
+}
+
+function joined(arrays: readonly Uint32Array[]): Uint32Array {
+  return arrays.length === 1 ? arrays[0]! : Uint32Array.from(arrays.flatMap((array) => [...array]));
+}
+
+/** The numbers of texts. */
+function numbersOf(instance: Instance, { group }: Coder, texts: Data): Uint32Array {
+  const { length } = texts;
+  const numbers = instance.alloc(length * 4);
+  if (length > 0) group(texts, 0, length, numbers);
+  const found = instance.view32(numbers, length).slice();
+  instance.free(numbers, length * 4);
+  return found;
 }
 
 /** Numbers values in order of first appearance. */

@@ -39,7 +39,7 @@ export function homeOf({ batches }: Table): CommonMemory | undefined {
 
 /**
  * The same table in memory that the engine's threads share: `groupBy` reads it in place, on all threads, with nothing copied. For
- * tables that are asked more than once. Keys of text, or of 64-bit integers far apart, of which each value stands in four
+ * tables that are asked more than once. Keys of text, in a dictionary or not, or of 64-bit integers far apart, of which each value stands in four
  * rows or more get codes, which are grouped by instead (coded.ts). To sort a million of them holds up the event
  * loop for a quarter of a second. Timestamps get a byte a row, by which ranges of time are found (coarse.ts); they and
  * amounts in cents get short forms of two or four bytes, which are read where few rows are wanted (short.ts). Nested columns stay
