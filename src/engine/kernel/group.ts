@@ -13,7 +13,7 @@
  * ranges that the rows announced are likely to fill. Ids stay what they are when a table grows, moves its base or turns into
  * another; what slots had no key then are dead ids.
  */
-import { pairIds } from './gather';
+import { at, pairIds } from './gather';
 import { alloc, allocZeroed, enlarge, free } from './memory';
 import { keysOf, slotKeys } from './output';
 import { enter, findSlots, freeTable, newTable, slotOf } from './slots';
@@ -319,9 +319,10 @@ function groupSlots(grouper: usize, keys: usize, count: i32, ids: usize): bool {
   return !outside;
 }
 
-/** Gives 32-bit keys their ids where they have slots; 0 when they do not. */
-export function groupSlots32(grouper: usize, keys: usize, rows: usize, count: i32, signed: i32, ids: usize): i32 {
-  if (load<u32>(grouper + iMode) != 3) return 0;
+/** Gives 32-bit keys their ids where they have slots, or all have one in the direct table; 0, with nothing done that matters, when they do not. */
+export function groupNarrow(grouper: usize, keys: usize, rows: usize, count: i32, signed: i32, ids: usize): i32 {
+  const mode = load<u32>(grouper + iMode);
+  if (mode != 1 && mode != 3) return 0;
   const base = load<i64>(grouper + iBase);
   const slots = load<u64>(grouper + iSlots);
   // The range in 32 bits, where it fits; the difference is right modulo 2^32 then.
@@ -330,6 +331,7 @@ export function groupSlots32(grouper: usize, keys: usize, rows: usize, count: i3
   if (base < lowest || base + <i64>slots > highest) return 0;
   const low = <i32>base;
   const limit = <u32>slots;
+  if (mode == 1) return groupKnown(load<u32>(grouper + iTable), low, limit, keys, rows, count, ids);
   let i = 0;
   if (rows == 0) {
     const bases = i32x4.splat(low);
@@ -347,6 +349,17 @@ export function groupSlots32(grouper: usize, keys: usize, rows: usize, count: i3
     const slot = <u32>(load<i32>(keys + (<usize>row << 2)) - low);
     if (slot >= limit) return 0;
     store<u32>(ids + (<usize>i << 2), slot);
+  }
+  return 1;
+}
+
+function groupKnown(table: usize, low: i32, limit: u32, keys: usize, rows: usize, count: i32, ids: usize): i32 {
+  for (let i = 0; i < count; i++) {
+    const slot = <u32>(load<i32>(keys + (at(rows, i) << 2)) - low);
+    if (slot >= limit) return 0;
+    const id1 = load<u32>(table + (<usize>slot << 2));
+    if (id1 == 0) return 0;
+    store<u32>(ids + (<usize>i << 2), id1 - 1);
   }
   return 1;
 }
