@@ -29,7 +29,7 @@ import { columnGrouper, type ColumnGrouper, Grouper, type GrouperMemory, TileGro
 import { borrowInstance, type Instance } from './instance.ts';
 import type { PartOfGroups, SplitGroups } from './parts.ts';
 import type { GroupByPlan, OutputColumn } from './plan.ts';
-import { type Short, shortForms } from './short.ts';
+import { type Short, shortForms, shortRange } from './short.ts';
 import { Buffer64, columnData, ColumnStage } from './staging.ts';
 import { bindPlan, type BoundPlan, fieldOf, type RangeInUnits, rangeInUnits, resultSchema, type TimeColumn, tileType } from './types.ts';
 
@@ -102,11 +102,19 @@ interface Values {
   readonly shorts: readonly (Short | undefined)[];
 }
 
+/** What times are looked at by, where coarse times do not tell: the short ones, where there are some, which take less memory and may be read anyway. */
+interface LookedTimes {
+  readonly data: Data;
+  readonly stage: ColumnStage;
+  readonly bytes: 4 | 8;
+  readonly range: RangeInUnits;
+}
+
 /** What of a batch is read, and what of its rows count. */
 interface BatchColumns extends GroupedColumns {
   readonly range: RangeInUnits | undefined;
   readonly coarseTimes: CoarseTimes | undefined;
-  readonly coarse: CoarseRange | undefined;
+  readonly coarse: (CoarseRange & { readonly looked: LookedTimes }) | undefined;
   readonly arrived: RangeInUnits | undefined;
   readonly values: Values;
   /** What goes along where rows are put aside, and where events wait. */
@@ -318,13 +326,14 @@ export class Aggregation implements Counters {
     const arrived = beforeUs === undefined ? undefined : rangeInUnits({ endUs: beforeUs }, bound.arrival!.type);
     if (beforeUs !== undefined && arrived === undefined) return undefined;
     const coarseTimes = range && coarseTimesIn(batch, bound.time!.name);
+    const coarse = coarseTimes && coarseRange(coarseTimes, range!);
     const keys = bound.keys.map((key) => columnData(batch, key.name, key.type));
     const values = this.valuesOf(({ name, type }) => columnData(batch, name, type), batch);
     const time = bound.time && (range !== undefined || bound.tile || bound.plan.moments || values.times) ? columnData(batch, bound.time.name, bound.time.type) : undefined;
     return {
       range,
       coarseTimes,
-      coarse: coarseTimes && coarseRange(coarseTimes, range!),
+      coarse: coarse && { ...coarse, looked: this.lookedTimes(batch, time!, range!) },
       arrived,
       arrival: asked && bound.arrival && columnData(batch, bound.arrival.name, bound.arrival.type),
       keys,
@@ -336,11 +345,18 @@ export class Aggregation implements Counters {
     };
   }
 
+  private lookedTimes(batch: RecordBatch, data: Data, range: RangeInUnits): LookedTimes {
+    const { name } = this.bound.time!;
+    const short = this.shortOf(batch, name);
+    if (short === undefined) return { data, stage: this.stage(name), bytes: 8, range };
+    return { data: short.data, stage: short.stage, bytes: 4, range: shortRange(range, short.scale) };
+  }
+
   private addWindow(columns: BatchColumns, window: Window): void {
     const { bound } = this;
     const { range, coarse, arrived, arrival, keys, time, values } = columns;
     const inRange = range === undefined ? window
-      : coarse !== undefined ? this.selectByParts(window, coarse, time!, bound.time!, range) : this.selectInRange(window, time!, bound.time!, range);
+      : coarse !== undefined ? this.selectByParts(window, coarse, time!, bound.time!) : this.selectInRange(window, time!, bound.time!, range);
     const known = arrived !== undefined ? this.selectTime(inRange, arrival!, bound.arrival!, arrived)
       : arrival !== undefined ? this.selectValid(inRange, this.stage(bound.arrival!.name), arrival) : inRange;
     const keyed = this.selectKeys(known, keys);
@@ -660,16 +676,16 @@ export class Aggregation implements Counters {
   }
 
   /** The same, by which part of time each row lies in; times are looked at where a part is cut. */
-  private selectByParts(
-    window: Window, { data: parts, low, high, lowCut, highCut }: CoarseRange, data: Data, time: TimeColumn, { start, end }: RangeInUnits,
-  ): Window {
+  private selectByParts(window: Window, { data: parts, low, high, lowCut, highCut, looked }: NonNullable<BatchColumns['coarse']>, data: Data, time: TimeColumn): Window {
     if (low > high) return { ...window, count: 0 };
-    const { start: first, length, rows: among } = window;
-    const stage = this.stage(time.name);
-    const [times, bytes] = [stage.stageFixed(data, first, length), this.coarse.stageFixed(parts, first, length)];
+    const { kernels } = this.instance;
+    const { start: first, length, rows: among, count } = window;
+    const times = looked.stage.stageFixed(looked.data, first, length);
+    const bytes = this.coarse.stageFixed(parts, first, length);
     const [room, rows] = [this.near.ensure(length * 4 + (length >> 3) + 8), this.rows.ensure(length * 4)];
-    const count = this.instance.kernels.selectNear(times, bytes, low, high, lowCut, highCut, among, window.count, start, end, room, rows);
-    return this.selectValid({ ...window, rows, count }, stage, data);
+    const { start, end } = looked.range;
+    const selected = kernels.selectNear(times, looked.bytes, bytes, low, high, lowCut, highCut, among, count, start, end, room, rows);
+    return this.selectValid({ ...window, rows, count: selected }, this.stage(time.name), data);
   }
 
   private selectTime(

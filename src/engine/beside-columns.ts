@@ -130,5 +130,6 @@ export function joinedBeside(plans: readonly GroupByPlan[]): (batch: RecordBatch
 function shortColumns({ outputs, range, moments, timestamp }: GroupByPlan): readonly string[] {
   const columns = (wanted: readonly OutputColumn[]): string[] => wanted.map(({ column }) => column);
   if (moments !== undefined) return moments.at.kind === 'arrays' && moments.at.wanted !== undefined ? [timestamp!, ...columns(outputs)] : [];
-  return columns(range !== undefined ? outputs : outputs.filter(({ aggregation }) => aggregation === 'min' || aggregation === 'max'));
+  if (range !== undefined) return [timestamp!, ...columns(outputs)];
+  return columns(outputs.filter(({ aggregation }) => aggregation === 'min' || aggregation === 'max'));
 }

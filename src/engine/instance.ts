@@ -29,7 +29,7 @@ export interface Kernels extends StateKernels, AsOfKernels {
   setLimit(bytes: number): void;
   selectRange64(times: Pointer, rows: Pointer, count: number, start: bigint, end: bigint, out: Pointer): number;
   selectNear(
-    times: Pointer, bytes: Pointer, low: number, high: number, lowCut: number, highCut: number, rows: Pointer, count: number, start: bigint, end: bigint,
+    times: Pointer, timeBytes: number, bytes: Pointer, low: number, high: number, lowCut: number, highCut: number, rows: Pointer, count: number, start: bigint, end: bigint,
     room: Pointer, out: Pointer,
   ): number;
   coarsen(times: Pointer, count: number, first: bigint, shift: bigint, out: Pointer): void;

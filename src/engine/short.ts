@@ -12,6 +12,7 @@ import { type Scale, Travelling } from './beside.ts';
 import type { Window } from './grouper.ts';
 import type { Instance } from './instance.ts';
 import type { Buffer64, ColumnStage } from './staging.ts';
+import type { RangeInUnits } from './types.ts';
 
 /** With the scale (first, unit) of times, whose words have no sign, and (first, by) of doubles. */
 export const shortForms = new Travelling<Int32Array | Uint16Array>('short');
@@ -20,6 +21,17 @@ export const shortForms = new Travelling<Int32Array | Uint16Array>('short');
 export function shortTimeScale(first: bigint, last: bigint, unit: bigint): Scale | undefined {
   const by = unit === 0n ? 1n : unit;
   return (last - first) / by < (1n << 32n) - 1n ? [first, by] : undefined;
+}
+
+const beyondCodes = 1n << 32n;
+
+/** A range of time as a range of short times: what is null is outside. */
+export function shortRange({ start, end }: RangeInUnits, [first, unit]: Scale): RangeInUnits {
+  const atLeast = (time: bigint): bigint => {
+    const code = time <= first ? 1n : (time - first + unit - 1n) / unit + 1n;
+    return code < beyondCodes ? code : beyondCodes;
+  };
+  return { start: atLeast(start), end: atLeast(end) };
 }
 
 /** The short form of a column in a batch. */

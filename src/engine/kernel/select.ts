@@ -73,7 +73,7 @@ export function allAlikeInRange64(times: usize, count: i32, start: i64, end: i64
 }
 
 /**
- * Rows whose 64-bit time lies in [start, end), by bytes that order as times do: those whose byte is in [low, high], of which times are looked at where it is
+ * Rows whose time, of 8 bytes or 4 without a sign, lies in [start, end), by bytes that order as times do: those whose byte is in [low, high], of which times are looked at where it is
  * `lowCut` or `highCut` (−1: neither), since the range cuts through what that stands for. Meant for where few of many rows pass. No loop has a branch on
  * a time, so that waits for times overlap: a bit for each row that may pass, and which of them are looked at; of these, the bits of those outside are taken
  * back; the rows that are left.
@@ -81,7 +81,7 @@ export function allAlikeInRange64(times: usize, count: i32, start: i64, end: i64
  *   room ─▶ | bits, a u64 for 64 rows | rows that are looked at, u32 each |       count / 8 + 8 and count · 4 bytes
  */
 export function selectNear(
-  times: usize, bytes: usize, low: i32, high: i32, lowCut: i32, highCut: i32, rows: usize, count: i32, start: i64, end: i64, room: usize, out: usize,
+  times: usize, timeBytes: i32, bytes: usize, low: i32, high: i32, lowCut: i32, highCut: i32, rows: usize, count: i32, start: i64, end: i64, room: usize, out: usize,
 ): i32 {
   const words = (count + 63) >> 6;
   const looked = room + (<usize>words << 3);
@@ -89,7 +89,9 @@ export function selectNear(
   const length = <u64>(end - start);
   for (let at = looked; at < lookedEnd; at += 4) {
     const i = <i32>load<u32>(at);
-    const isOutside = <u64>(<u64>(load<i64>(times + (atRow(rows, i) << 3)) - start) >= length);
+    const row = atRow(rows, i);
+    const time = timeBytes == 4 ? <i64>load<u32>(times + (row << 2)) : load<i64>(times + (row << 3));
+    const isOutside = <u64>(<u64>(time - start) >= length);
     const word = room + (<usize>(i >> 6) << 3);
     store<u64>(word, load<u64>(word) & ~(isOutside << (i & 63)));
   }
