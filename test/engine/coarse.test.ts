@@ -20,6 +20,10 @@ const [least, greatest] = [-(1n << 63n), (1n << 63n) - 1n];
 const timesOf = fc.tuple(fc.constantFrom(0n, 1n, 40n, 10n ** 6n, 1n << 52n), fc.constantFrom(0n, -1_000n, 1n << 50n)).chain(([width, from]) =>
   fc.array(fc.oneof({ weight: 12, arbitrary: fc.bigInt({ min: from, max: from + width }) }, { weight: 1, arbitrary: fc.constant(null) }), { minLength: 1, maxLength: 40 }),
 );
+/** Many in few parts of all time, a unit or several apart: a range cuts through parts in which there are others. */
+const clusters = fc.tuple(fc.constantFrom(1n, 7n, 1_000n), fc.constantFrom(-3n, 0n, 10n ** 9n)).chain(([unit, from]) =>
+  fc.array(fc.oneof({ weight: 12, arbitrary: fc.tuple(fc.bigInt({ min: 0n, max: 5n }), fc.bigInt({ min: 0n, max: 9n })).map(([cluster, step]) => from + (cluster * (1n << 30n) + step) * unit) }, { weight: 1, arbitrary: fc.constant(null) }), { minLength: 20, maxLength: 40 }),
+);
 const extremes = fc.array(fc.oneof(fc.constantFrom(least, least + 1n, -1n, 0n, 1n, greatest), fc.constant(null)), { minLength: 1, maxLength: 30 });
 
 const tableOf = (times: readonly (bigint | null)[], type: (typeof types)[keyof typeof types], cuts: readonly number[]): Table =>
@@ -31,8 +35,8 @@ const tableOf = (times: readonly (bigint | null)[], type: (typeof types)[keyof t
 
 test('ranges of time over a resident table have the same answer', async () => {
   await startThreads(2);
-  const times = fc.oneof(timesOf, extremes).chain((some) => fc.constantFrom(1, 9).map((repeat) => Array.from({ length: repeat }, () => some).flat()));
-  const ends = fc.record({ from: fc.nat(400), to: fc.nat(400), around: fc.constantFrom(-1n, 0n, 1n), open: fc.constantFrom('start', 'end', 'neither') });
+  const times = fc.oneof(timesOf, clusters, extremes).chain((some) => fc.constantFrom(1, 9).map((repeat) => Array.from({ length: repeat }, () => some).flat()));
+  const ends = fc.record({ from: fc.nat(400), to: fc.nat(400), around: fc.constantFrom(-1n, 0n, 1n, 3n), open: fc.constantFrom('start', 'end', 'neither') });
   let used = 0;
   await fc.assert(
     fc.asyncProperty(
@@ -56,7 +60,7 @@ test('ranges of time over a resident table have the same answer', async () => {
         }
       },
     ),
-    { numRuns: 150 },
+    { numRuns: 200 },
   );
   assert.ok(used > 100, `coarse times were there ${used} times`);
 });
