@@ -12,7 +12,7 @@ interface Block {
 const overlap = (a: Block, b: Block): boolean => a.at < b.at + b.bytes && b.at < a.at + a.bytes;
 
 test('property: blocks from regions and from outside, in any turn, never overlap; those of a region lie in it while it has room', () => {
-  const steps = fc.array(fc.record({ where: fc.constantFrom<'outside' | 0 | 1>('outside', 0, 1), bytes: fc.integer({ min: 1, max: 40_000 }), isFreed: fc.boolean() }), { maxLength: 60 });
+  const steps = fc.array(fc.record({ where: fc.constantFrom<'outside' | 0 | 1>('outside', 0, 1), bytes: fc.integer({ min: 1, max: 40_000 }), isFreed: fc.boolean() }), { minLength: 20, maxLength: 60, size: 'max' });
   fc.assert(
     fc.property(steps, (all) => {
       const instance = borrowInstance(undefined);
