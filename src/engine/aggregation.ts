@@ -191,6 +191,7 @@ export class Aggregation implements Counters {
   private readonly stages = new Map<string, ColumnStage>();
   private readonly rows: Buffer64;
   private readonly coarse: ColumnStage;
+  /** Where the rows of a range of time are chosen. */
   private readonly near: Buffer64;
   private readonly grouper: Grouper;
   /** Where rows are grouped by stretches between moments. */
