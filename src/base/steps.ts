@@ -3,23 +3,33 @@
  */
 export type Steps<Result> = Generator<undefined, Result>;
 
-/** After how much work others are to have their turn: little at first, since code that has just begun to run is slow, then twice as much each time. */
+/** Lets others have their turn; throws where the work was cancelled. */
+export type Turn = () => Promise<void>;
+
+/**
+ * After how much work others are to have their turn: little at first, since code that has just begun to run is slow, then twice as much each time, up to `most`.
+ */
 export class Pace {
-  private left: number;
+  /** What is to be done before they have it next; undefined until that is asked. */
+  private left: number | undefined;
 
   constructor(
     private step: number,
-    private readonly most: number,
-  ) {
-    this.left = step;
+    private readonly most = step,
+  ) {}
+
+  /** How much of so much is to be done at once. */
+  next(work: number): number {
+    const now = Math.min(work, this.step);
+    this.step = Math.min(this.step * 2, this.most);
+    return now;
   }
 
   /** Whether they are to have it, after so much more. */
   isDue(work: number): boolean {
-    this.left -= work;
+    this.left = (this.left ?? this.next(Infinity)) - work;
     if (this.left > 0) return false;
-    this.step = Math.min(this.step * 2, this.most);
-    this.left = this.step;
+    this.left = undefined;
     return true;
   }
 }
@@ -33,7 +43,7 @@ export function complete<Result>(steps: Steps<Result>): Result {
 }
 
 /** One step after the other, with `turn` awaited between two. */
-export async function inTurns<Result>(steps: Steps<Result>, turn: () => Promise<void>): Promise<Result> {
+export async function inTurns<Result>(steps: Steps<Result>, turn: Turn): Promise<Result> {
   for (;;) {
     const { done, value } = steps.next();
     if (done) return value;

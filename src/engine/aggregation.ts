@@ -110,11 +110,15 @@ interface LookedTimes {
   readonly range: RangeInUnits;
 }
 
+interface PartsOfTime extends CoarseRange {
+  readonly looked: LookedTimes;
+}
+
 /** What of a batch is read, and what of its rows count. */
 interface BatchColumns extends GroupedColumns {
   readonly range: RangeInUnits | undefined;
   readonly coarseTimes: CoarseTimes | undefined;
-  readonly coarse: (CoarseRange & { readonly looked: LookedTimes }) | undefined;
+  readonly coarse: PartsOfTime | undefined;
   readonly arrived: RangeInUnits | undefined;
   readonly values: Values;
   /** What goes along where rows are put aside, and where events wait. */
@@ -152,6 +156,9 @@ const batchSizeFewKept = 131_072;
 
 /** Rows that show whether most are in a range of time. */
 const comparedFirst = 65_536;
+
+/** To read out fewer takes no longer than a turn may. */
+const groupsForSteps = 2 ** 13;
 
 /** Which share of the memory rows that are put aside may take: the rest is for grouping them, and those that come then. */
 const asideShare = 0.25;
@@ -600,8 +607,9 @@ export class Aggregation implements Counters {
   }
 
   /** Either of both, in steps. Nothing may be added between them. */
-  answering(what: Answered): Steps<Table> {
-    return within(what === 'finish' ? this.readingOut() : this.readingStates(), (step) => this.instance.guard(step));
+  *answering(what: Answered): Steps<Table> {
+    const steps = within(what === 'finish' ? this.readingOut() : this.readingStates(), (step) => this.instance.guard(step));
+    return this.grouper.count < groupsForSteps ? complete(steps) : yield* steps;
   }
 
   private *readingStates(): Steps<Table> {
@@ -677,7 +685,7 @@ export class Aggregation implements Counters {
   }
 
   /** The same, by which part of time each row lies in; times are looked at where a part is cut. */
-  private selectByParts(window: Window, { data: parts, low, high, lowCut, highCut, looked }: NonNullable<BatchColumns['coarse']>, data: Data, time: TimeColumn): Window {
+  private selectByParts(window: Window, { data: parts, low, high, lowCut, highCut, looked }: PartsOfTime, data: Data, time: TimeColumn): Window {
     if (low > high) return { ...window, count: 0 };
     const { kernels } = this.instance;
     const { start: first, length, rows: among, count } = window;

@@ -5,7 +5,7 @@ import { canonicalTable } from '../arrow/canonical.ts';
 import type { Expression } from '../arrow/expression.ts';
 import { takeRows } from '../arrow/rows.ts';
 import { ArgumentError, OverflowError } from '../base/errors.ts';
-import { complete, inTurns } from '../base/steps.ts';
+import { inTurns } from '../base/steps.ts';
 import { type Instant, parseInstant, resolveTimeRange, type TimeRange, type TimeRangeInput } from '../base/time.ts';
 import { type AggSpec, type GroupByPlan, outputsOf } from './plan.ts';
 import { type AggregationRun, createAggregation, type RunOptions } from './run.ts';
@@ -31,9 +31,6 @@ export interface GroupByOptions {
   readonly signal?: AbortSignal;
 }
 
-/** To look up the keys of fewer takes no longer than a turn may. */
-const rowsForSteps = 2 ** 13;
-
 /**
  * Groups the rows of a table by one key column or several. The answer has the keys, then the aggregations; rows ascend by
  * key, a large answer in several batches. Rows with a null key are in no group.
@@ -49,9 +46,7 @@ export function groupBy(
       if (coded === undefined) return aggregate(input, plan, options);
       const schema = resultSchema(bindPlan(plan, input.schema));
       try {
-        const answer = await aggregate(coded.table, plan, options);
-        const steps = coded.decoding(answer, schema);
-        return answer.numRows < rowsForSteps ? complete(steps) : await inTurns(steps, nextTurn);
+        return await inTurns(coded.decoding(await aggregate(coded.table, plan, options), schema), nextTurn);
       } catch (error) {
         // It names a key, which is to be the text.
         if (error instanceof OverflowError) return aggregate(input, plan, options);

@@ -122,7 +122,7 @@ class IntGrouper implements ColumnGrouper {
     const { kernels } = this.instance;
     if (layout.kind === 'int' && layout.bytes === 4) {
       const narrow = this.stage.stageFixed(data, window.start, window.length);
-      if (kernels.groupNarrow(this.address, narrow, window.rows, window.count, layout.signed ? 1 : 0, ids) === 1) return;
+      if (kernels.groupInts32(this.address, narrow, window.rows, window.count, layout.signed ? 1 : 0, ids) === 1) return;
     }
     const keys = gatherWide(this.instance, this.stage, data, layout, window, this.wide);
     kernels.groupInts(this.address, keys, window.count, ids);

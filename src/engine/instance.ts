@@ -60,7 +60,7 @@ export interface Kernels extends StateKernels, AsOfKernels {
   expectKeys(grouper: Pointer, count: number): void;
   reserveInts(grouper: Pointer, groups: number): void;
   groupInts(grouper: Pointer, keys: Pointer, count: number, ids: Pointer): void;
-  groupNarrow(grouper: Pointer, keys: Pointer, rows: Pointer, count: number, signed: number, ids: Pointer): number;
+  groupInts32(grouper: Pointer, keys: Pointer, rows: Pointer, count: number, signed: number, ids: Pointer): number;
   groupCount(grouper: Pointer): number;
   keysOfInts(grouper: Pointer, ids: Pointer, count: number, bytes: number, out: Pointer): void;
   countsAt(grouper: Pointer, rows: Pointer, stride: number, count: number, narrow: Pointer, narrowCount: number): void;

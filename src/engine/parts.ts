@@ -10,18 +10,12 @@
  * one aggregation over all rows gives. See kernel/part.ts.
  */
 import { type Schema, Table } from '../arrow/arrow.ts';
-import { complete, inTurns, Pace, type Steps, within } from '../base/steps.ts';
+import { complete, inTurns, Pace, type Steps, type Turn, within } from '../base/steps.ts';
 import { Aggregation, type Answered, asideColumns, type AggregationMemory, type AggregationOptions } from './aggregation.ts';
 import { type AsideColumn, AsideReader, type PartAside, partAside } from './aside.ts';
 import type { Instance } from './instance.ts';
 import type { GroupByPlan } from './plan.ts';
 import { bindPlan } from './types.ts';
-
-/** Lets others have their turn; throws where the work was cancelled. */
-export type Turn = () => Promise<void>;
-
-/** To read out fewer takes no longer than a turn may. */
-const groupsForSteps = 2 ** 13;
 
 /** Groups of one thread by part: `ids` is where their numbers are, those of part p from `starts[p]` to `starts[p + 1]`. */
 export interface SplitGroups {
@@ -63,7 +57,7 @@ export function mustDrain(memories: readonly AggregationMemory[], { isCuttable }
 export async function answerHere(aggregation: Aggregation, reader: PartReader, what: Answered, turn: Turn): Promise<Table> {
   if (mustDrain([aggregation.memory], aggregation)) aggregation.drain();
   const { memory } = aggregation;
-  if (memory.aside === undefined) return memory.groups < groupsForSteps ? aggregation[what]() : inTurns(aggregation.answering(what), turn);
+  if (memory.aside === undefined) return inTurns(aggregation.answering(what), turn);
   const { cut } = memory.aside;
   const parts = cut.bounds.length + 1;
   const split = memory.groups === 0 ? noGroups(memory, parts) : aggregation.split(memory, cut);

@@ -17,13 +17,13 @@ import type { RangeInUnits } from './types.ts';
 /** With the scale (first, unit) of times, whose words have no sign, and (first, by) of doubles. */
 export const shortForms = new Travelling<Int32Array | Uint16Array>('short');
 
+const beyondCodes = 1n << 32n;
+
 /** For times from first to last, of which all differences are multiples of `unit` (0: there are none); undefined where they take more than 32 bits. */
 export function shortTimeScale(first: bigint, last: bigint, unit: bigint): Scale | undefined {
   const by = unit === 0n ? 1n : unit;
-  return (last - first) / by < (1n << 32n) - 1n ? [first, by] : undefined;
+  return (last - first) / by < beyondCodes - 1n ? [first, by] : undefined;
 }
-
-const beyondCodes = 1n << 32n;
 
 /** A range of time as a range of short times: what is null is outside. */
 export function shortRange({ start, end }: RangeInUnits, [first, unit]: Scale): RangeInUnits {

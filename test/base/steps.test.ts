@@ -49,3 +49,10 @@ test('property: a pace lets nobody wait for more than it says, and lets it be tw
     }),
   );
 });
+
+test('a pace says how much is to be done at once: no more than there is, twice as much each time', () => {
+  const pace = new Pace(4, 16);
+  assert.deepEqual([100, 100, 3, 100, 100].map((work) => pace.next(work)), [4, 8, 3, 16, 16]);
+  const even = new Pace(4);
+  assert.deepEqual([100, 100].map((work) => even.next(work)), [4, 4]);
+});

@@ -2,11 +2,7 @@
  * Values of the selected rows, side by side and 64 bits wide, so that every loop behind this one is dense and has one of
  * two types. `rows` 0 means all rows. `gatherX` fills `out[i]`; `compactX` also drops nulls and carries group ids along.
  */
-import { validBit } from './select';
-
-@inline export function at(rows: usize, i: i32): usize {
-  return rows == 0 ? <usize>i : <usize>load<u32>(rows + (<usize>i << 2));
-}
+import { at, validBit } from './select';
 
 @inline function gatherInt<T>(values: usize, rows: usize, count: i32, out: usize): void {
   for (let i = 0; i < count; i++) {

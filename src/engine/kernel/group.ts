@@ -13,9 +13,10 @@
  * ranges that the rows announced are likely to fill. Ids stay what they are when a table grows, moves its base or turns into
  * another; what slots had no key then are dead ids.
  */
-import { at, pairIds } from './gather';
+import { pairIds } from './gather';
 import { alloc, allocZeroed, enlarge, free } from './memory';
 import { keysOf, slotKeys } from './output';
+import { at } from './select';
 import { enter, findSlots, freeTable, newTable, slotOf } from './slots';
 
 /** Makes every key collide: for tests that want the rare to be common. */
@@ -320,7 +321,7 @@ function groupSlots(grouper: usize, keys: usize, count: i32, ids: usize): bool {
 }
 
 /** Gives 32-bit keys their ids where they have slots, or all have one in the direct table; 0, with nothing done that matters, when they do not. */
-export function groupNarrow(grouper: usize, keys: usize, rows: usize, count: i32, signed: i32, ids: usize): i32 {
+export function groupInts32(grouper: usize, keys: usize, rows: usize, count: i32, signed: i32, ids: usize): i32 {
   const mode = load<u32>(grouper + iMode);
   if (mode != 1 && mode != 3) return 0;
   const base = load<i64>(grouper + iBase);

@@ -32,7 +32,7 @@ export {
   compact64, tileOf, shiftOffsets,
 } from './gather';
 export {
-  newIntGrouper, expectKeys, reserveInts, groupInts, groupNarrow, groupCount, intKeys, keysOfInts, isOrdered, aliveIds, countsAt, meet, forceHash,
+  newIntGrouper, expectKeys, reserveInts, groupInts, groupInts32, groupCount, intKeys, keysOfInts, isOrdered, aliveIds, countsAt, meet, forceHash,
   groupPairs, mergeInts, mergeSlots, mergePairs,
 } from './group';
 export { newStringGrouper, reserveStrings, groupStrings, groupCodes, stringSpans, mergeStrings } from './strings';

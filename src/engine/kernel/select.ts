@@ -3,6 +3,11 @@
  * Each function writes the rows that pass to `out` and returns how many; `out` may be `rows` itself.
  */
 
+/** The i-th selected row. */
+@inline export function at(rows: usize, i: i32): usize {
+  return rows == 0 ? <usize>i : <usize>load<u32>(rows + (<usize>i << 2));
+}
+
 /** end > time and not start > time: greater is the one comparison of 64-bit lanes that processors have. */
 @inline function inside(times: v128, starts: v128, ends: v128): v128 {
   return v128.andnot(i64x2.gt_s(ends, times), i64x2.gt_s(starts, times));
@@ -87,9 +92,9 @@ export function selectNear(
   const looked = room + (<usize>words << 3);
   const lookedEnd = rows == 0 ? nearOfAll(bytes, low, high, lowCut, highCut, count, room, looked) : nearOf(bytes, low, high, lowCut, highCut, rows, 0, count, room, looked);
   const length = <u64>(end - start);
-  for (let at = looked; at < lookedEnd; at += 4) {
-    const i = <i32>load<u32>(at);
-    const row = atRow(rows, i);
+  for (let place = looked; place < lookedEnd; place += 4) {
+    const i = <i32>load<u32>(place);
+    const row = at(rows, i);
     const time = timeBytes == 4 ? <i64>load<u32>(times + (row << 2)) : load<i64>(times + (row << 3));
     const isOutside = <u64>(<u64>(time - start) >= length);
     const word = room + (<usize>(i >> 6) << 3);
@@ -115,9 +120,7 @@ function nearOfAll(bytes: usize, low: i32, high: i32, lowCut: i32, highCut: i32,
   let i = 0;
   for (; i + 64 <= count; i += 64) {
     const place = bytes + <usize>i;
-    const near = <u64>near16(place, lows, widths) | (<u64>near16(place + 16, lows, widths) << 16)
-      | (<u64>near16(place + 32, lows, widths) << 32) | (<u64>near16(place + 48, lows, widths) << 48);
-    store<u64>(out + <usize>(i >> 3), near);
+    store<u64>(out + <usize>(i >> 3), near64(place, lows, widths));
     if (!isCut) continue;
     let cut = equal64(place, cuts);
     if (isCutTwice) cut |= equal64(place, otherCuts);
@@ -134,7 +137,7 @@ function nearOf(bytes: usize, low: i32, high: i32, lowCut: i32, highCut: i32, ro
   let end = looked;
   let bits: u64 = 0;
   for (let i = first; i < count; i++) {
-    const byte = <i32>load<u8>(bytes + atRow(rows, i));
+    const byte = <i32>load<u8>(bytes + at(rows, i));
     bits |= <u64>(<u32>(byte - low) <= <u32>(high - low)) << (i & 63);
     store<u32>(end, i);
     end += <usize>(i32(byte == lowCut) | i32(byte == highCut)) << 2;
@@ -145,8 +148,8 @@ function nearOf(bytes: usize, low: i32, high: i32, lowCut: i32, highCut: i32, ro
   return end;
 }
 
-@inline function atRow(rows: usize, i: i32): usize {
-  return rows == 0 ? <usize>i : <usize>load<u32>(rows + (<usize>i << 2));
+@inline function near64(place: usize, lows: v128, widths: v128): u64 {
+  return <u64>near16(place, lows, widths) | (<u64>near16(place + 16, lows, widths) << 16) | (<u64>near16(place + 32, lows, widths) << 32) | (<u64>near16(place + 48, lows, widths) << 48);
 }
 
 @inline function near16(place: usize, lows: v128, widths: v128): u32 {
@@ -172,8 +175,8 @@ function nearOf(bytes: usize, low: i32, high: i32, lowCut: i32, highCut: i32, ro
     store<u32>(out + (<usize>k << 2), first + <i32>ctz<u64>(left));
     left &= left - 1;
   }
-  for (let at = out + 32; at < end; at += 4) {
-    store<u32>(at, first + <i32>ctz<u64>(left));
+  for (let place = out + 32; place < end; place += 4) {
+    store<u32>(place, first + <i32>ctz<u64>(left));
     left &= left - 1;
   }
   return end;
@@ -182,7 +185,7 @@ function nearOf(bytes: usize, low: i32, high: i32, lowCut: i32, highCut: i32, ro
 /** The same of rows of a list, and nothing is written behind them. */
 function rowsOfBits(rows: usize, first: i32, bits: u64, out: usize): usize {
   let end = out;
-  for (let left = bits; left != 0; left &= left - 1, end += 4) store<u32>(end, <u32>atRow(rows, first + <i32>ctz<u64>(left)));
+  for (let left = bits; left != 0; left &= left - 1, end += 4) store<u32>(end, <u32>at(rows, first + <i32>ctz<u64>(left)));
   return end;
 }
 

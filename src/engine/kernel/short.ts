@@ -9,8 +9,7 @@
  * A. Afroozeh, L. Kuffo and P. Boncz, "ALP: Adaptive lossless floating-point compression" (2023); here the way back is a division, which is rounded as the
  * fraction was when it was read.
  */
-import { at } from './gather';
-import { validBit } from './select';
+import { at, validBit } from './select';
 
 function greatestDivisor(a: u64, b: u64): u64 {
   while (b != 0) {

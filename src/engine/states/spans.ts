@@ -62,7 +62,7 @@ const spansAtOnce = 1 << 14;
 
 /** The column that spans (address and length in turn) are, of a string, binary or decimal type. */
 export function spanColumn(instance: Instance, name: string, type: DataType, spans: Uint32Array, validity: Validity): Data {
-  return complete(readingSpans(instance, name, type, spans, validity, new Pace(spansAtOnce, spansAtOnce)));
+  return complete(readingSpans(instance, name, type, spans, validity, new Pace(spansAtOnce)));
 }
 
 /** The same, in steps of as many spans as `pace` says. */

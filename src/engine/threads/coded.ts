@@ -54,7 +54,7 @@ export function encodeColumn(parts: readonly Data[], place: BesidePlace): Promis
 
 /** The same of codes into dictionaries, which batches need not share. */
 function encodeDictionaries(parts: readonly Data[], place: BesidePlace): Promise<void> {
-  return makeBeside(parts, place, 4, async ({ instance, at, rows }) => {
+  return makeBeside(parts, place, 4, async ({ instance, at, rows, each }) => {
     const coder = instance.guard(() => textCoder(instance));
     const numbers = new Map<Data, Uint32Array>();
     for (const entries of new Set(parts.flatMap((part) => part.dictionary!.data))) {
@@ -64,18 +64,15 @@ function encodeDictionaries(parts: readonly Data[], place: BesidePlace): Promise
       await nextTurn();
     }
     const { values, ranks } = instance.guard(() => coder.sorted());
-    for (const [entries, each] of numbers) numbers.set(entries, each.map((number) => ranks[number]!));
+    for (const [entries, some] of numbers) numbers.set(entries, some.map((number) => ranks[number]!));
+    const ranksByPart = new Map(parts.map((part) => [part, joined(part.dictionary!.data.map((entries) => numbers.get(entries)!))]));
     const codes = new Int32Array(instance.view32(at, rows).buffer, at, rows);
-    let before = 0;
-    for (const { dictionary, values: indices, length } of parts) {
-      const found = joined(dictionary!.data.map((entries) => numbers.get(entries)!));
-      for (let row = 0; row < length; row++) {
-        // Under a null there may be anything.
-        codes[before + row] = found[(indices as Int32Array)[row]!] ?? 0;
-        if (row % rowsToTell === rowsToTell - 1) await nextTurn();
-      }
-      before += length;
-    }
+    await each((part, start, count, before) => {
+      const [indices, found] = [part.values as Int32Array, ranksByPart.get(part)!];
+      // Under a null there may be anything.
+      for (let i = 0; i < count; i++) codes[before + i] = found[indices[start + i]!] ?? 0;
+      return true;
+    });
     codesBeside.keep(parts, codes, values);
     return 4;
   });

@@ -15,7 +15,7 @@ import { plainType } from '../../arrow/canonical.ts';
 import { columnsOf } from '../../arrow/expression.ts';
 import { streamOfSchema } from '../../arrow/schema-stream.ts';
 import { throwIfCancelled } from '../../base/errors.ts';
-import { inTurns } from '../../base/steps.ts';
+import { inTurns, Pace } from '../../base/steps.ts';
 import { Aggregation, type Answered, type AggregationMemory, type AggregationOptions, type Counters, type StateOptions, statesSchema } from '../aggregation.ts';
 import { type Answers, labelsOf, type Question } from '../as-of/answers.ts';
 import { placeMoments } from '../as-of/placed.ts';
@@ -112,8 +112,8 @@ export class TeamRun {
   private readonly isRanged: boolean;
   /** Joins to a batch what stands beside its columns. */
   private readonly joined: (batch: RecordBatch) => RecordBatch;
-  /** The most rows that the caller's thread adds next. */
-  private ownRows: number = ownRowsOf.first;
+  /** How many rows the caller's thread adds at once. */
+  private readonly ownPace = new Pace(ownRowsOf.first, ownRowsOf.most);
   /** What the caller's thread has added itself. */
   private own: Aggregation[] | undefined;
   private failure: { readonly error: unknown } | undefined;
@@ -291,7 +291,7 @@ export class TeamRun {
         this.handOver(layout, columns, start, count, undefined);
       } else {
         await this.beginHere();
-        count = this.nextRows(count);
+        count = this.ownPace.next(count);
         addHere(start, count);
         sinceTurn = stretchesPerTurn;
       }
@@ -308,13 +308,6 @@ export class TeamRun {
     await nextTurn();
     this.ownAggregations();
     await nextTurn();
-  }
-
-  /** How many of so many rows this thread adds before others get their turn. */
-  private nextRows(most: number): number {
-    const rows = Math.min(most, this.ownRows);
-    this.ownRows = Math.min(this.ownRows * 2, ownRowsOf.most);
-    return rows;
   }
 
   /** How many of the rows that are left are given out next. */
@@ -356,7 +349,7 @@ export class TeamRun {
     try {
       await this.beginHere();
       for (let start = 0, count = 0; start < rows; start += count) {
-        count = this.nextRows(rows - start);
+        count = this.ownPace.next(rows - start);
         addHere!(start, count);
         await nextTurn();
         this.check();

@@ -9,7 +9,7 @@
  */
 import { Field, Schema } from '../../arrow/arrow.ts';
 import { DamagedFileError, UnsupportedError } from '../../base/errors.ts';
-import type { Steps } from '../../base/steps.ts';
+import { Pace, type Steps } from '../../base/steps.ts';
 import { embeddedTypes } from './arrow-schema.ts';
 import { magic, ourName } from './marks.ts';
 import { type ColumnStatistics, statisticsOf } from './statistics.ts';
@@ -107,9 +107,10 @@ export function* readingFooter(name: string, bytes: Uint8Array, footerStart: num
   const padding = paddingOf(createdBy);
   const layout = { readable, leaves, footerStart, ordered, padding, areStepsWide: areStepsWide(createdBy) };
   const rowGroups: RowGroup[] = [];
+  const pace = new Pace(chunksPerStep);
   for (const [index, group] of groups.entries()) {
-    if (index > 0 && (index * leaves) % chunksPerStep < leaves) yield;
     rowGroups.push(rowGroupOf(name, index, group, layout));
+    if (pace.isDue(leaves)) yield;
   }
   const rows = rowGroups.reduce((sum, group) => sum + group.rows, 0);
   // There were writers that left it at zero.

@@ -8,7 +8,7 @@
  * Law: the input is hostile. No length is believed beyond the bytes that are there, nesting and the number of values are
  * bounded, and what does not fit is a ThriftError. Binary values alias the input.
  */
-import type { Steps } from '../../base/steps.ts';
+import { Pace, type Steps } from '../../base/steps.ts';
 
 /** The bytes are not the compact protocol. The caller knows which file they are from. */
 export class ThriftError extends Error {}
@@ -258,11 +258,11 @@ class Reader {
   private *listInSteps(): Steps<ThriftList> {
     const { elementType, size } = this.listHeader();
     const elements: ThriftValue[] = [];
-    for (let i = 0, turn = this.values + valuesPerStep; i < size; i++) {
+    const pace = new Pace(valuesPerStep);
+    for (let i = 0; i < size; i++) {
+      const before = this.values;
       elements.push(this.value(elementType, 1));
-      if (this.values < turn) continue;
-      turn = this.values + valuesPerStep;
-      yield;
+      if (pace.isDue(this.values - before)) yield;
     }
     return { elementType, elements };
   }
