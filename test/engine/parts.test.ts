@@ -91,3 +91,26 @@ test('parts are about as large, also where strings begin alike', () => {
   assert.equal(prefix, Buffer.from('customer').readBigUInt64BE());
   assert.deepEqual([...bounds].map((bound) => Buffer.from(bound.toString(16), 'hex').toString().replaceAll('\0', '')), ['-400', '-700']);
 });
+
+/** How often others may have their turn until it is done, and what it comes to. */
+function countTurns<Result>(work: Steps<Result>): readonly [turns: number, result: Result] {
+  for (let turns = 0; ; turns++) {
+    const { done, value } = work.next();
+    if (done) return [turns, value];
+  }
+}
+
+test('many groups are read out in several steps, few in one, and both come to the same as all at once', () => {
+  for (const [groups, most] of [[100, 0], [40_000, 20]] as const) {
+    const key = Array.from({ length: groups }, (_, i) => BigInt(i * 7919));
+    const table = batchesOf({ key: { type: types.int64, values: key }, amount: { type: types.double, values: key.map(Number) }, count: { type: types.int64, values: key } }, []);
+    for (const what of ['finish', 'states'] as const) {
+      const aggregation = Aggregation.create(plans[0]!, table.schema);
+      for (const batch of table.batches) aggregation.add(batch);
+      const [turns, answer] = countTurns(aggregation.answering(what));
+      assert.ok(turns <= most && (most === 0 || turns >= 2), `${turns} turns for ${groups} groups`);
+      assert.ok(tablesEqual(answer, aggregation[what]()));
+      aggregation.close();
+    }
+  }
+});

@@ -9,7 +9,7 @@ import { embeddedSchema, embeddedTypes } from '../../../src/store/parquet/arrow-
 import { encodeParquet } from '../../../src/store/parquet/encode.ts';
 import type { ColumnChunk } from '../../../src/store/parquet/footer.ts';
 import { checkPages, PageError } from '../../../src/store/parquet/pages.ts';
-import { readThrift, ThriftStruct, thriftType, type ThriftValue, writeThrift } from '../../../src/store/parquet/thrift.ts';
+import { readingThrift, readThrift, ThriftStruct, thriftType, type ThriftValue, writeThrift } from '../../../src/store/parquet/thrift.ts';
 import { batchFrom, cellsOf, chunkMeta, fixtures, readAll, withFooter, writable } from './support.ts';
 
 /** A file with every type, a dictionary and nulls. */
@@ -259,6 +259,21 @@ test('Thrift: what is read is written back byte for byte, unknown fields too', (
   assert.deepEqual(writeThrift(value), bytes);
   assert.deepEqual([value.bool(2), value.int(3), value.int(5), value.long(6), value.long(7), value.ints(40)![19]], [false, -128, -(2 ** 31), -(2n ** 63n), 2n ** 63n - 1n, 9]);
   assert.equal(value.int(6), undefined);
+});
+
+test('Thrift: integers of 64 bits of every length, and lists in steps, are what they are at once', () => {
+  const powers = Array.from({ length: 64 }, (_, bits) => 1n << BigInt(bits)).flatMap((power) => [power - 1n, power, power + 1n, -power, 1n - power, -power - 1n]);
+  const longs = powers.filter((value) => BigInt.asIntN(64, value) === value);
+  const elements = Array.from({ length: 60 }, () => new ThriftStruct().set(1, thriftType.list, { elementType: thriftType.i64, elements: longs }));
+  const bytes = writeThrift(new ThriftStruct().set(1, thriftType.i32, 7).set(2, thriftType.list, { elementType: thriftType.struct, elements }).set(3, thriftType.true, true));
+  const { value } = readThrift(bytes);
+  for (const struct of value.structs(2)!) assert.deepEqual(struct.longs(1), longs);
+  const steps = readingThrift(bytes);
+  let turns = 0;
+  let step = steps.next();
+  for (; !step.done; step = steps.next()) turns++;
+  assert.ok(turns > 10, `${turns} turns`);
+  assert.deepEqual(step.value, value);
 });
 
 test('Thrift: hostile bytes are refused without delay', () => {
